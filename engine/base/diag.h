@@ -1,0 +1,61 @@
+/*
+ * diag.h - everything that is wrong with one pipeline file, collected before anything is said.
+ *
+ * Whoever finds a mistake adds it and goes on, so that the user sees all of them at once.
+ * config/message.c prints them with source line, caret and hint; order is that of the file.
+ */
+#ifndef LEAT_BASE_DIAG_H
+#define LEAT_BASE_DIAG_H
+
+#include "base/arena.h"
+#include "base/node.h"
+
+enum leat_severity { LEAT_SEVERITY_ERROR, LEAT_SEVERITY_WARNING };
+
+struct leat_diag {
+    struct leat_diag *next;
+    enum leat_severity severity;
+    struct leat_mark mark;
+    struct leat_slice text;  /* "unknown field 'ammount'" */
+    struct leat_slice hint;  /* "did you mean 'amount'?"; shown behind the caret; may be empty */
+    struct leat_slice path;  /* path in the file; may be empty */
+    struct leat_slice note;  /* shown behind the path; may be empty */
+};
+
+#define LEAT_DIAGS_MAX 100 /* further ones are only counted */
+
+struct leat_diags {
+    struct leat_arena *arena; /* set by the owner; lives as long as the diagnostics */
+    struct leat_diag *first, *last;
+    uint32_t errors, warnings;
+};
+
+/* Add an error about `node` (NULL: about the file as a whole), underlining all of it. Returns the
+ * diagnostic, for hint and note; never NULL (when memory is out, a shared dummy that says so). */
+LEAT_API LEAT_PRINTF(3, 4) struct leat_diag *leat_diag_error(struct leat_diags *all,
+                                                             const struct leat_node *node,
+                                                             const char *fmt, ...);
+LEAT_API LEAT_PRINTF(3, 4) struct leat_diag *leat_diag_warn(struct leat_diags *all,
+                                                            const struct leat_node *node,
+                                                            const char *fmt, ...);
+/* The same about bytes [at, at + len) of a scalar's text, or about its key. */
+LEAT_API LEAT_PRINTF(5, 6) struct leat_diag *leat_diag_error_at(struct leat_diags *all,
+                                                                const struct leat_node *node,
+                                                                size_t at, size_t len,
+                                                                const char *fmt, ...);
+LEAT_API LEAT_PRINTF(3, 4) struct leat_diag *leat_diag_error_key(struct leat_diags *all,
+                                                                 const struct leat_node *node,
+                                                                 const char *fmt, ...);
+
+LEAT_API LEAT_PRINTF(3, 4) void leat_diag_hint(struct leat_diags *all, struct leat_diag *d,
+                                               const char *fmt, ...);
+LEAT_API LEAT_PRINTF(3, 4) void leat_diag_note(struct leat_diags *all, struct leat_diag *d,
+                                               const char *fmt, ...);
+
+/* "did you mean 'x'?" for the candidate nearest to `name`, when one is near (Damerau-Levenshtein,
+ * at most a third of its length); else nothing. */
+LEAT_API void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d,
+                                struct leat_slice name, const struct leat_slice *candidates,
+                                size_t count);
+
+#endif
