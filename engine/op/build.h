@@ -1,0 +1,89 @@
+/*
+ * build.h - what an operator's build() works with: its argument, what comes in, what goes out.
+ *
+ * The planner calls build() once per place in the pipeline. The operator reads its argument from the
+ * node tree with the helpers below (so that all of them speak of mistakes in the same words),
+ * compiles its expressions against the view that comes in, and changes `out`, which starts as a copy
+ * of the first input. Everything made lives in build->arena, as long as the plan.
+ */
+#ifndef LEAT_OP_BUILD_H
+#define LEAT_OP_BUILD_H
+
+#include "op/op.h"
+#include "op/view.h"
+
+struct leat_build {
+    struct leat_arena *arena;
+    struct leat_diags *diags;
+    struct leat_shapes *shapes;
+    const struct leat_node *node; /* the operator's name in the file */
+    const struct leat_node *arg;  /* its argument; NULL: nothing said */
+    int64_t batch_every_ms;
+
+    struct leat_view *in; /* a row operator has one; a keyed one one per branch that flows in */
+    uint32_t in_count;
+    void **combiner_plans; /* keyed: combiner_size zeroed bytes for each input */
+    struct leat_view *out;
+
+    /* Tables of the pipeline, for lookup. Fills number and the type of a row; false after an error
+     * in diags. */
+    bool (*find_table)(struct leat_build *build, const struct leat_node *name, uint32_t *number,
+                       const struct leat_type **row, const struct leat_type **key);
+
+    /* Keyed, behind a window: *window gets what is pending; the planner then sets out->windowed. */
+    bool used_window;
+    void *planner;
+};
+
+/* A compiled expression and the value it needs built first. */
+struct leat_expr {
+    const struct leat_program *program;   /* NULL: compiling failed, told in diags */
+    const struct leat_assemble *assemble; /* NULL: `this` is not named as a whole */
+};
+
+/* Evaluate into `out`, or find out that a column already has it: returns the column to look at. On
+ * LEAT_NO_COLUMN the arena is full. Rows with errors are still there: sweep. */
+uint32_t leat_expr_eval(const struct leat_expr *e, struct leat_task *task, struct leat_chunk *chunk,
+                        uint32_t out);
+
+/* Compile the expression in `node` over `view`. `locals` may be NULL. */
+struct leat_expr leat_build_expr(struct leat_build *b, struct leat_view *view,
+                                 const struct leat_node *node,
+                                 const struct leat_local_name *locals, size_t locals_count);
+
+/* EXPR|record: one value, or named ones in the order of the file; nested maps give nested records. */
+struct leat_named_expr {
+    struct leat_slice name; /* empty: the expression is the whole value */
+    struct leat_expr expr;
+    uint32_t column; /* where it is evaluated to */
+    const struct leat_node *node;
+};
+struct leat_exprs {
+    struct leat_named_expr *list;
+    uint32_t count;
+    bool is_record;
+};
+struct leat_exprs leat_build_exprs(struct leat_build *b, struct leat_view *view,
+                                   const struct leat_node *node,
+                                   const struct leat_local_name *locals, size_t locals_count);
+/* Evaluate all and sweep each. */
+LEAT_CHECKED enum leat_status leat_exprs_eval(const struct leat_exprs *e, struct leat_task *task,
+                                              struct leat_chunk *chunk, uint32_t *columns,
+                                              struct leat_error *err);
+/* Make these the value of `out` (FIELDS or VALUE). */
+void leat_build_set_value(struct leat_build *b, struct leat_view *out, const struct leat_exprs *e);
+
+/* Options of an operator's map argument by table (base/option.h); a missing argument is an empty
+ * map. */
+void leat_build_options(struct leat_build *b, const struct leat_opt *opts, void *self);
+
+/* True after an error: the operator takes no argument but was given one; it needs one. */
+bool leat_build_refuse_arg(struct leat_build *b);
+bool leat_build_need_arg(struct leat_build *b, const char *what);
+
+/* The output starts a new segment: no field of the input is there any more. */
+void leat_build_new_segment(struct leat_build *b, struct leat_view *out);
+
+/* An error at the operator, or at one of its nodes: leat_diag_error(b->diags, ...). */
+
+#endif
