@@ -1,10 +1,10 @@
 /*
  * build.h - what an operator's build() works with: its argument, what comes in, what goes out.
  *
- * The planner calls build() once per place in the pipeline. The operator reads its argument from the
- * node tree with the helpers below (so that all of them speak of mistakes in the same words),
- * compiles its expressions against the view that comes in, and changes `out`, which starts as a copy
- * of the first input. Everything made lives in build->arena, as long as the plan.
+ * The planner calls build() once per place in the pipeline. The operator reads its argument from
+ * the node tree with the helpers below (so that all of them speak of mistakes in the same words),
+ * compiles its expressions against the view that comes in, and changes `out`, which starts as a
+ * copy of the first input. Everything made lives in build->arena, as long as the plan.
  */
 #ifndef LEAT_OP_BUILD_H
 #define LEAT_OP_BUILD_H
@@ -30,10 +30,14 @@ struct leat_build {
     bool (*find_table)(struct leat_build *build, const struct leat_node *name, uint32_t *number,
                        const struct leat_type **row, const struct leat_type **key);
 
-    /* Keyed, behind a window: *window gets what is pending; the planner then sets out->windowed. */
-    bool used_window;
+    /* Keyed operators say over how many state partitions their rows go: 1 without a key, N for
+     * repartition; 0: all that the pipeline has. One that takes in->window leaves kind NONE in
+     * out->window and sets out->windowed. */
+    uint32_t partitions;
     void *planner;
 };
+
+struct leat_named_expr;
 
 /* A compiled expression and the value it needs built first. */
 struct leat_expr {
@@ -48,28 +52,31 @@ uint32_t leat_expr_eval(const struct leat_expr *e, struct leat_task *task, struc
 
 /* Compile the expression in `node` over `view`. `locals` may be NULL. */
 struct leat_expr leat_build_expr(struct leat_build *b, struct leat_view *view,
-                                 const struct leat_node *node,
-                                 const struct leat_local_name *locals, size_t locals_count);
+                                 const struct leat_node *node, const struct leat_local_name *locals,
+                                 size_t locals_count);
 
-/* EXPR|record: one value, or named ones in the order of the file; nested maps give nested records. */
-struct leat_named_expr {
-    struct leat_slice name; /* empty: the expression is the whole value */
-    struct leat_expr expr;
-    uint32_t column; /* where it is evaluated to */
-    const struct leat_node *node;
-};
+/* EXPR|record: one value, or named ones in the order of the file; nested maps give nested records.
+ */
 struct leat_exprs {
     struct leat_named_expr *list;
     uint32_t count;
     bool is_record;
+    const struct leat_shape *shape; /* of a record */
+};
+struct leat_named_expr {
+    struct leat_slice name; /* empty: the expression is the whole value */
+    struct leat_expr expr;
+    struct leat_exprs *nested; /* instead of expr: a record of its own */
+    uint32_t column;           /* where it is evaluated to */
+    const struct leat_type *type;
+    const struct leat_node *node;
 };
 struct leat_exprs leat_build_exprs(struct leat_build *b, struct leat_view *view,
                                    const struct leat_node *node,
                                    const struct leat_local_name *locals, size_t locals_count);
-/* Evaluate all and sweep each. */
+/* Evaluate all into their columns and sweep each: rows with errors have left the selection. */
 LEAT_CHECKED enum leat_status leat_exprs_eval(const struct leat_exprs *e, struct leat_task *task,
-                                              struct leat_chunk *chunk, uint32_t *columns,
-                                              struct leat_error *err);
+                                              struct leat_chunk *chunk, struct leat_error *err);
 /* Make these the value of `out` (FIELDS or VALUE). */
 void leat_build_set_value(struct leat_build *b, struct leat_view *out, const struct leat_exprs *e);
 

@@ -1,16 +1,17 @@
 /*
  * view.h - what the rows of a stream look like at one place, while the plan is built.
  *
- * A *segment* is a stretch of operators that share a chunk: from a source, a flat_map or an exchange
- * to the next of these. Its columns are given out one by one; the segment of a source also collects
- * which paths and meta data its expressions touch, and only those are decoded.
+ * A *segment* is a stretch of operators that share a chunk: from a source, a flat_map or an
+ * exchange to the next of these. Its columns are given out one by one; the segment of a source also
+ * collects which paths and meta data its expressions touch, and only those are decoded.
  *
  * A *view* says, at one operator, which column stands for which name. The value is one of
  *   RAW     what the source's format reads: fields are paths of the raw value, some laid over
  *   FIELDS  a record with exactly these fields, each in a column
  *   VALUE   one column; fields are looked up in it at run time
- * Views are copied from operator to operator and changed on the way. Building a whole value from its
- * columns (`this`, an output, a row that is kept) is put off until somebody needs it: leat_assemble.
+ * Views are copied from operator to operator and changed on the way. Building a whole value from
+ * its columns (`this`, an output, a row that is kept) is put off until somebody needs it:
+ * leat_assemble.
  */
 #ifndef LEAT_OP_VIEW_H
 #define LEAT_OP_VIEW_H
@@ -79,11 +80,11 @@ enum leat_window_kind { LEAT_WINDOW_NONE, LEAT_WINDOW_SLIDING, LEAT_WINDOW_SESSI
 struct leat_zone;
 struct leat_window_spec {
     enum leat_window_kind kind;
-    int64_t size_ms, slide_ms;   /* sliding and tumbling */
-    int64_t offset_ms;           /* of the grid */
+    int64_t size_ms, slide_ms;    /* sliding and tumbling */
+    int64_t offset_ms;            /* of the grid */
     const struct leat_zone *zone; /* calendar days of a zone; NULL: UTC */
-    int64_t gap_ms;              /* session */
-    int64_t emit_every_ms;       /* early results; 0: none */
+    int64_t gap_ms;               /* session */
+    int64_t emit_every_ms;        /* early results; 0: none */
     const struct leat_node *node;
 };
 
@@ -92,19 +93,19 @@ struct leat_view {
     struct leat_segment *segment;
     struct leat_field *fields; /* FIELDS: all; RAW: laid over or removed, the last of a name wins */
     uint32_t fields_count;
-    uint32_t column; /* VALUE */
+    uint32_t column;              /* VALUE */
     const struct leat_type *type; /* of the value as far as it is known; RAW: the schema or ANY */
-    bool format_has_fields; /* RAW */
+    bool format_has_fields;       /* RAW */
 
     bool has_key;
     uint32_t key_column;
     const struct leat_type *key_type;
     const struct leat_shape *key_shape; /* of a record key; NULL: another */
-    struct leat_slice key_name;         /* the last name of the path that key_by gave; may be empty */
+    struct leat_slice key_name; /* the last name of the path that key_by gave; may be empty */
 
-    bool event_time;  /* the source has `time:` */
-    bool has_origin;  /* a single source row is behind each: meta.offset and headers make sense */
-    bool windowed;    /* rows came out of a window: window.start, window.end */
+    bool event_time; /* the source has `time:` */
+    bool has_origin; /* a single source row is behind each: meta.offset and headers make sense */
+    bool windowed;   /* rows came out of a window: window.start, window.end */
     struct leat_window_spec window; /* kind NONE: nothing is pending */
     uint64_t sources; /* bit per source in the plan that flows in here: whose watermark counts */
 };
@@ -125,8 +126,8 @@ struct leat_view_names {
     struct leat_arena *arena;
     const struct leat_local_name *locals;
     size_t locals_count;
-    bool only_locals;    /* the record's own fields cannot be seen here */
-    bool keyed_only;     /* beside aggregates: key and window only */
+    bool only_locals;               /* the record's own fields cannot be seen here */
+    bool keyed_only;                /* beside aggregates: key and window only */
     struct leat_assemble *assemble; /* set when `this` was named as a whole; see below */
     char why[160];
 };
