@@ -16,22 +16,32 @@ struct leat_diag {
     struct leat_diag *next;
     enum leat_severity severity;
     struct leat_mark mark;
-    struct leat_slice text;  /* "unknown field 'ammount'" */
-    struct leat_slice hint;  /* "did you mean 'amount'?"; shown behind the caret; may be empty */
-    struct leat_slice path;  /* path in the file; may be empty */
-    struct leat_slice note;  /* shown behind the path; may be empty */
+    struct leat_slice text; /* "unknown field 'ammount'" */
+    struct leat_slice hint; /* "did you mean 'amount'?"; shown behind the caret; may be empty */
+    struct leat_slice path; /* path in the file; may be empty */
+    struct leat_slice note; /* shown behind the path; may be empty */
 };
 
 #define LEAT_DIAGS_MAX 100 /* further ones are only counted */
 
+/* Where a secret stands in the file: its characters are not shown in a source line. */
+struct leat_secret {
+    struct leat_secret *next;
+    struct leat_mark mark;
+};
+
 struct leat_diags {
     struct leat_arena *arena; /* set by the owner; lives as long as the diagnostics */
     struct leat_diag *first, *last;
-    uint32_t errors, warnings;
+    uint32_t errors, warnings, kept;
+    bool no_memory; /* something could not be noted */
+    struct leat_secret *secrets;
+    struct leat_diag spare; /* given out when there is no memory or no room for another */
 };
 
 /* Add an error about `node` (NULL: about the file as a whole), underlining all of it. Returns the
- * diagnostic, for hint and note; never NULL (when memory is out, a shared dummy that says so). */
+ * diagnostic, for hint and note; never NULL (a spare one that nobody prints when memory is out or
+ * there are LEAT_DIAGS_MAX already; it is counted all the same). */
 LEAT_API LEAT_PRINTF(3, 4) struct leat_diag *leat_diag_error(struct leat_diags *all,
                                                              const struct leat_node *node,
                                                              const char *fmt, ...);
@@ -54,8 +64,10 @@ LEAT_API LEAT_PRINTF(3, 4) void leat_diag_note(struct leat_diags *all, struct le
 
 /* "did you mean 'x'?" for the candidate nearest to `name`, when one is near (Damerau-Levenshtein,
  * at most a third of its length); else nothing. */
-LEAT_API void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d,
-                                struct leat_slice name, const struct leat_slice *candidates,
-                                size_t count);
+LEAT_API void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
+                                const struct leat_slice *candidates, size_t count);
+
+/* What stands at `node` must not be shown when another mistake of its line is. */
+LEAT_API void leat_diag_hide(struct leat_diags *all, const struct leat_node *node);
 
 #endif
