@@ -16,7 +16,8 @@ struct leat_build {
     struct leat_arena *arena;
     struct leat_diags *diags;
     struct leat_shapes *shapes;
-    const struct leat_node *node; /* the operator's name in the file */
+    struct leat_slice name;       /* the operator's */
+    const struct leat_node *node; /* where it is named in the file: a key, or a bare name */
     const struct leat_node *arg;  /* its argument; NULL: nothing said */
     int64_t batch_every_ms;
 
@@ -91,6 +92,7 @@ bool leat_build_need_arg(struct leat_build *b, const char *what);
 /* The output starts a new segment: no field of the input is there any more. */
 void leat_build_new_segment(struct leat_build *b, struct leat_view *out);
 
-/* An error at the operator, or at one of its nodes: leat_diag_error(b->diags, ...). */
+/* An error at the operator's name; at one of its nodes: leat_diag_error(b->diags, node, ...). */
+LEAT_PRINTF(2, 3) struct leat_diag *leat_build_error(struct leat_build *b, const char *fmt, ...);
 
 #endif

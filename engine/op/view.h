@@ -113,6 +113,9 @@ struct leat_view {
 /* A new column of the view's segment. */
 uint32_t leat_view_column(struct leat_view *v);
 
+/* Take a field away. v->fields has room for one more. False: there is none of that name. */
+bool leat_view_remove(struct leat_view *v, struct leat_slice name);
+
 /* The names of a view for the compiler, embedded first in what may extend it. `hidden` names (a, b,
  * acc) are asked first. */
 struct leat_local_name {
@@ -124,20 +127,22 @@ struct leat_view_names {
     struct leat_names names; /* first: what leat_compile gets */
     struct leat_view *view;
     struct leat_arena *arena;
+    struct leat_shapes *shapes;
     const struct leat_local_name *locals;
     size_t locals_count;
     bool only_locals;               /* the record's own fields cannot be seen here */
     bool keyed_only;                /* beside aggregates: key and window only */
+    bool no_key;                    /* with only_locals: not even `key` */
     struct leat_assemble *assemble; /* set when `this` was named as a whole; see below */
     char why[160];
 };
 void leat_view_names_init(struct leat_view_names *n, struct leat_view *view,
-                          struct leat_arena *arena);
+                          struct leat_shapes *shapes, struct leat_arena *arena);
 
 /* How to build the whole value of a view into a column, from its columns. Immutable. */
 struct leat_assemble;
-const struct leat_assemble *leat_view_assemble(struct leat_view *v, struct leat_shapes *shapes,
-                                               struct leat_arena *arena);
+struct leat_assemble *leat_view_assemble(struct leat_view *v, struct leat_shapes *shapes,
+                                         struct leat_arena *arena);
 /* The column with the whole value of the selected rows; builds it where that is needed. The records
  * are in chunk->arena. LEAT_NO_COLUMN: that is full. */
 uint32_t leat_assemble(const struct leat_assemble *a, struct leat_chunk *chunk);

@@ -1,0 +1,220 @@
+#include "op/output.h"
+
+#include "data/json.h"
+#include "data/value_ops.h"
+
+#include <endian.h>
+
+static enum leat_status no_memory(const struct leat_chunk *chunk, struct leat_error *err)
+{
+    return leat_arena_failed(chunk->arena, err);
+}
+
+/* ---- keys */
+
+/* Text for a scalar, JSON for what has parts. */
+static bool key_text(const struct leat_output *o, struct leat_value key, struct leat_arena *arena,
+                     struct leat_slice *into, struct leat_value *why)
+{
+    struct leat_bytes text = {.arena = arena};
+
+    *into = (struct leat_slice){0};
+    if (key.tag == LEAT_NULL)
+        return true;
+    if ((key.tag == LEAT_STRING || key.tag == LEAT_BYTES) &&
+        !(o->key_format_given && o->key_format == LEAT_KEY_JSON)) {
+        *into = leat_value_text(key);
+        return true;
+    }
+    if (!leat_json_write(key, &text, why))
+        return false;
+    *into = leat_bytes_slice(&text);
+    if (into->len >= 2 && into->ptr[0] == '"' && !o->key_format_given) /* a timestamp */
+        *into = (struct leat_slice){into->ptr + 1, into->len - 2};
+    return !text.failed;
+}
+
+static enum leat_status encode_keys(const struct leat_output *o, struct leat_task *task,
+                                    struct leat_chunk *chunk, struct leat_error *err)
+{
+    uint32_t column = o->key.count ? o->key.list[0].column : o->key_column;
+    bool bad = false;
+
+    if (o->key.count && leat_exprs_eval(&o->key, task, chunk, err) != LEAT_OK)
+        return err->status;
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        struct leat_value why, key = {0};
+        if (o->key.count || o->has_key)
+            key = chunk->columns[column][row];
+        if (o->key.is_record) {
+            struct leat_record *r = leat_record_new(chunk->arena, o->key.shape);
+            if (!r)
+                return no_memory(chunk, err);
+            for (uint32_t f = 0; f < o->key.count; f++)
+                r->fields[f] = chunk->columns[o->key.list[f].column][row];
+            key = (struct leat_value){.tag = LEAT_RECORD, .as.record = r};
+        }
+        chunk->columns[o->text_column][row] = (struct leat_value){0};
+        if (!key_text(o, key, chunk->arena, &chunk->keys[row], &why)) {
+            chunk->columns[o->text_column][row] = why;
+            bad = true;
+        }
+    }
+    return bad ? leat_sweep_errors(task, chunk, o->text_column, LEAT_LIT("writing the key"), err)
+               : LEAT_OK;
+}
+
+/* ---- headers: u32 count, then name and value as u32 and bytes each */
+
+static void put_header(struct leat_bytes *b, struct leat_slice name, struct leat_value v,
+                       struct leat_arena *arena)
+{
+    struct leat_bytes text = {.arena = arena};
+    struct leat_value why;
+
+    leat_bytes_put_slice(b, name);
+    if (v.tag == LEAT_NULL) {
+        leat_bytes_put_u32(b, UINT32_MAX);
+        return;
+    }
+    if (v.tag != LEAT_STRING && v.tag != LEAT_BYTES && leat_json_write(v, &text, &why))
+        leat_bytes_put_slice(b, leat_bytes_slice(&text));
+    else
+        leat_bytes_put_slice(b, leat_value_text(v));
+}
+
+static bool is_replaced(const struct leat_exprs *e, struct leat_slice name)
+{
+    for (uint32_t i = 0; i < e->count; i++)
+        if (leat_slice_eq(e->list[i].name, name))
+            return true;
+    return false;
+}
+
+/* The old ones that are not replaced, then the new ones. */
+static void put_headers(const struct leat_output *o, const struct leat_chunk *chunk, uint16_t row,
+                        struct leat_bytes *into)
+{
+    struct leat_slice old = o->keeps_headers ? chunk->headers[row] : (struct leat_slice){0};
+    struct leat_slice name, value, rest;
+    uint32_t count = 0, len, kept = 0;
+
+    if (!leat_take_u32(&old, &count))
+        count = 0;
+    size_t at = into->len;
+    leat_bytes_put_u32(into, 0);
+    while (count-- > 0 && leat_take_slice(&old, &name)) {
+        rest = old;
+        if (!leat_take_u32(&rest, &len) || (len != UINT32_MAX && rest.len < len))
+            break;
+        size_t size = 4 + (len == UINT32_MAX ? 0 : len);
+        value = (struct leat_slice){old.ptr, size};
+        old = (struct leat_slice){old.ptr + size, old.len - size};
+        if (is_replaced(&o->headers, name))
+            continue;
+        leat_bytes_put_slice(into, name);
+        leat_bytes_put(into, value.ptr, value.len);
+        kept++;
+    }
+    for (uint32_t i = 0; i < o->headers.count; i++, kept++)
+        put_header(into, o->headers.list[i].name, chunk->columns[o->headers.list[i].column][row],
+                   chunk->arena);
+    if (!into->failed)
+        memcpy(into->ptr + at, &(uint32_t){htole32(kept)}, 4);
+}
+
+static enum leat_status encode_headers(const struct leat_output *o, struct leat_task *task,
+                                       struct leat_chunk *chunk, struct leat_error *err)
+{
+    if (o->headers.count == 0) {
+        for (uint32_t i = 0; !o->keeps_headers && i < chunk->selected; i++)
+            chunk->headers[chunk->selection[i]] = (struct leat_slice){0};
+        return LEAT_OK;
+    }
+    if (leat_exprs_eval(&o->headers, task, chunk, err) != LEAT_OK)
+        return err->status;
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        struct leat_bytes b = {.arena = chunk->arena};
+        put_headers(o, chunk, chunk->selection[i], &b);
+        if (b.failed)
+            return no_memory(chunk, err);
+        chunk->headers[chunk->selection[i]] = leat_bytes_slice(&b);
+    }
+    return LEAT_OK;
+}
+
+/* ---- values */
+
+static enum leat_status print_values(const struct leat_output *o, struct leat_chunk *chunk,
+                                     uint32_t column, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        struct leat_bytes text = {.arena = chunk->arena};
+        if (o->has_key) {
+            leat_bytes_put(&text, "(", 1);
+            leat_value_print(chunk->columns[o->key_column][row], &text);
+            leat_bytes_put(&text, ",", 1);
+        }
+        leat_value_print(chunk->columns[column][row], &text);
+        if (o->has_key)
+            leat_bytes_put(&text, ")", 1);
+        if (text.failed)
+            return no_memory(chunk, err);
+        chunk->values[row] = text.ptr ? leat_bytes_slice(&text) : LEAT_LIT("");
+    }
+    return LEAT_OK;
+}
+
+static enum leat_status encode_values(const struct leat_output *o, struct leat_task *task,
+                                      struct leat_chunk *chunk, struct leat_error *err)
+{
+    uint32_t column = leat_assemble(o->value, chunk);
+
+    if (column == LEAT_NO_COLUMN)
+        return no_memory(chunk, err);
+    if (leat_sweep_errors(task, chunk, column, LEAT_LIT("the value"), err) != LEAT_OK)
+        return err->status;
+    if (!o->format)
+        return print_values(o, chunk, column, err);
+    if (o->format->format->encode(o->format_self, chunk, column, err) != LEAT_OK)
+        return err->status;
+    return leat_sweep_errors(task, chunk, column, LEAT_LIT("writing the value"), err);
+}
+
+static enum leat_status fill_routes(const struct leat_output *o, struct leat_task *task,
+                                    struct leat_chunk *chunk, struct leat_error *err)
+{
+    if (!o->route.program) {
+        for (uint32_t i = 0; i < chunk->selected; i++)
+            chunk->routes[chunk->selection[i]] = (struct leat_slice){0};
+        return LEAT_OK;
+    }
+    uint32_t column = leat_expr_eval(&o->route, task, chunk, o->route_column);
+    if (leat_sweep_errors(task, chunk, column, leat_program_source(o->route.program), err) !=
+        LEAT_OK)
+        return err->status;
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        chunk->routes[row] = leat_value_text(chunk->columns[column][row]);
+    }
+    return LEAT_OK;
+}
+
+static enum leat_status output_process(const void *plan, void *memory, struct leat_task *task,
+                                       struct leat_chunk *chunk, struct leat_error *err)
+{
+    const struct leat_output *o = plan;
+
+    (void)memory;
+    if (fill_routes(o, task, chunk, err) != LEAT_OK ||
+        encode_headers(o, task, chunk, err) != LEAT_OK ||
+        encode_values(o, task, chunk, err) != LEAT_OK ||
+        encode_keys(o, task, chunk, err) != LEAT_OK)
+        return err->status;
+    task->counts->rows_out += chunk->selected;
+    return chunk->selected ? task->next->push(task->next, chunk, err) : LEAT_OK;
+}
+
+const struct leat_op leat_op_output = {.scope = LEAT_SCOPE_ROW, .process = output_process};
