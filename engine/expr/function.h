@@ -24,11 +24,12 @@ enum leat_function_form { LEAT_FN_GLOBAL = 1, LEAT_FN_MEMBER = 2 }; /* f(x), x.f
 struct leat_function {
     const char *name; /* "math.greatest", "split", "base64.encode" */
     unsigned form;
-    /* Overloads that the checker accepts, separated by blanks, one letter per argument, the receiver
-     * first: A any, B bool, I int, U uint, D double, N number, S string, Y bytes, T timestamp, P
-     * duration, L list, M map, Z null; a last '*' repeats the letter before it once or more.
-     * "S SI": (string) and (string, int). Behind '>' the kind of what comes out, 'A' when it is not
-     * known: "S>I Y>I L>I M>I". At run time call() still checks tags: arguments may be `any`. */
+    /* Overloads that the checker accepts, separated by blanks, one letter per argument, the
+     * receiver first: A any, B bool, I int, U uint, D double, N number, S string, Y bytes, T
+     * timestamp, P duration, L list, M map, Z null; a last '*' repeats the letter before it once or
+     * more. "S SI": (string) and (string, int). Behind '>' the kind of what comes out, 'A' when it
+     * is not known: "S>I Y>I L>I M>I". At run time call() still checks tags: arguments may be
+     * `any`. */
     const char *overloads;
     struct leat_value (*call)(struct leat_call *call, const struct leat_value *args, uint32_t n);
     /* Called once at compile time when argument `constant_arg` is a constant: a compiled regular
@@ -44,21 +45,25 @@ struct leat_function {
 bool leat_call_charge(struct leat_call *call, uint64_t steps);
 struct leat_value leat_call_exhausted(void);
 
-/* Per worker, made on first use and kept: PCRE2 match data and a JIT stack for regex.c. */
+/* Per worker, made on first use and kept: leat_regex_scratch_new() of regex.h. */
 struct leat_regex_scratch;
 struct leat_regex_scratch *leat_eval_regex(struct leat_eval *ev); /* NULL: out of memory */
+/* The same for zones that only data names: leat_zones_new() of zone.h. */
+struct leat_zones;
+struct leat_zones *leat_eval_zones(struct leat_eval *ev); /* NULL: out of memory */
 
 /* NULL when there is none of that name with this form. */
-const struct leat_function *leat_function_find(struct leat_slice name, enum leat_function_form form);
+const struct leat_function *leat_function_find(struct leat_slice name,
+                                               enum leat_function_form form);
 void leat_function_each(void (*fn)(const struct leat_function *f, void *arg), void *arg);
 
 /* The tables, each ends with {0}. */
-extern const struct leat_function leat_functions_core[];   /* size, conversions, type, contains ... */
-extern const struct leat_function leat_functions_text[];   /* split, lpad, format, quote ... */
-extern const struct leat_function leat_functions_regex[];  /* matches, extract ... */
-extern const struct leat_function leat_functions_math[];   /* math.*, round, parseInt ... */
-extern const struct leat_function leat_functions_time[];   /* timestamp, duration, getHours ... */
-extern const struct leat_function leat_functions_list[];   /* sum, sort, slice, keys, merge ... */
-extern const struct leat_function leat_functions_codec[];  /* base64, hash, parseJson, uuid ... */
+extern const struct leat_function leat_functions_core[]; /* size, conversions, type, contains ... */
+extern const struct leat_function leat_functions_text[]; /* split, lpad, format, quote ... */
+extern const struct leat_function leat_functions_regex[]; /* matches, extract ... */
+extern const struct leat_function leat_functions_math[];  /* math.*, round, parseInt ... */
+extern const struct leat_function leat_functions_time[];  /* timestamp, duration, getHours ... */
+extern const struct leat_function leat_functions_list[];  /* sum, sort, slice, keys, merge ... */
+extern const struct leat_function leat_functions_codec[]; /* base64, hash, parseJson, uuid ... */
 
 #endif
