@@ -51,8 +51,7 @@ LEAT_API const char *leat_type_name(const struct leat_type *t, char *into, size_
 
 /* Read a schema (pipeline-file: "double?", [int], { a: string }). NULL after an error in diags. */
 LEAT_API const struct leat_type *leat_type_read(const struct leat_node *node,
-                                                struct leat_arena *arena,
-                                                struct leat_diags *diags);
+                                                struct leat_arena *arena, struct leat_diags *diags);
 
 /* v as the schema wants it: an int for `double`, a double without fraction for `int`, RFC 3339 text
  * for `timestamp`; with `from_text` (CSV) text for any scalar, empty text as null for an optional

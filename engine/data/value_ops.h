@@ -1,8 +1,8 @@
 /*
  * value_ops.h - what can be done with any value: compare, copy, encode, print.
  *
- * All of them see a LEAT_RECORD as the map it stands for. `scratch` holds what has to be taken apart
- * for that.
+ * All of them see a LEAT_RECORD as the map it stands for. `scratch` holds what has to be taken
+ * apart for that.
  */
 #ifndef LEAT_DATA_VALUE_OPS_H
 #define LEAT_DATA_VALUE_OPS_H
@@ -14,7 +14,8 @@
  * maps, fields stay what they are. Other values as they are. */
 LEAT_API struct leat_value leat_value_expand(struct leat_value v, struct leat_arena *scratch);
 
-/* Field of a map or record: LEAT_V_ABSENT when there is none, LEAT_V_TYPE for other values. */
+/* Field of a map or record: LEAT_V_ABSENT when there is none, also of null; LEAT_V_TYPE for other
+ * values, an error as it is. */
 LEAT_API struct leat_value leat_value_field(struct leat_value v, struct leat_slice name,
                                             struct leat_arena *scratch);
 
@@ -27,14 +28,15 @@ LEAT_API int leat_value_compare(struct leat_value a, struct leat_value b);
  * their parts. */
 LEAT_API int leat_value_order(struct leat_value a, struct leat_value b, struct leat_arena *scratch);
 
-/* All of v, nothing borrowed, in `arena`. An error value with LEAT_V_BUDGET when it is full. */
+/* All of v, nothing borrowed but shapes of the plan, in `arena`. An error value with LEAT_V_BUDGET
+ * when it is full or v is nested more than 64 deep. */
 LEAT_API struct leat_value leat_value_copy(struct leat_value v, struct leat_arena *arena);
 
-/* Bytes that give v back: for rows that cross an exchange and for state; versioned with them. Unlike
- * key bytes they keep 1, 1u and 1.0 apart and hold maps, records and errors. Decoding checks every
- * length and bounds the depth (64); LEAT_E_CORRUPT. Text is borrowed from the bytes. Shapes are not
- * encoded: a record comes back as a map, or as raw text with a map laid over (LEAT_RECORD whose
- * shape is made in arena). */
+/* Bytes that give v back: for rows that cross an exchange and for state; versioned with them.
+ * Unlike key bytes they keep 1, 1u and 1.0 apart and hold maps, records and errors. Decoding checks
+ * every length and bounds the depth (64; what is deeper is encoded as an error); LEAT_E_CORRUPT.
+ * Text is borrowed from the bytes. Shapes are not encoded: a record comes back as a map, or as raw
+ * text with a map laid over (LEAT_RECORD whose shape is made in arena). */
 LEAT_API void leat_value_encode(struct leat_value v, struct leat_bytes *into);
 LEAT_API LEAT_CHECKED enum leat_status leat_value_decode(struct leat_slice *from,
                                                          struct leat_arena *arena,
