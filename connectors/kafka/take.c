@@ -1,0 +1,246 @@
+/*
+ * take.c - sorts what one consume call brought, copies it, and notes ends and failures.
+ *
+ * Two passes over the messages: the first adds up what each partition has, so that its block can be
+ * made to measure; the second copies. Per message there is one copy, and no allocation unless it
+ * has headers (librdkafka parses those into a list of its own).
+ */
+#include "take.h"
+
+#include <endian.h>
+
+#define FRAME     24 /* of coding_framed, per row */
+#define BLOCK_MIN 256
+#define BLOCK_MAX (1u << 20) /* where no fetch has said how much it wants */
+
+/* ---- whose is it */
+
+static struct kafka_topic *find_topic(const struct kafka_fetcher *f, const rd_kafka_topic_t *rkt)
+{
+    for (uint32_t i = 0; i < f->topics_count; i++)
+        if (f->topics[i]->rkt == rkt)
+            return f->topics[i];
+    for (uint32_t i = 0; i < f->topics_count; i++)
+        if (strcmp(f->topics[i]->name, rd_kafka_topic_name(rkt)) == 0)
+            return f->topics[i];
+    return NULL;
+}
+
+static struct kafka_part *find_part(struct kafka_fetcher *f, const rd_kafka_message_t *m)
+{
+    struct kafka_part *recent = f->recent;
+
+    if (recent && recent->topic->rkt == m->rkt && recent->number == m->partition)
+        return recent;
+    struct kafka_topic *t = m->rkt ? find_topic(f, m->rkt) : NULL;
+    if (!t || m->partition < 0 || m->partition >= t->parts_count || !t->parts[m->partition])
+        return NULL;
+    f->recent = t->parts[m->partition];
+    return f->recent;
+}
+
+void kafka_take_away(struct kafka_fetcher *f, const struct kafka_part *p)
+{
+    size_t kept = f->hand_at;
+
+    for (size_t i = f->hand_at; i < f->hand_count; i++)
+        if (find_part(f, f->hand[i]) == p)
+            rd_kafka_message_destroy(f->hand[i]);
+        else
+            f->hand[kept++] = f->hand[i];
+    f->hand_count = kept;
+}
+
+/* ---- headers */
+
+static bool make_room(struct kafka_fetcher *f, size_t need)
+{
+    if (need <= f->headers_room)
+        return true;
+    char *grown = leat_mem_alloc(need * 2);
+    if (!grown)
+        return false;
+    memcpy(grown, f->headers, f->headers_room);
+    leat_mem_free(f->headers);
+    f->headers = grown;
+    f->headers_room = need * 2;
+    return true;
+}
+
+static bool put(struct kafka_fetcher *f, size_t *at, const void *bytes, size_t len)
+{
+    uint32_t n = htole32((uint32_t)len);
+
+    if (!make_room(f, *at + sizeof n + len))
+        return false;
+    memcpy(f->headers + *at, &n, sizeof n);
+    if (len)
+        memcpy(f->headers + *at + sizeof n, bytes, len);
+    *at += sizeof n + len;
+    return true;
+}
+
+/* As in struct leat_row. False: out of memory. */
+static bool encode_headers(struct kafka_fetcher *f, const rd_kafka_message_t *m,
+                           struct leat_slice *into)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t len, at = sizeof(uint32_t);
+    uint32_t count = 0;
+
+    if (rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true; /* it has none */
+    while (rd_kafka_header_get_all(headers, count, &name, &value, &len) ==
+           RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (!put(f, &at, name, strlen(name)) || !put(f, &at, value, value ? len : 0))
+            return false;
+        count++;
+    }
+    count = htole32(count);
+    memcpy(f->headers, &count, sizeof count);
+    *into = (struct leat_slice){f->headers, at};
+    return true;
+}
+
+/* ---- into blocks */
+
+static void seal(struct kafka_part *p)
+{
+    struct leat_block *b = p->open;
+
+    if (!b)
+        return;
+    p->open = NULL;
+    b->at_end = p->at_end;
+    leat_block_seal(b, p->next);
+    b->msg.next = NULL;
+    if (p->last)
+        p->last->next = &b->msg;
+    else
+        p->ready = &b->msg;
+    p->last = &b->msg;
+    p->ready_bytes += b->room;
+}
+
+/* `need`: of the row that comes next. */
+static bool open_block(struct kafka_fetcher *f, struct kafka_part *p, size_t need)
+{
+    struct leat_error err;
+    size_t most = p->request.fetch.max_bytes ? p->request.fetch.max_bytes : BLOCK_MAX;
+    size_t room = p->expected < most ? p->expected : most;
+
+    seal(p);
+    if (room < BLOCK_MIN)
+        room = BLOCK_MIN;
+    if (room < need)
+        room = need;
+    if (leat_block_new(f->budget, &leat_coding_framed, room, &p->open, &err) != LEAT_OK)
+        return false;
+    p->open->part = p->id;
+    p->open->from = p->next;
+    return true;
+}
+
+/* False: no memory. */
+static bool copy(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_message_t *m)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t time = rd_kafka_message_timestamp(m, &type);
+    struct leat_row row = {
+        .key = {m->key, m->key_len},
+        .value = {m->payload, m->len},
+        .time_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? LEAT_NO_TIME : time,
+        .position = m->offset,
+    };
+
+    if (!encode_headers(f, m, &row.headers))
+        return false;
+    if (!p->open || !leat_block_append(p->open, &row)) {
+        size_t need = FRAME + row.key.len + row.value.len + row.headers.len;
+        if (!open_block(f, p, need) || !leat_block_append(p->open, &row))
+            return false;
+    }
+    p->next = m->offset + 1;
+    p->at_end = p->end_told = false;
+    return true;
+}
+
+/* ---- one message */
+
+/* An end, or a failure. Of a failure p's next answer tells. */
+static void note(struct kafka_part *p, const rd_kafka_message_t *m)
+{
+    if (m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        p->failed = m->err;
+        return;
+    }
+    if (m->offset < p->next)
+        return;
+    p->at_end = true;
+    p->end_told = p->end_told && m->offset == p->next;
+    p->next = m->offset; /* over control records, which are never delivered */
+}
+
+static size_t bytes_of(const rd_kafka_message_t *m)
+{
+    return m->err ? 0 : FRAME + m->key_len + m->len;
+}
+
+/* False: p has no memory and a fetch waits, so this message stays in hand. */
+static bool take_one(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_message_t *m)
+{
+    if (!p->assigned || p->is_full)
+        return true;
+    if (m->err) {
+        note(p, m);
+        return true;
+    }
+    size_t bytes = bytes_of(m);
+    if (m->offset >= p->next && !copy(f, p, m)) {
+        p->is_full = true;
+        return !p->asked;
+    }
+    p->expected -= bytes < p->expected ? bytes : p->expected;
+    return true;
+}
+
+static struct kafka_part *measure(struct kafka_fetcher *f)
+{
+    struct kafka_part *touched = NULL;
+
+    for (size_t i = f->hand_at; i < f->hand_count; i++) {
+        struct kafka_part *p = find_part(f, f->hand[i]);
+        if (!p)
+            continue;
+        if (!p->touched) {
+            p->touched = true;
+            p->expected = 0;
+            p->next_touched = touched;
+            touched = p;
+        }
+        p->expected += bytes_of(f->hand[i]);
+    }
+    return touched;
+}
+
+struct kafka_part *kafka_take(struct kafka_fetcher *f)
+{
+    struct kafka_part *touched = measure(f);
+
+    for (; f->hand_at < f->hand_count; f->hand_at++) {
+        rd_kafka_message_t *m = f->hand[f->hand_at];
+        struct kafka_part *p = find_part(f, m);
+        if (p && !take_one(f, p, m))
+            break;
+        rd_kafka_message_destroy(m);
+    }
+    for (struct kafka_part *p = touched; p; p = p->next_touched) {
+        seal(p);
+        p->touched = false;
+    }
+    if (touched)
+        leat_kafka_client_well(f->client);
+    return touched;
+}
