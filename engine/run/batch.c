@@ -1,0 +1,585 @@
+#include "run/batch.h"
+
+#include "run/message.h"
+
+#include <assert.h>
+
+#define SMALL_ROWS 2000 /* a batch below this is run by the caller alone */
+#define ROW_BYTES  64   /* guess, where a block does not say how many rows it has */
+#define ARENA_KEEP ((size_t)16 * 1024 * 1024) /* that a released batch keeps, per worker */
+#define TASKS_MIN  64
+
+/* What a worker is told to do: take tasks of the current stage until there are none. */
+struct crew {
+    struct leat_work work; /* first */
+    struct leat_flow *flow;
+    uint32_t number;
+    struct leat_eval *eval;
+    struct leat_lane **lanes; /* per stage, made when first needed */
+};
+
+struct leat_flow {
+    const struct leat_plan *plan;
+    struct leat_budget *budget;
+    struct leat_arena arena; /* as long as the flow */
+    uint32_t workers;
+    struct crew *crews;
+    struct leat_queue done;
+    struct leat_pool pool;
+    bool has_pool;
+
+    struct leat_state_part **states; /* per stage, per state partition; NULL for source stages */
+    int64_t *due_ms;                 /* per stage: least of its partitions */
+    struct leat_watermark *watermarks;
+    const struct leat_lookup_table *const *tables;
+    struct leat_flow_batch *all, *unused;
+
+    /* While a stage runs: tasks [first, count) of the batch. */
+    struct leat_flow_batch *batch;
+    uint32_t first;
+    atomic_uint claimed;
+};
+
+/* The evaluator and the planner are linked where there are expressions and files; plans that C code
+ * makes by hand do without. */
+#pragma weak leat_eval_new
+#pragma weak leat_eval_free
+#pragma weak leat_plan_close_time
+
+static int64_t close_time(const void *arg, uint32_t source, int64_t time_ms)
+{
+    return leat_plan_close_time ? leat_plan_close_time(arg, source, time_ms) : LEAT_NO_TIME;
+}
+
+static struct leat_lane *lane_of(struct crew *crew, uint32_t stage)
+{
+    struct leat_flow *flow = crew->flow;
+
+    if (!crew->lanes[stage])
+        crew->lanes[stage] = leat_lane_new(flow->plan, stage, crew->eval, flow->budget);
+    return crew->lanes[stage];
+}
+
+static void run_task(struct crew *crew, struct leat_stage_task *t)
+{
+    struct leat_lane *lane = lane_of(crew, t->stage);
+
+    if (lane)
+        leat_lane_run(lane, t, &crew->flow->batch->arenas[crew->number]);
+    else
+        leat_fail(&t->error, LEAT_E_FULL, "no memory to run '%.*s'",
+                  LEAT_FMT(crew->flow->plan->stages[t->stage].nodes[0].path));
+}
+
+/* Stage 1: whoever is free takes the next one. Thread: the crew's worker */
+static void run_any(struct crew *crew)
+{
+    struct leat_flow *flow = crew->flow;
+    uint32_t count = flow->batch->tasks_count;
+
+    for (;;) {
+        uint32_t i = flow->first + atomic_fetch_add(&flow->claimed, 1);
+        if (i >= count)
+            return;
+        run_task(crew, flow->batch->tasks[i]);
+    }
+}
+
+/* Behind an exchange: state partition q belongs to worker q mod W. Thread: the crew's worker */
+static void run_own(struct crew *crew)
+{
+    struct leat_flow *flow = crew->flow;
+
+    for (uint32_t i = flow->first; i < flow->batch->tasks_count; i++)
+        if (flow->batch->tasks[i]->part % flow->workers == crew->number)
+            run_task(crew, flow->batch->tasks[i]);
+}
+
+static enum leat_status run_crew(struct leat_work *w, struct leat_error *err)
+{
+    struct crew *crew = (struct crew *)w;
+    struct leat_flow_batch *batch = crew->flow->batch;
+
+    (void)err;
+    if (crew->flow->plan->stages[batch->tasks[crew->flow->first]->stage].from_source)
+        run_any(crew);
+    else
+        run_own(crew);
+    return LEAT_OK;
+}
+
+/* Everybody, until all tasks from `first` on are done. */
+static void run_together(struct leat_flow *flow)
+{
+    struct leat_error ignored;
+
+    for (uint32_t i = 1; i < flow->workers; i++)
+        leat_pool_run(&flow->pool, &flow->crews[i].work);
+    run_crew(&flow->crews[0].work, &ignored);
+    for (uint32_t i = 1; i < flow->workers; i++)
+        leat_pool_ran(&flow->pool, (struct leat_work *)leat_queue_take(&flow->done));
+}
+
+static void run_alone(struct leat_flow *flow)
+{
+    for (uint32_t i = flow->first; i < flow->batch->tasks_count; i++)
+        run_task(&flow->crews[0], flow->batch->tasks[i]);
+}
+
+/* Tasks [first, count). The first one that failed, in their order, speaks for all. */
+static enum leat_status run_tasks(struct leat_flow *flow, uint32_t first, uint64_t rows,
+                                  struct leat_error *err)
+{
+    struct leat_flow_batch *b = flow->batch;
+
+    if (first == b->tasks_count)
+        return LEAT_OK;
+    flow->first = first;
+    atomic_store(&flow->claimed, 0);
+    if (flow->workers == 1 || b->tasks_count - first == 1 || rows < SMALL_ROWS)
+        run_alone(flow);
+    else
+        run_together(flow);
+    for (uint32_t i = first; i < b->tasks_count; i++)
+        if (b->tasks[i]->error.status != LEAT_OK) {
+            *err = b->tasks[i]->error;
+            return err->status;
+        }
+    return LEAT_OK;
+}
+
+static struct leat_stage_task *add_task(struct leat_flow_batch *b, uint32_t stage, uint32_t part,
+                                        struct leat_flow *flow)
+{
+    if (b->tasks_count == b->tasks_room) {
+        uint32_t room = b->tasks_room ? b->tasks_room * 2 : TASKS_MIN;
+        struct leat_stage_task **grown = leat_arena_array(&b->arenas[0], room, sizeof *grown);
+        if (!grown)
+            return NULL;
+        if (b->tasks_count)
+            memcpy(grown, b->tasks, b->tasks_count * sizeof *grown);
+        b->tasks = grown;
+        b->tasks_room = room;
+    }
+    struct leat_stage_task *t = leat_arena_alloc(&b->arenas[0], sizeof *t);
+    if (!t)
+        return NULL;
+    t->stage = stage;
+    t->part = part;
+    t->batch = &b->info;
+    t->watermarks = flow->watermarks;
+    b->tasks[b->tasks_count++] = t;
+    return t;
+}
+
+/* The barrier: what stage 1 has seen moves time. */
+static void move_watermarks(struct leat_flow *flow)
+{
+    struct leat_flow_batch *b = flow->batch;
+    const struct leat_batch *info = &b->info;
+
+    for (uint32_t i = 0; i < b->tasks_count; i++) {
+        const struct leat_stage_task *t = b->tasks[i];
+        if (t->rows)
+            leat_watermark_seen(&flow->watermarks[flow->plan->stages[t->stage].input], t->part,
+                                t->counts.time_max_ms, info->clock_ms);
+    }
+    for (uint32_t s = 0; s < flow->plan->sources_count; s++) {
+        struct leat_watermark *w = &flow->watermarks[s];
+        leat_watermark_move(w, leat_watermark_at(w, s, info->time_ms, info->clock_ms, b->close,
+                                                 close_time, flow->plan));
+    }
+}
+
+/* Until the barrier both watermarks of a batch are those of the one before. */
+static void hold_watermarks(struct leat_flow *flow)
+{
+    for (uint32_t s = 0; s < flow->plan->sources_count; s++)
+        leat_watermark_move(&flow->watermarks[s], LEAT_NO_TIME);
+}
+
+static int64_t stage_watermark(const struct leat_flow *flow, uint32_t stage)
+{
+    return leat_watermarks_now(flow->watermarks, flow->plan->sources_count,
+                               flow->plan->stages[stage].sources);
+}
+
+static bool speaks_on_empty(const struct leat_plan_stage *stage)
+{
+    return stage->nodes[0].op->on_empty;
+}
+
+static bool state_is_due(const struct leat_state_part *s, int64_t watermark_ms)
+{
+    return s->memory && s->due_ms != LEAT_NO_TIME && s->due_ms <= watermark_ms;
+}
+
+/* One task per state partition that has something to do. */
+static enum leat_status add_exchange_tasks(struct leat_flow *flow, uint32_t stage, uint64_t *rows,
+                                           struct leat_error *err)
+{
+    const struct leat_plan_stage *s = &flow->plan->stages[stage];
+    struct leat_flow_batch *b = flow->batch;
+    uint32_t feeders = b->tasks_count;
+    int64_t watermark_ms = stage_watermark(flow, stage);
+
+    for (uint32_t q = 0; q < flow->plan->exchanges[s->input].partitions; q++) {
+        struct leat_state_part *state = &flow->states[stage][q];
+        int64_t waiting = leat_frames_waiting(b->tasks, feeders, s->input, q);
+        if (!waiting && !speaks_on_empty(s) && !state_is_due(state, watermark_ms))
+            continue;
+        struct leat_stage_task *t = add_task(b, stage, q, flow);
+        if (!t)
+            return leat_arena_failed(&b->arenas[0], err);
+        t->feeders_count = feeders;
+        t->state = state;
+        *rows += (uint64_t)waiting + (state_is_due(state, watermark_ms) ? state->keys : 0);
+    }
+    for (uint32_t i = feeders; i < b->tasks_count; i++)
+        b->tasks[i]->feeders = b->tasks; /* the list may have grown, and grows no more meanwhile */
+    return LEAT_OK;
+}
+
+static void note_due(struct leat_flow *flow, uint32_t stage)
+{
+    int64_t least = LEAT_NO_TIME;
+
+    for (uint32_t q = 0; q < flow->plan->exchanges[flow->plan->stages[stage].input].partitions;
+         q++) {
+        const struct leat_state_part *s = &flow->states[stage][q];
+        if (s->memory && s->due_ms != LEAT_NO_TIME && (least == LEAT_NO_TIME || s->due_ms < least))
+            least = s->due_ms;
+    }
+    flow->due_ms[stage] = least;
+}
+
+static void add_output(struct leat_sealed_list *to, const struct leat_sealed_list *from)
+{
+    if (!from->first)
+        return;
+    if (to->last)
+        to->last->next = from->first;
+    else
+        to->first = from->first;
+    to->last = from->last;
+    to->rows += from->rows;
+    to->bytes += from->bytes;
+}
+
+static enum leat_status collect(struct leat_flow *flow, struct leat_error *err)
+{
+    struct leat_flow_batch *b = flow->batch;
+
+    b->outputs = leat_arena_array(&b->arenas[0], flow->plan->sinks_count, sizeof *b->outputs);
+    if (!b->outputs)
+        return leat_arena_failed(&b->arenas[0], err);
+    for (uint32_t i = 0; i < b->tasks_count; i++) {
+        const struct leat_task_counts *c = &b->tasks[i]->counts;
+        for (uint32_t s = 0; s < flow->plan->sinks_count; s++)
+            add_output(&b->outputs[s], &b->tasks[i]->outputs[s]);
+        if (c->errors && !b->counts.errors)
+            b->counts.first_error = c->first_error;
+        b->counts.rows_in += c->rows_in;
+        b->counts.rows_out += c->rows_out;
+        b->counts.errors += c->errors;
+        b->counts.late += c->late;
+    }
+    return LEAT_OK;
+}
+
+static enum leat_status run(struct leat_flow *flow, struct leat_error *err)
+{
+    struct leat_flow_batch *b = flow->batch;
+
+    hold_watermarks(flow);
+    if (run_tasks(flow, 0, b->rows_hint, err) != LEAT_OK)
+        return err->status;
+    move_watermarks(flow);
+    for (uint32_t stage = 0; stage < flow->plan->stages_count; stage++) {
+        uint32_t first = b->tasks_count;
+        uint64_t rows = 0;
+        if (flow->plan->stages[stage].from_source)
+            continue;
+        if (add_exchange_tasks(flow, stage, &rows, err) != LEAT_OK ||
+            run_tasks(flow, first, rows, err) != LEAT_OK)
+            return err->status;
+        note_due(flow, stage);
+    }
+    return collect(flow, err);
+}
+
+enum leat_status leat_flow_run(struct leat_flow *flow, struct leat_flow_batch *batch,
+                               struct leat_error *err)
+{
+    flow->batch = batch;
+    batch->info.tables = flow->tables;
+    enum leat_status status = run(flow, err);
+    flow->batch = NULL;
+    return status;
+}
+
+static struct leat_flow_batch *batch_new(struct leat_flow *flow)
+{
+    struct leat_flow_batch *b = leat_arena_alloc(&flow->arena, sizeof *b);
+
+    if (!b)
+        return NULL;
+    b->arenas = leat_arena_array(&flow->arena, flow->workers, sizeof *b->arenas);
+    if (!b->arenas)
+        return NULL;
+    for (uint32_t i = 0; i < flow->workers; i++)
+        b->arenas[i].budget = flow->budget;
+    return b;
+}
+
+struct leat_flow_batch *leat_flow_begin(struct leat_flow *flow, const struct leat_batch *info)
+{
+    struct leat_flow_batch *b = flow->unused;
+
+    if (b)
+        flow->unused = b->next;
+    else
+        b = batch_new(flow);
+    if (!b)
+        return NULL;
+    *b = (struct leat_flow_batch){.info = *info, .arenas = b->arenas, .next = flow->all};
+    flow->all = b;
+    return b;
+}
+
+enum leat_status leat_flow_add(struct leat_flow *flow, struct leat_flow_batch *batch,
+                               uint32_t source, const struct leat_part *part,
+                               struct leat_block *blocks, struct leat_error *err)
+{
+    struct leat_stage_task *t = add_task(batch, flow->plan->sources[source].stage, part->id, flow);
+
+    if (!t)
+        return leat_arena_failed(&batch->arenas[0], err);
+    t->origin = part;
+    t->blocks = blocks;
+    for (struct leat_block *b = blocks; b; b = (struct leat_block *)b->msg.next) {
+        batch->bytes += b->bytes.len;
+        batch->rows_hint += b->rows_hint ? b->rows_hint : b->bytes.len / ROW_BYTES + 1;
+    }
+    return LEAT_OK;
+}
+
+struct leat_stage_task *leat_flow_source_task(struct leat_flow_batch *batch, uint32_t i)
+{
+    return i < batch->tasks_count && batch->tasks[i]->origin ? batch->tasks[i] : NULL;
+}
+
+static void drop_blocks(struct leat_flow_batch *b)
+{
+    for (uint32_t i = 0; i < b->tasks_count; i++)
+        for (struct leat_block *block = b->tasks[i]->blocks, *next; block; block = next) {
+            next = (struct leat_block *)block->msg.next;
+            leat_block_unref(block);
+        }
+}
+
+void leat_flow_release(struct leat_flow *flow, struct leat_flow_batch *batch)
+{
+    struct leat_flow_batch **at = &flow->all;
+
+    while (*at != batch)
+        at = &(*at)->next;
+    *at = batch->next;
+    drop_blocks(batch);
+    for (uint32_t i = 0; i < flow->workers; i++)
+        leat_arena_recycle(&batch->arenas[i], ARENA_KEEP);
+    batch->next = flow->unused;
+    flow->unused = batch;
+}
+
+bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64_t clock_ms,
+                      bool close)
+{
+    const struct leat_plan *plan = flow->plan;
+
+    for (uint32_t stage = 0; stage < plan->stages_count; stage++) {
+        int64_t least = INT64_MAX;
+        if (flow->due_ms[stage] == LEAT_NO_TIME)
+            continue;
+        for (uint32_t s = 0; s < plan->sources_count; s++) {
+            if (!(plan->stages[stage].sources >> s & 1))
+                continue;
+            int64_t at_ms = leat_watermark_at(&flow->watermarks[s], s, batch_time_ms, clock_ms,
+                                              close, close_time, plan);
+            least = at_ms < least ? at_ms : least;
+        }
+        if (least != INT64_MAX && flow->due_ms[stage] <= least)
+            return true;
+    }
+    return false;
+}
+
+int64_t leat_flow_idle_at(const struct leat_flow *flow)
+{
+    int64_t at_ms = LEAT_NO_TIME;
+
+    for (uint32_t s = 0; s < flow->plan->sources_count; s++) {
+        int64_t idle_ms = leat_watermark_idle_at(&flow->watermarks[s]);
+        if (idle_ms != LEAT_NO_TIME && (at_ms == LEAT_NO_TIME || idle_ms < at_ms))
+            at_ms = idle_ms;
+    }
+    return at_ms;
+}
+
+void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bool at_end)
+{
+    leat_watermark_at_end(&flow->watermarks[source], part, at_end);
+}
+
+void leat_flow_set_tables(struct leat_flow *flow, const struct leat_lookup_table *const *tables)
+{
+    flow->tables = tables;
+}
+
+const struct leat_watermark *leat_flow_watermarks(const struct leat_flow *flow)
+{
+    return flow->watermarks;
+}
+
+struct leat_flow_state leat_flow_state(const struct leat_flow *flow)
+{
+    struct leat_flow_state sum = {0};
+
+    for (uint32_t stage = 0; stage < flow->plan->stages_count; stage++) {
+        const struct leat_plan_stage *s = &flow->plan->stages[stage];
+        for (uint32_t q = 0; !s->from_source && q < flow->plan->exchanges[s->input].partitions;
+             q++) {
+            sum.keys += flow->states[stage][q].keys;
+            sum.bytes += flow->states[stage][q].arena.bytes;
+        }
+    }
+    return sum;
+}
+
+enum leat_status leat_flow_part(struct leat_flow *flow, uint32_t source, uint32_t part,
+                                int64_t clock_ms, struct leat_error *err)
+{
+    if (!leat_watermark_part(&flow->watermarks[source], &flow->arena, part, clock_ms))
+        return leat_arena_failed(&flow->arena, err);
+    return LEAT_OK;
+}
+
+static bool init_states(struct leat_flow *flow)
+{
+    const struct leat_plan *plan = flow->plan;
+
+    flow->states = leat_arena_array(&flow->arena, plan->stages_count, sizeof *flow->states);
+    flow->due_ms = leat_arena_array(&flow->arena, plan->stages_count, sizeof *flow->due_ms);
+    for (uint32_t i = 0; flow->states && flow->due_ms && i < plan->stages_count; i++) {
+        flow->due_ms[i] = LEAT_NO_TIME;
+        if (plan->stages[i].from_source)
+            continue;
+        uint32_t partitions = plan->exchanges[plan->stages[i].input].partitions;
+        flow->states[i] = leat_arena_array(&flow->arena, partitions, sizeof **flow->states);
+        if (!flow->states[i])
+            return false;
+        for (uint32_t q = 0; q < partitions; q++)
+            flow->states[i][q].arena.budget = flow->budget;
+    }
+    return flow->states && flow->due_ms;
+}
+
+static bool init_watermarks(struct leat_flow *flow)
+{
+    const struct leat_plan *plan = flow->plan;
+
+    flow->watermarks =
+        leat_arena_array(&flow->arena, plan->sources_count, sizeof *flow->watermarks);
+    for (uint32_t i = 0; flow->watermarks && i < plan->sources_count; i++)
+        flow->watermarks[i] = (struct leat_watermark){
+            .event_time = plan->sources[i].event_time,
+            .lateness_ms = plan->sources[i].lateness_ms,
+            .idle_ms = plan->sources[i].idle_ms,
+            .max_ms = LEAT_NO_TIME,
+            .before_ms = LEAT_NO_TIME,
+            .now_ms = LEAT_NO_TIME,
+        };
+    return flow->watermarks;
+}
+
+static bool init_crews(struct leat_flow *flow)
+{
+    flow->crews = leat_arena_array(&flow->arena, flow->workers, sizeof *flow->crews);
+    for (uint32_t i = 0; flow->crews && i < flow->workers; i++) {
+        struct crew *c = &flow->crews[i];
+        *c = (struct crew){.work = {.run = run_crew, .home = i - 1}, .flow = flow, .number = i};
+        c->lanes = leat_arena_array(&flow->arena, flow->plan->stages_count, sizeof *c->lanes);
+        c->eval = leat_eval_new ? leat_eval_new() : NULL;
+        if (!c->lanes || (leat_eval_new && !c->eval))
+            return false;
+    }
+    return flow->crews;
+}
+
+enum leat_status leat_flow_new(const struct leat_plan *plan, uint32_t workers,
+                               struct leat_budget *budget, struct leat_flow **into,
+                               struct leat_error *err)
+{
+    struct leat_flow *flow = leat_mem_alloc(sizeof *flow);
+
+    *into = NULL;
+    if (!flow)
+        return leat_fail(err, LEAT_E_NOMEM, "no memory to run the pipeline");
+    flow->plan = plan;
+    flow->budget = flow->arena.budget = budget;
+    flow->workers = workers;
+    leat_queue_init(&flow->done);
+    if (!init_states(flow) || !init_watermarks(flow) || !init_crews(flow)) {
+        leat_arena_failed(&flow->arena, err);
+        goto fail;
+    }
+    if (workers > 1 && leat_pool_start(&flow->pool, workers - 1, &flow->done, err) != LEAT_OK)
+        goto fail;
+    *into = flow;
+    return LEAT_OK;
+fail:
+    leat_flow_free(flow);
+    return err->status;
+}
+
+static void free_crew(struct leat_flow *flow, struct crew *c)
+{
+    for (uint32_t i = 0; c->lanes && i < flow->plan->stages_count; i++)
+        leat_lane_free(c->lanes[i]);
+    if (leat_eval_free)
+        leat_eval_free(c->eval);
+}
+
+static void free_states(struct leat_flow *flow, uint32_t stage)
+{
+    const struct leat_plan_stage *s = &flow->plan->stages[stage];
+
+    if (s->from_source || !flow->states[stage])
+        return;
+    for (uint32_t q = 0; q < flow->plan->exchanges[s->input].partitions; q++)
+        leat_arena_reset(&flow->states[stage][q].arena);
+}
+
+static void free_batches(struct leat_flow *flow)
+{
+    while (flow->all)
+        leat_flow_release(flow, flow->all);
+    for (struct leat_flow_batch *b = flow->unused; b; b = b->next)
+        for (uint32_t i = 0; i < flow->workers; i++)
+            leat_arena_reset(&b->arenas[i]);
+}
+
+void leat_flow_free(struct leat_flow *flow)
+{
+    if (!flow)
+        return;
+    leat_pool_stop(&flow->pool);
+    free_batches(flow);
+    for (uint32_t i = 0; flow->crews && i < flow->workers; i++)
+        free_crew(flow, &flow->crews[i]);
+    for (uint32_t i = 0; flow->states && i < flow->plan->stages_count; i++)
+        free_states(flow, i);
+    leat_queue_fini(&flow->done);
+    leat_arena_reset(&flow->arena);
+    leat_mem_free(flow);
+}

@@ -1,0 +1,80 @@
+/*
+ * batch.h - a plan in motion: lanes and state partitions, and the life of a batch over its stages.
+ *
+ *     begin -> add blocks per source partition -> run -> outputs per sink -> release
+ *
+ * Run: stage-1 tasks, then the barrier at which the watermarks move, then each exchange stage in
+ * plan order, with one task per state partition that got rows, is due, or speaks on an empty batch.
+ * Tasks of stage 1 go to whoever is free, state partition q to worker q mod W; the caller is worker
+ * 0. A small batch runs in the caller alone. Results do not depend on the number of workers: each
+ * task reads what others made in the order of their numbers.
+ *
+ * Thread: the job's (or the caller's of a driver), except where stage.h says otherwise.
+ */
+#ifndef LEAT_RUN_BATCH_H
+#define LEAT_RUN_BATCH_H
+
+#include "run/stage.h"
+#include "run/worker.h"
+
+struct leat_flow_batch {
+    struct leat_flow_batch *next; /* of those that can be used again */
+    struct leat_batch info;
+    bool close;                     /* a bounded run ends here: all windows close */
+    struct leat_arena *arenas;      /* one per worker; [0] also has what is here */
+    struct leat_stage_task **tasks; /* in order of number: stages in plan order */
+    uint32_t tasks_count, tasks_room;
+    struct leat_sealed_list *outputs; /* per sink, after run; in order of task */
+    uint64_t bytes, rows_hint;
+    struct leat_task_counts counts; /* of all tasks */
+};
+
+struct leat_flow;
+
+/* The plan outlives the flow. LEAT_E_NOMEM, LEAT_E_FULL. */
+LEAT_CHECKED enum leat_status leat_flow_new(const struct leat_plan *plan, uint32_t workers,
+                                            struct leat_budget *budget, struct leat_flow **flow,
+                                            struct leat_error *err);
+void leat_flow_free(struct leat_flow *flow); /* batches too, also those that were not released */
+
+/* A source partition exists. `part` lives as long as the flow. */
+LEAT_CHECKED enum leat_status leat_flow_part(struct leat_flow *flow, uint32_t source, uint32_t part,
+                                             int64_t clock_ms, struct leat_error *err);
+
+/* An empty batch with this number and these times. NULL: no memory. */
+struct leat_flow_batch *leat_flow_begin(struct leat_flow *flow, const struct leat_batch *info);
+
+/* A stage-1 task over these blocks, linked by msg.next in order of offset. They belong to the batch
+ * until its release, which drops one reference each. Called in the order of (source, partition). */
+LEAT_CHECKED enum leat_status leat_flow_add(struct leat_flow *flow, struct leat_flow_batch *batch,
+                                            uint32_t source, const struct leat_part *part,
+                                            struct leat_block *blocks, struct leat_error *err);
+
+/* Run it. On failure the flow can only be freed. */
+LEAT_CHECKED enum leat_status leat_flow_run(struct leat_flow *flow, struct leat_flow_batch *batch,
+                                            struct leat_error *err);
+
+/* The blocks of one task of the batch, in the order of add; NULL: no such task. */
+struct leat_stage_task *leat_flow_source_task(struct leat_flow_batch *batch, uint32_t i);
+
+void leat_flow_release(struct leat_flow *flow, struct leat_flow_batch *batch);
+
+/* Would a batch of this time, without records, do anything? O(stages + sources). */
+bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64_t clock_ms,
+                      bool close);
+
+/* When by the clock a source gets idle, if nothing comes: LEAT_NO_TIME: none ever. */
+int64_t leat_flow_idle_at(const struct leat_flow *flow);
+
+void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bool at_end);
+
+/* Tables for the batches from now on, by number in the plan; borrowed. */
+void leat_flow_set_tables(struct leat_flow *flow, const struct leat_lookup_table *const *tables);
+
+struct leat_flow_state {
+    uint64_t keys, bytes;
+};
+struct leat_flow_state leat_flow_state(const struct leat_flow *flow);
+const struct leat_watermark *leat_flow_watermarks(const struct leat_flow *flow); /* per source */
+
+#endif
