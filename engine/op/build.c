@@ -114,6 +114,44 @@ void leat_build_options(struct leat_build *b, const struct leat_opt *opts, void 
     leat_opts_read(opts, self, b->arg, NULL, b->arena, b->diags);
 }
 
+struct leat_slice leat_build_last_name(const struct leat_node *node)
+{
+    struct leat_slice s = node->text;
+    size_t at = s.len;
+
+    while (at > 0 && (s.ptr[at - 1] == '_' || (s.ptr[at - 1] >= '0' && s.ptr[at - 1] <= '9') ||
+                      (s.ptr[at - 1] >= 'a' && s.ptr[at - 1] <= 'z') ||
+                      (s.ptr[at - 1] >= 'A' && s.ptr[at - 1] <= 'Z')))
+        at--;
+    return (struct leat_slice){s.ptr + at, s.len - at};
+}
+
+struct leat_node *leat_build_fields(struct leat_build *b, const struct leat_node *list)
+{
+    struct leat_node *map = leat_arena_alloc(b->arena, sizeof *map), *last = NULL;
+
+    if (!map)
+        return NULL;
+    *map = *list;
+    map->kind = LEAT_NODE_MAP;
+    map->first = NULL;
+    for (const struct leat_node *n = list->first; n; n = n->next) {
+        struct leat_node *field = leat_arena_alloc(b->arena, sizeof *field);
+        if (!field)
+            return NULL;
+        *field = *n;
+        field->key = leat_build_last_name(n);
+        field->key_mark = n->mark;
+        field->next = NULL;
+        if (last)
+            last->next = field;
+        else
+            map->first = field;
+        last = field;
+    }
+    return map;
+}
+
 struct leat_diag *leat_build_error(struct leat_build *b, const char *fmt, ...)
 {
     char text[200];

@@ -75,6 +75,12 @@ struct leat_named_expr {
 struct leat_exprs leat_build_exprs(struct leat_build *b, struct leat_view *view,
                                    const struct leat_node *node,
                                    const struct leat_local_name *locals, size_t locals_count);
+/* `[a, b.c]` as the record { a: a, c: b.c }: what a list of fields means as a key. NULL: no memory.
+ */
+struct leat_node *leat_build_fields(struct leat_build *b, const struct leat_node *list);
+/* The last name of a path: `campaign_id` of `ad.campaign_id`. */
+struct leat_slice leat_build_last_name(const struct leat_node *node);
+
 /* Evaluate all into their columns and sweep each: rows with errors have left the selection. */
 LEAT_CHECKED enum leat_status leat_exprs_eval(const struct leat_exprs *e, struct leat_task *task,
                                               struct leat_chunk *chunk, struct leat_error *err);

@@ -35,45 +35,6 @@ static void set_value(struct map *m, struct leat_build *b, const struct leat_nod
 
 /* ---- keys */
 
-static struct leat_slice last_name(const struct leat_node *node)
-{
-    struct leat_slice s = node->text;
-    size_t at = s.len;
-
-    while (at > 0 && (s.ptr[at - 1] == '_' || (s.ptr[at - 1] >= '0' && s.ptr[at - 1] <= '9') ||
-                      (s.ptr[at - 1] >= 'a' && s.ptr[at - 1] <= 'z') ||
-                      (s.ptr[at - 1] >= 'A' && s.ptr[at - 1] <= 'Z')))
-        at--;
-    return (struct leat_slice){s.ptr + at, s.len - at};
-}
-
-/* A list of fields is a record key whose fields have these names. */
-static struct leat_node *fields_as_record(struct leat_build *b, const struct leat_node *list)
-{
-    struct leat_node *map = leat_arena_alloc(b->arena, sizeof *map), *last = NULL;
-
-    if (!map)
-        return NULL;
-    *map = *list;
-    map->kind = LEAT_NODE_MAP;
-    map->first = NULL;
-    for (const struct leat_node *n = list->first; n; n = n->next) {
-        struct leat_node *field = leat_arena_alloc(b->arena, sizeof *field);
-        if (!field)
-            return NULL;
-        *field = *n;
-        field->key = last_name(n);
-        field->key_mark = n->mark;
-        field->next = NULL;
-        if (last)
-            last->next = field;
-        else
-            map->first = field;
-        last = field;
-    }
-    return map;
-}
-
 static void check_key_type(struct leat_build *b, const struct leat_named_expr *n)
 {
     if (n->type->kind == LEAT_T_MAP)
@@ -87,7 +48,7 @@ static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
     uint32_t program_column;
     bool is_path;
 
-    if (node->kind == LEAT_NODE_LIST && !(node = fields_as_record(b, node)))
+    if (node->kind == LEAT_NODE_LIST && !(node = leat_build_fields(b, node)))
         return;
     m->key = leat_build_exprs(b, view, node, NULL, 0);
     m->sets_key = true;
@@ -106,7 +67,7 @@ static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
         is_path = m->key.list[0].expr.program &&
                   leat_program_is_column(m->key.list[0].expr.program, &program_column);
         if (is_path)
-            b->out->key_name = last_name(node);
+            b->out->key_name = leat_build_last_name(node);
     }
     b->out->key_column = m->key_column;
 }

@@ -2,14 +2,15 @@
  * plan.h - a pipeline ready to run: modules with their options, stages, operators, all checked.
  *
  * Read-only once built; workers share it. A *stage* is what one task runs: from a source partition
- * or an exchange, through a tree of nodes, to exchanges and outputs. Stages are in an order in which
- * each comes behind all that feed it.
+ * or an exchange, through a tree of nodes, to exchanges and outputs. Stages are in an order in
+ * which each comes behind all that feed it.
  */
 #ifndef LEAT_PLAN_PLAN_H
 #define LEAT_PLAN_PLAN_H
 
 #include "base/module.h"
 #include "op/build.h"
+#include "op/lookup.h"
 #include "plan/spec.h"
 
 enum leat_node_does {
@@ -20,7 +21,7 @@ enum leat_node_does {
 
 struct leat_plan_node {
     enum leat_node_does does;
-    uint32_t number; /* in the stage, dense from 0: nodes[] */
+    uint32_t number;          /* in the stage, dense from 0: nodes[] */
     const struct leat_op *op; /* DOES_OP; an output is an operator too: op/output.c */
     const void *plan;
     const struct leat_plan_node **next; /* several: each gets the chunk with the same selection */
@@ -36,9 +37,9 @@ struct leat_plan_node {
 
 struct leat_plan_stage {
     bool from_source;
-    uint32_t input; /* source or exchange number */
-    struct leat_plan_node *nodes; /* nodes[0] is the first to run: the head of a source, or the keyed
-                                     operator behind the exchange; parents before children */
+    uint32_t input;               /* source or exchange number */
+    struct leat_plan_node *nodes; /* nodes[0] is the first to run: the head of a source, or the
+                                     keyed operator behind the exchange; parents before children */
     uint32_t nodes_count;
     uint32_t segments; /* different ones in this stage, numbered by segment_of */
     const struct leat_segment **segment_list;
@@ -48,8 +49,8 @@ struct leat_plan_stage {
 /* One per keyed operator. Its rows go to state partition hash(key) mod partitions, or all to 0
  * (scope batch), or (repartition) round robin. */
 struct leat_plan_exchange {
-    uint32_t stage;      /* that it feeds */
-    uint32_t partitions; /* how many of the state partitions it uses */
+    uint32_t stage;         /* that it feeds */
+    uint32_t partitions;    /* how many of the state partitions it uses */
     struct leat_slice name; /* stream and operator: "per_city.aggregate" */
 };
 
@@ -71,27 +72,13 @@ struct leat_plan_sink {
     bool is_dlq;
 };
 
-struct leat_plan_table {
-    struct leat_slice name;
-    const char *path;
-    int64_t reload_ms; /* 0: never */
-    const struct leat_module *format;
-    void *format_self;
-    const struct leat_type *schema;
-    struct leat_exprs key; /* over a segment of its own */
-    const struct leat_segment *segment;
-    const struct leat_path *paths;
-    uint32_t paths_count;
-    uint32_t row_column;
-};
-
 struct leat_plan {
     struct leat_arena arena;
     const struct leat_spec *spec;
     struct leat_shapes shapes;
     struct leat_plan_source *sources;
     uint32_t sources_count;
-    struct leat_plan_table *tables;
+    struct leat_lookup_plan *tables;
     uint32_t tables_count;
     struct leat_plan_stage *stages;
     uint32_t stages_count;
@@ -105,8 +92,8 @@ struct leat_plan {
     enum leat_on_error on_error;
 };
 
-/* Build it. On errors in diags the plan is not to be run, but may be explained in part. NULL: out of
- * memory. What it makes is in plan->arena; spec must outlive it. */
+/* Build it. On errors in diags the plan is not to be run, but may be explained in part. NULL: out
+ * of memory. What it makes is in plan->arena; spec must outlive it. */
 struct leat_plan *leat_plan_build(const struct leat_spec *spec, struct leat_diags *diags);
 void leat_plan_free(struct leat_plan *plan);
 
@@ -114,6 +101,9 @@ void leat_plan_free(struct leat_plan *plan);
  * belongs to, through all windows behind source `source` (cascades included). LEAT_NO_TIME: there
  * are no windows. Pure. */
 int64_t leat_plan_close_time(const struct leat_plan *plan, uint32_t source, int64_t time_max_ms);
+
+/* Options of a table's `file:`, for documentation. */
+const struct leat_opt *leat_plan_table_options(void);
 
 /* `leat explain`. */
 void leat_plan_print(const struct leat_plan *plan, FILE *out);

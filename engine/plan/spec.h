@@ -17,13 +17,14 @@ enum { LEAT_TRIGGER_INTERVAL, LEAT_TRIGGER_CAUGHT_UP, LEAT_TRIGGER_ONCE };
 
 /* A part that names a module with a one-key map: `kafka: { topic: t }`. */
 struct leat_spec_module {
-    struct leat_slice name;        /* "kafka" */
-    const struct leat_node *node;  /* its key in the file */
-    const struct leat_node *given; /* its options, those of `use:` merged in and `use` taken out; NULL: none */
+    struct leat_slice name;       /* "kafka" */
+    const struct leat_node *node; /* its key in the file */
+    const struct leat_node
+        *given; /* its options, those of `use:` merged in and `use` taken out; NULL: none */
 };
 
 struct leat_spec_time {
-    const struct leat_node *at; /* NULL: batch time */
+    const struct leat_node *at;                      /* NULL: batch time */
     struct leat_duration lateness, idle, max_future; /* idle, max_future: 0 is off */
 };
 
@@ -110,8 +111,8 @@ struct leat_spec {
 
 /* Read all of it; what is wrong goes to diags, and what could be read is in *spec all the same, so
  * that the planner can go on and find more. Defaults are those of the language. */
-void leat_spec_read(const struct leat_node *root, struct leat_spec *spec,
-                    struct leat_arena *arena, struct leat_diags *diags);
+void leat_spec_read(const struct leat_node *root, struct leat_spec *spec, struct leat_arena *arena,
+                    struct leat_diags *diags);
 
 /* What the language has and this version has not, refused by name: true after an error in diags. */
 bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,

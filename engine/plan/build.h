@@ -1,0 +1,108 @@
+/*
+ * build.h - the planner's own view of a plan that is being made. Private to engine/plan.
+ *
+ * Streams are lists of *branches*: places in the tree of some stage where rows of one shape come
+ * out, with the view of them. A union is a stream with several. A row operator is put behind every
+ * branch by itself, since each has its own columns; a keyed one takes all of them into its exchange
+ * and goes on as one. Nodes are kept in lists here and become the arrays of plan.h at the end.
+ */
+#ifndef LEAT_PLAN_BUILD_H
+#define LEAT_PLAN_BUILD_H
+
+#include "op/head.h"
+#include "op/output.h"
+#include "plan/plan.h"
+
+struct plan_node_list {
+    struct plan_node *first, *last;
+};
+
+/* A node on its way to struct leat_plan_node. */
+struct plan_node {
+    struct leat_plan_node is;
+    struct plan_stage *stage;
+    struct plan_node *next_in_stage, *next_sibling;
+    struct plan_node_list children, late_children;
+};
+
+struct plan_stage {
+    struct plan_stage *next;
+    uint32_t number, input;
+    bool from_source;
+    struct plan_node_list nodes; /* by next_in_stage, parents first */
+    uint32_t count;
+    uint64_t sources;
+};
+
+struct plan_branch {
+    struct plan_branch *next;
+    struct leat_view view;
+    struct plan_node *tail;
+    bool late; /* what comes out of the tail's late side */
+};
+
+enum plan_stream_state { PLAN_NEW, PLAN_BUILDING, PLAN_DONE };
+
+struct plan_stream {
+    struct plan_stream *next;
+    struct leat_slice name;
+    enum plan_stream_state state;
+    const struct leat_spec_stream *spec; /* NULL: a source, or a late stream */
+    struct plan_stream *owner;           /* of a late stream: the one with the window */
+    struct plan_branch *branches;
+};
+
+struct plan_head {
+    struct plan_head *next;
+    struct leat_head *head;
+};
+
+struct planner {
+    struct leat_plan *plan;
+    const struct leat_spec *spec;
+    struct leat_diags *diags;
+    struct leat_arena *arena;
+    struct plan_stream *streams, *streams_last;
+    struct plan_stage *stages, *stages_last;
+    struct plan_head *heads;
+    uint32_t nodes, segments;
+};
+
+#define PLAN_NODES_MAX 4096 /* unions of unions multiply: told before memory is gone */
+
+/* plan_build.c */
+struct plan_stage *plan_stage_new(struct planner *p, bool from_source, uint32_t input);
+struct plan_node *plan_node_new(struct planner *p, struct plan_stage *stage,
+                                struct plan_node *parent, bool late, struct leat_slice name,
+                                const struct leat_node *node);
+void plan_segment_number(struct planner *p, struct leat_segment *s);
+void *plan_alloc(struct planner *p, size_t size); /* never NULL: ends the planning when out */
+
+/* plan_module.c: names of modules, their options, expressions among them. */
+const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
+                                      const struct leat_module *(*find)(const char *name),
+                                      const char *what, void **self);
+const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
+                                      const char *standard, void **self);
+const struct leat_node *plan_option_node(const struct leat_module *m, const void *self,
+                                         const char *name);
+int plan_option_choice(const struct leat_module *m, const void *self, const char *name, int none);
+enum leat_template_rules plan_template(const struct leat_module *m, const void *self,
+                                       const struct leat_node **node);
+
+/* plan_source.c, plan_table.c, plan_stream.c, plan_sink.c */
+void plan_sources(struct planner *p);
+void plan_tables(struct planner *p);
+void plan_tables_finish(struct planner *p);
+void plan_streams(struct planner *p);
+struct plan_branch *plan_from(struct planner *p, const struct leat_spec_from *from);
+struct plan_branch *plan_apply_rows(struct planner *p, struct plan_branch *in,
+                                    struct leat_slice stream, const struct leat_node *node);
+void plan_sinks(struct planner *p);
+bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_t *number,
+                     const struct leat_type **row, const struct leat_type **key);
+
+/* plan_finish.c: from lists to arrays. */
+void plan_finish(struct planner *p);
+
+#endif

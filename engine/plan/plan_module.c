@@ -1,0 +1,110 @@
+#include "plan/build.h"
+
+#include <stdio.h>
+
+struct names {
+    struct planner *p;
+    const struct leat_module *(*find)(const char *name);
+    struct leat_slice list[128];
+    size_t count;
+};
+
+static void add_name(const struct leat_module *m, void *arg)
+{
+    struct names *n = arg;
+
+    if (n->count < sizeof n->list / sizeof *n->list && n->find(m->name) == m)
+        n->list[n->count++] = leat_slice_str(m->name);
+}
+
+static const struct leat_module *find(struct planner *p, struct leat_slice name,
+                                      const struct leat_node *node,
+                                      const struct leat_module *(*find_by)(const char *name),
+                                      const char *what)
+{
+    char text[64];
+    struct names names = {.p = p, .find = find_by};
+    const struct leat_module *m = NULL;
+
+    if (name.len < sizeof text) {
+        snprintf(text, sizeof text, "%.*s", LEAT_FMT(name));
+        m = find_by(text);
+    }
+    if (m)
+        return m;
+    struct leat_diag *d =
+        node && node->key.ptr
+            ? leat_diag_error_key(p->diags, node, "unknown %s '%.*s'", what, LEAT_FMT(name))
+            : leat_diag_error(p->diags, node, "unknown %s '%.*s'", what, LEAT_FMT(name));
+    leat_module_each(add_name, &names);
+    leat_diag_nearest(p->diags, d, name, names.list, names.count);
+    return NULL;
+}
+
+const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
+                                      const struct leat_module *(*find_by)(const char *name),
+                                      const char *what, void **self)
+{
+    const struct leat_module *found;
+
+    *self = NULL;
+    if (!m->name.ptr || !(found = find(p, m->name, m->node, find_by, what)))
+        return NULL;
+    *self = plan_alloc(p, found->self_size);
+    if (found->opts)
+        leat_opts_read(found->opts, *self, m->given, NULL, p->arena, p->diags);
+    return found;
+}
+
+const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
+                                      const char *standard, void **self)
+{
+    struct leat_spec_module named = *m;
+
+    if (!named.name.ptr)
+        named.name = leat_slice_str(standard);
+    return plan_module(p, &named, leat_module_find_format, "format", self);
+}
+
+static const struct leat_opt *option(const struct leat_module *m, const char *name)
+{
+    for (const struct leat_opt *o = m->opts; o && o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return o;
+    return NULL;
+}
+
+const struct leat_node *plan_option_node(const struct leat_module *m, const void *self,
+                                         const char *name)
+{
+    const struct leat_opt *o = option(m, name);
+
+    if (!o || (o->kind != LEAT_OPT_EXPR && o->kind != LEAT_OPT_RECORD))
+        return NULL;
+    return ((const struct leat_expression *)(const void *)((const char *)self + o->offset))->node;
+}
+
+int plan_option_choice(const struct leat_module *m, const void *self, const char *name, int none)
+{
+    const struct leat_opt *o = option(m, name);
+
+    if (!o || o->kind != LEAT_OPT_CHOICE)
+        return none;
+    return ((const struct leat_choice *)(const void *)((const char *)self + o->offset))->index;
+}
+
+enum leat_template_rules plan_template(const struct leat_module *m, const void *self,
+                                       const struct leat_node **node)
+{
+    *node = NULL;
+    for (const struct leat_opt *o = m->opts; o && o->name; o++) {
+        if (o->kind != LEAT_OPT_TEMPLATE)
+            continue;
+        *node =
+            ((const struct leat_template *)(const void *)((const char *)self + o->offset))->node;
+        return strcmp(o->name, "path") == 0    ? LEAT_TEMPLATE_PATH
+               : strcmp(o->name, "topic") == 0 ? LEAT_TEMPLATE_TOPIC
+                                               : LEAT_TEMPLATE_TEXT;
+    }
+    return LEAT_TEMPLATE_TEXT;
+}

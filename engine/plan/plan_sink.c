@@ -1,0 +1,114 @@
+#include "plan/build.h"
+
+/* What a sink's rows are written as when the file does not say. NULL: as Spark prints them. */
+static const char *standard_format(const struct leat_module *m)
+{
+    if (strcmp(m->name, "print") == 0 || strcmp(m->name, "save_as_text_files") == 0)
+        return NULL;
+    return strcmp(m->name, "files") == 0 ? "text" : "json";
+}
+
+static struct plan_branch *close_window(struct planner *p, const struct leat_spec_sink *spec,
+                                        struct plan_branch *list)
+{
+    if (!list || list->view.window.kind == LEAT_WINDOW_NONE)
+        return list;
+    if (!list->view.event_time)
+        return plan_apply_rows(p, list, spec->name, spec->node);
+    struct leat_diag *d = leat_diag_error(
+        p->diags, spec->from ? spec->from->node : spec->node,
+        "'%.*s' ends in an event-time window: nothing says what to write per window",
+        LEAT_FMT(spec->from ? spec->from->name : spec->name));
+    leat_diag_hint(p->diags, d, "put an aggregate, count or group_by_key behind the window");
+    return NULL;
+}
+
+static void plan_output(struct planner *p, const struct leat_spec_sink *spec,
+                        const struct leat_plan_sink *sink, uint32_t number,
+                        const struct leat_module *format, void *format_self, struct plan_branch *b)
+{
+    struct leat_output *o = plan_alloc(p, sizeof *o);
+    struct leat_view in = b->view;
+    struct leat_build build = {.arena = p->arena,
+                               .diags = p->diags,
+                               .shapes = &p->plan->shapes,
+                               .name = spec->name,
+                               .node = spec->node,
+                               .in = &in,
+                               .in_count = 1,
+                               .out = &b->view,
+                               .planner = p};
+    const struct leat_node *key = plan_option_node(sink->module, sink->self, "key"),
+                           *headers = plan_option_node(sink->module, sink->self, "headers"),
+                           *template;
+    enum leat_template_rules rules = plan_template(sink->module, sink->self, &template);
+    int key_format = plan_option_choice(sink->module, sink->self, "key_format", -1);
+
+    o->format = format;
+    o->format_self = format_self;
+    o->has_key = in.has_key;
+    o->key_column = in.has_key ? in.key_column : LEAT_COL_KEY;
+    o->key_format_given = key_format > 0;
+    o->key_format = key_format > 0 ? (enum leat_key_format)(key_format - 1) : LEAT_KEY_TEXT;
+    o->keeps_headers = in.has_origin;
+    o->discard = strcmp(sink->module->name, "null") == 0;
+    if (key)
+        o->key = leat_build_exprs(&build, &in, key, NULL, 0);
+    if (headers && headers->kind != LEAT_NODE_MAP)
+        leat_diag_error(p->diags, headers, "'headers' wants { name: EXPR }");
+    else if (headers)
+        o->headers = leat_build_exprs(&build, &in, headers, NULL, 0);
+    if (template) {
+        struct leat_view_names names;
+        leat_view_names_init(&names, &in, &p->plan->shapes, p->arena);
+        o->route.program = leat_compile_template(
+            &(struct leat_compile){.names = &names.names, .arena = p->arena, .diags = p->diags},
+            template, rules);
+        o->route.assemble = names.assemble;
+        o->route_column = leat_view_column(&in);
+    }
+    o->text_column = leat_view_column(&in);
+    o->value = leat_view_assemble(&in, &p->plan->shapes, p->arena);
+
+    struct plan_node *n =
+        plan_node_new(p, b->tail->stage, b->tail, b->late, LEAT_LIT("output"), spec->node);
+    n->is.does = LEAT_DOES_OUTPUT;
+    n->is.op = &leat_op_output;
+    n->is.plan = o;
+    n->is.sink = number;
+    n->is.sources = in.sources;
+}
+
+static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint32_t number)
+{
+    struct leat_plan_sink *sink = &p->plan->sinks[number];
+    const struct leat_module *format = NULL;
+    void *format_self = NULL;
+
+    sink->name = spec->name;
+    sink->module = plan_module(p, &spec->connector, leat_module_find_sink, "sink", &sink->self);
+    if (!sink->module)
+        return;
+    const char *standard = standard_format(sink->module);
+    if (standard || spec->format.name.ptr)
+        format = plan_format(p, &spec->format, standard ? standard : "text", &format_self);
+    if (strcmp(sink->module->name, "save_as_text_files") == 0 ||
+        strcmp(sink->module->name, "print") == 0)
+        p->plan->on_empty = true;
+    struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
+    for (struct plan_branch *b = list; b; b = b->next)
+        plan_output(p, spec, sink, number, format, format_self, b);
+}
+
+void plan_sinks(struct planner *p)
+{
+    uint32_t count = 0;
+
+    for (const struct leat_spec_sink *s = p->spec->sinks; s; s = s->next)
+        count++;
+    p->plan->sinks = plan_alloc(p, (count + 1) * sizeof *p->plan->sinks);
+    p->plan->sinks_count = count;
+    count = 0;
+    for (const struct leat_spec_sink *s = p->spec->sinks; s; s = s->next)
+        plan_sink(p, s, count++);
+}

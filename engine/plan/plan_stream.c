@@ -1,0 +1,372 @@
+#include "plan/build.h"
+
+#include <stdio.h>
+
+static struct plan_stream *find_stream(struct planner *p, struct leat_slice name)
+{
+    for (struct plan_stream *s = p->streams; s; s = s->next)
+        if (leat_slice_eq(s->name, name))
+            return s;
+    return NULL;
+}
+
+static struct plan_stream *add_stream(struct planner *p, struct leat_slice name)
+{
+    struct plan_stream *s = plan_alloc(p, sizeof *s);
+
+    s->name = name;
+    if (p->streams_last)
+        p->streams_last->next = s;
+    else
+        p->streams = s;
+    p->streams_last = s;
+    return s;
+}
+
+static struct plan_branch *copy_branches(struct planner *p, const struct plan_branch *list,
+                                         struct plan_branch **last)
+{
+    struct plan_branch *first = NULL;
+
+    for (; list; list = list->next) {
+        struct plan_branch *b = plan_alloc(p, sizeof *b);
+        *b = *list;
+        b->next = NULL;
+        if (*last)
+            (*last)->next = b;
+        else
+            first = b;
+        *last = b;
+    }
+    return first;
+}
+
+/* ---- operators */
+
+static struct leat_build build_for(struct planner *p, const struct leat_spec_op *op,
+                                   struct leat_view *in, uint32_t count, struct leat_view *out)
+{
+    return (struct leat_build){.arena = p->arena,
+                               .diags = p->diags,
+                               .shapes = &p->plan->shapes,
+                               .name = op->name,
+                               .node = op->node,
+                               .arg = op->arg,
+                               .batch_every_ms = p->spec->batch.every.ms,
+                               .in = in,
+                               .in_count = count,
+                               .out = out,
+                               .find_table = plan_find_table,
+                               .planner = p};
+}
+
+static struct plan_node *child_of(struct planner *p, const struct plan_branch *b,
+                                  struct leat_slice name, const struct leat_node *node)
+{
+    struct plan_node *n = plan_node_new(p, b->tail->stage, b->tail, b->late, name, node);
+
+    n->is.sources = b->view.sources;
+    return n;
+}
+
+/* A segment that operators made: what its expressions touch of meta and window is filled first. */
+static struct plan_node *begin_segment(struct planner *p, struct plan_node *maker,
+                                       struct leat_segment *s, const struct leat_node *node)
+{
+    const struct leat_segment **plan = plan_alloc(p, sizeof *plan);
+
+    plan_segment_number(p, s);
+    maker->is.out = s;
+    struct plan_node *meta = plan_node_new(p, maker->stage, maker, false, LEAT_LIT("meta"), node);
+    *plan = s;
+    meta->is.op = &leat_op_meta;
+    meta->is.plan = plan;
+    meta->is.in = meta->is.out = s;
+    return meta;
+}
+
+static void apply_row_op(struct planner *p, const struct leat_module *m,
+                         const struct leat_spec_op *op, struct plan_branch *b)
+{
+    struct leat_view in = b->view;
+    struct leat_build build = build_for(p, op, &in, 1, &b->view);
+    void *plan = plan_alloc(p, m->self_size + 1);
+    struct plan_node *n = child_of(p, b, op->name, op->node);
+
+    m->op->build(plan, &build);
+    b->late = false;
+    b->tail = n;
+    n->is.op = m->op;
+    n->is.plan = plan;
+    if (b->view.segment != in.segment)
+        b->tail = begin_segment(p, n, b->view.segment, op->node);
+}
+
+static void check_same_kind(struct planner *p, const struct leat_spec_op *op,
+                            const struct plan_branch *list)
+{
+    for (const struct plan_branch *b = list->next; b; b = b->next)
+        if (b->view.event_time != list->view.event_time) {
+            leat_diag_error(p->diags, op->node,
+                            "a union of streams with and without 'time:' means nothing in '%.*s'",
+                            LEAT_FMT(op->name));
+            return;
+        }
+}
+
+static uint32_t count_of(const struct plan_branch *list)
+{
+    uint32_t n = 0;
+
+    for (; list; list = list->next)
+        n++;
+    return n;
+}
+
+/* Behind each branch a combiner and the exchange; behind the exchange one stage for all of them. */
+static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_module *m,
+                                          const struct leat_spec_op *op, struct plan_branch *list,
+                                          struct leat_slice stream)
+{
+    uint32_t count = count_of(list), i = 0;
+    struct leat_view *in = plan_alloc(p, (count + 1) * sizeof *in);
+    struct plan_branch *out = plan_alloc(p, sizeof *out);
+    void *plan = plan_alloc(p, m->self_size + 1);
+    uint32_t exchange = p->plan->exchanges_count++;
+
+    check_same_kind(p, op, list);
+    for (const struct plan_branch *b = list; b; b = b->next)
+        in[i++] = b->view;
+    out->view = in[0];
+    struct leat_build build = build_for(p, op, in, count, &out->view);
+    build.combiner_plans = plan_alloc(p, (count + 1) * sizeof *build.combiner_plans);
+    for (i = 0; i < count; i++)
+        build.combiner_plans[i] = plan_alloc(p, m->op->combiner_size + 1);
+    for (i = 1; i < count; i++)
+        out->view.sources |= in[i].sources;
+    out->view.has_origin = false;
+    m->op->build(plan, &build);
+
+    struct plan_stage *stage = plan_stage_new(p, false, exchange);
+    i = 0;
+    for (struct plan_branch *b = list; b; b = b->next, i++) {
+        struct plan_node *combine = child_of(p, b, op->name, op->node);
+        struct plan_node *cross =
+            plan_node_new(p, combine->stage, combine, false, LEAT_LIT("exchange"), op->node);
+        combine->is.op = m->op->combiner;
+        combine->is.plan = build.combiner_plans[i];
+        cross->is.does = LEAT_DOES_EXCHANGE;
+        cross->is.exchange = exchange;
+        stage->sources |= b->view.sources;
+    }
+    struct plan_node *head = plan_node_new(p, stage, NULL, false, op->name, op->node);
+    head->is.op = m->op;
+    head->is.plan = plan;
+    head->is.sources = stage->sources;
+    head->is.in = plan_alloc(p, sizeof(struct leat_segment));
+    *(struct leat_segment *)(uintptr_t)head->is.in =
+        (struct leat_segment){.columns = LEAT_COL_PATHS};
+    plan_segment_number(p, (struct leat_segment *)(uintptr_t)head->is.in);
+    if (m->op->on_empty)
+        p->plan->on_empty = true;
+    out->tail = begin_segment(p, head, out->view.segment, op->node);
+
+    struct leat_plan_exchange *list_of = plan_alloc(p, (exchange + 1) * sizeof *list_of);
+    if (exchange)
+        memcpy(list_of, p->plan->exchanges, exchange * sizeof *list_of);
+    p->plan->exchanges = list_of;
+    char name[128];
+    int len = snprintf(name, sizeof name, "%.*s.%.*s", LEAT_FMT(stream), LEAT_FMT(op->name));
+    list_of[exchange] = (struct leat_plan_exchange){
+        .stage = stage->number,
+        .partitions = build.partitions ? build.partitions : p->plan->partitions,
+        .name = leat_arena_copy(
+            p->arena,
+            (struct leat_slice){name, len < (int)sizeof name ? (size_t)len : sizeof name - 1})};
+    return out;
+}
+
+static void unknown_op(struct planner *p, const struct leat_spec_op *op);
+
+static void apply_module(struct planner *p, const struct leat_module *m,
+                         const struct leat_spec_op *op, struct plan_branch **list,
+                         struct leat_slice stream)
+{
+    if (!*list)
+        return;
+    if (m->op->combiner) {
+        *list = apply_keyed_op(p, m, op, *list, stream);
+        return;
+    }
+    for (struct plan_branch *b = *list; b; b = b->next)
+        apply_row_op(p, m, op, b);
+}
+
+/* `union: [stream, ...]`: these streams' rows too, each branch with its own columns. */
+static void apply_union(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list)
+{
+    struct leat_spec_from *first = NULL, *last = NULL;
+    struct plan_branch *end = NULL;
+    const struct leat_node *n =
+        op->arg && op->arg->kind == LEAT_NODE_LIST ? op->arg->first : op->arg;
+
+    if (!n) {
+        leat_diag_error(p->diags, op->node, "'union' needs a list of streams");
+        return;
+    }
+    for (; n; n = op->arg->kind == LEAT_NODE_LIST ? n->next : NULL) {
+        struct leat_spec_from *from = plan_alloc(p, sizeof *from);
+        *from = (struct leat_spec_from){NULL, n->text, n};
+        if (last)
+            last->next = from;
+        else
+            first = from;
+        last = from;
+    }
+    for (end = *list; end && end->next;)
+        end = end->next;
+    struct plan_branch *more = plan_from(p, first);
+    if (end)
+        end->next = more;
+    else
+        *list = more;
+}
+
+/* The late side of a window that was just put behind `list`, as a stream of its own. */
+static void add_late(struct planner *p, const struct leat_spec_op *op,
+                     const struct plan_branch *before, const struct plan_branch *list)
+{
+    const struct leat_node *late = leat_node_find(op->arg, "late");
+    struct plan_branch *last = NULL;
+
+    if (!late || !list)
+        return;
+    struct plan_stream *s = find_stream(p, late->text);
+    if (!s)
+        s = add_stream(p, late->text);
+    s->state = PLAN_DONE;
+    s->branches = NULL;
+    for (; list && before; list = list->next, before = before->next) {
+        struct plan_branch *b = plan_alloc(p, sizeof *b);
+        *b = (struct plan_branch){.view = before->view, .tail = list->tail, .late = true};
+        if (last)
+            last->next = b;
+        else
+            s->branches = b;
+        last = b;
+    }
+}
+
+static void apply_op(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list,
+                     struct leat_slice stream)
+{
+    char name[64];
+    struct plan_branch *last = NULL;
+    const struct leat_module *m = NULL;
+
+    if (leat_slice_eq(op->name, LEAT_LIT("union"))) {
+        apply_union(p, op, list);
+        return;
+    }
+    if (op->name.len < sizeof name) {
+        snprintf(name, sizeof name, "%.*s", LEAT_FMT(op->name));
+        m = leat_module_find_op(name);
+    }
+    if (!m || m->op->internal) {
+        unknown_op(p, op);
+        return;
+    }
+    struct plan_branch *before = copy_branches(p, *list, &last);
+    apply_module(p, m, op, list, stream);
+    if (leat_slice_eq(op->name, LEAT_LIT("window")))
+        add_late(p, op, before, *list);
+}
+
+struct op_names {
+    struct leat_slice list[64];
+    size_t count;
+};
+
+static void add_op_name(const struct leat_module *m, void *arg)
+{
+    struct op_names *n = arg;
+
+    if (m->op && !m->op->internal && n->count < sizeof n->list / sizeof *n->list)
+        n->list[n->count++] = leat_slice_str(m->name);
+}
+
+static void unknown_op(struct planner *p, const struct leat_spec_op *op)
+{
+    struct op_names names = {.list = {LEAT_LIT("union")}, .count = 1};
+    struct leat_diag *d =
+        op->node->key.ptr
+            ? leat_diag_error_key(p->diags, op->node, "unknown operator '%.*s'", LEAT_FMT(op->name))
+            : leat_diag_error(p->diags, op->node, "unknown operator '%.*s'", LEAT_FMT(op->name));
+
+    leat_module_each(add_op_name, &names);
+    leat_diag_nearest(p->diags, d, op->name, names.list, names.count);
+}
+
+/* ---- streams */
+
+static void build_stream(struct planner *p, struct plan_stream *s)
+{
+    if (s->owner && s->state == PLAN_NEW) {
+        build_stream(p, s->owner);
+        s->state = PLAN_DONE;
+        return;
+    }
+    if (s->state != PLAN_NEW)
+        return; /* a cycle has been told by whoever read the file */
+    s->state = PLAN_BUILDING;
+    s->branches = plan_from(p, s->spec->from);
+    for (const struct leat_spec_op *op = s->spec->ops; op; op = op->next)
+        apply_op(p, op, &s->branches, s->name);
+    s->state = PLAN_DONE;
+}
+
+struct plan_branch *plan_from(struct planner *p, const struct leat_spec_from *from)
+{
+    struct plan_branch *first = NULL, *last = NULL;
+
+    for (; from; from = from->next) {
+        struct plan_stream *s = find_stream(p, from->name);
+        if (!s)
+            continue; /* told by whoever read the file */
+        build_stream(p, s);
+        struct plan_branch *copy = copy_branches(p, s->branches, &last);
+        if (!first)
+            first = copy;
+    }
+    return first;
+}
+
+/* The rows of a batch-time window that no keyed operator took, window by window. */
+struct plan_branch *plan_apply_rows(struct planner *p, struct plan_branch *in,
+                                    struct leat_slice stream, const struct leat_node *node)
+{
+    const struct leat_module *m = leat_module_find_op("rows");
+    struct leat_spec_op op = {.name = LEAT_LIT("rows"), .node = node};
+
+    if (m)
+        apply_module(p, m, &op, &in, stream);
+    return in;
+}
+
+/* Names first, so that streams may stand in any order; a late stream points to its window's. */
+void plan_streams(struct planner *p)
+{
+    for (const struct leat_spec_stream *spec = p->spec->streams; spec; spec = spec->next) {
+        struct plan_stream *s = add_stream(p, spec->name);
+        s->spec = spec;
+        for (const struct leat_spec_op *op = spec->ops; op; op = op->next) {
+            const struct leat_node *late = leat_slice_eq(op->name, LEAT_LIT("window"))
+                                               ? leat_node_find(op->arg, "late")
+                                               : NULL;
+            if (late)
+                add_stream(p, late->text)->owner = s;
+        }
+    }
+    for (struct plan_stream *s = p->streams; s; s = s->next)
+        build_stream(p, s);
+}
