@@ -36,7 +36,7 @@ struct leat_compressor;
 LEAT_API struct leat_compressor *leat_compressor_new(enum leat_compression kind,
                                                      struct leat_error *err);
 
-/* Takes compressed bytes, at most 64 KiB a call, borrowed for the call. What it returns other than
+/* Takes compressed bytes, at most 128 KiB a call, borrowed for the call. What it returns other than
  * LEAT_OK ends the write with that status and its text in err. */
 typedef enum leat_status leat_compressed(void *arg, struct leat_slice bytes,
                                          struct leat_error *err);
