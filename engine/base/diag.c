@@ -54,7 +54,8 @@ static struct leat_diag *add(struct leat_diags *all, enum leat_severity severity
         all->warnings++;
     d->severity = severity;
     d->mark = mark;
-    d->text = print(all, fmt, args);
+    if (d != &all->spare)
+        d->text = print(all, fmt, args);
     if (node)
         d->path = node->path;
     return d;
@@ -118,7 +119,8 @@ void leat_diag_hint(struct leat_diags *all, struct leat_diag *d, const char *fmt
     va_list args;
 
     va_start(args, fmt);
-    d->hint = print(all, fmt, args);
+    if (d != &all->spare)
+        d->hint = print(all, fmt, args);
     va_end(args);
 }
 
@@ -127,7 +129,8 @@ void leat_diag_note(struct leat_diags *all, struct leat_diag *d, const char *fmt
     va_list args;
 
     va_start(args, fmt);
-    d->note = print(all, fmt, args);
+    if (d != &all->spare)
+        d->note = print(all, fmt, args);
     va_end(args);
 }
 
@@ -191,7 +194,7 @@ void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_
     struct leat_slice best = {0};
     unsigned best_distance = 0;
 
-    if (name.len > NAME_MAX_LEN)
+    if (d == &all->spare || name.len > NAME_MAX_LEN)
         return;
     for (size_t i = 0; i < count; i++) {
         struct leat_slice c = candidates[i];
