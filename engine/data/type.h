@@ -23,7 +23,7 @@ enum leat_type_kind {
     LEAT_T_TIMESTAMP,
     LEAT_T_DURATION,
     LEAT_T_LIST,   /* of item */
-    LEAT_T_MAP,    /* of item, keys of any kind */
+    LEAT_T_MAP,    /* of item, under keys of `key` */
     LEAT_T_RECORD, /* these fields, and others that cannot be named */
     LEAT_T_TYPE,   /* a type as a value */
 };
@@ -40,6 +40,7 @@ struct leat_type {
     const struct leat_type *item;         /* LIST, MAP; NULL: any */
     const struct leat_type_field *fields; /* RECORD */
     uint32_t count;
+    const struct leat_type *key; /* MAP; NULL: any */
 };
 
 /* By kind; for LIST, MAP and RECORD of anything. */

@@ -3,8 +3,8 @@
  *
  * Parse, check (names, types), compile to a typed program, evaluate the selected rows of a chunk
  * into a column. Language: github.com/google/cel-spec without protobuf messages, with the additions
- * that docs/expressions.md lists. An expression has no side effect, sees no clock and always ends: a
- * step budget bounds each row. What goes wrong with a row is an error *value* in that row.
+ * that docs/expressions.md lists. An expression has no side effect, sees no clock and always ends:
+ * a step budget bounds each row. What goes wrong with a row is an error *value* in that row.
  *
  * Which names exist is the caller's business (struct leat_names). It hears every path that an
  * expression names, so "which fields does this pipeline touch?" is answered by compiling it.
@@ -93,7 +93,9 @@ LEAT_API void leat_program_columns(const struct leat_program *p,
 struct leat_eval *leat_eval_new(void);
 void leat_eval_free(struct leat_eval *ev);
 
-#define LEAT_EVAL_STEPS 1000000 /* per row; every call, element and byte-wise kilobyte is a step */
+#define LEAT_EVAL_STEPS                                                                            \
+    1000000 /* per row; every call, element and byte-wise kilobyte is a step                       \
+             */
 
 /* Fill column `out` of the selected rows. Made text and lists are in chunk->arena; when that is
  * full the row gets LEAT_V_BUDGET. Thread: the worker that owns ev. */
