@@ -16,13 +16,13 @@ static const char *const kind_names[] = {
 
 /* clang-format off */
 #define KIND(optional) \
-    {{LEAT_T_ANY, optional, NULL, NULL, 0}, {LEAT_T_NULL, optional, NULL, NULL, 0}, \
-     {LEAT_T_BOOL, optional, NULL, NULL, 0}, {LEAT_T_INT, optional, NULL, NULL, 0}, \
-     {LEAT_T_UINT, optional, NULL, NULL, 0}, {LEAT_T_DOUBLE, optional, NULL, NULL, 0}, \
-     {LEAT_T_STRING, optional, NULL, NULL, 0}, {LEAT_T_BYTES, optional, NULL, NULL, 0}, \
-     {LEAT_T_TIMESTAMP, optional, NULL, NULL, 0}, {LEAT_T_DURATION, optional, NULL, NULL, 0}, \
-     {LEAT_T_LIST, optional, NULL, NULL, 0}, {LEAT_T_MAP, optional, NULL, NULL, 0}, \
-     {LEAT_T_RECORD, optional, NULL, NULL, 0}, {LEAT_T_TYPE, optional, NULL, NULL, 0}}
+    {{LEAT_T_ANY, optional, NULL, NULL, 0, NULL}, {LEAT_T_NULL, optional, NULL, NULL, 0, NULL}, \
+     {LEAT_T_BOOL, optional, NULL, NULL, 0, NULL}, {LEAT_T_INT, optional, NULL, NULL, 0, NULL}, \
+     {LEAT_T_UINT, optional, NULL, NULL, 0, NULL}, {LEAT_T_DOUBLE, optional, NULL, NULL, 0, NULL}, \
+     {LEAT_T_STRING, optional, NULL, NULL, 0, NULL}, {LEAT_T_BYTES, optional, NULL, NULL, 0, NULL}, \
+     {LEAT_T_TIMESTAMP, optional, NULL, NULL, 0, NULL}, {LEAT_T_DURATION, optional, NULL, NULL, 0, NULL}, \
+     {LEAT_T_LIST, optional, NULL, NULL, 0, NULL}, {LEAT_T_MAP, optional, NULL, NULL, 0, NULL}, \
+     {LEAT_T_RECORD, optional, NULL, NULL, 0, NULL}, {LEAT_T_TYPE, optional, NULL, NULL, 0, NULL}}
 /* clang-format on */
 
 static const struct leat_type required_types[] = KIND(false), optional_types[] = KIND(true);

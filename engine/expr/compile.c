@@ -252,7 +252,8 @@ static struct op *build_macro(struct compiler *cc, const struct ast *n)
             continue;
         if (!(args[i] = build(cc, child)))
             return NULL;
-        op->constant = op->constant && args[i++]->constant;
+        op->constant = op->constant && args[i]->constant;
+        i++;
     }
     for (i = 0; !op->constant && i < op->count; i++)
         if (!(args[i] = fold(cc, args[i])))

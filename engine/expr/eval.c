@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "expr/program.h"
 #include "expr/regex.h"
+#include "expr/zone.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ void leat_eval_free(struct leat_eval *ev)
     if (!ev)
         return;
     leat_regex_scratch_free(ev->regex);
+    leat_zones_free(ev->zones);
     leat_mem_free(ev);
 }
 
@@ -30,6 +32,13 @@ struct leat_regex_scratch *leat_eval_regex(struct leat_eval *ev)
     if (!ev->regex)
         ev->regex = leat_regex_scratch_new();
     return ev->regex;
+}
+
+struct leat_zones *leat_eval_zones(struct leat_eval *ev)
+{
+    if (!ev->zones)
+        ev->zones = leat_zones_new();
+    return ev->zones;
 }
 
 bool leat_call_charge(struct leat_call *call, uint64_t steps)

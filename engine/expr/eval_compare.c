@@ -55,14 +55,29 @@ struct leat_value op_unequal(struct leat_eval *ev, const struct op *op)
     return equality(ev, op, false);
 }
 
-/* -1, 0, 1, or 2 when they cannot be compared; NaN is 3: false whatever is asked. */
+static bool is_number(struct leat_value v)
+{
+    return v.tag == LEAT_INT || v.tag == LEAT_UINT || v.tag == LEAT_DOUBLE;
+}
+
+static double as_double(struct leat_value v)
+{
+    if (v.tag == LEAT_DOUBLE)
+        return v.as.d;
+    return v.tag == LEAT_INT ? (double)v.as.i : (double)v.as.u;
+}
+
+/* -1, 0, 1, or 2 when they cannot be compared; NaN is 3: false whatever is asked. An int beside a
+ * double is compared as a double, as CEL has it. */
 static int compare_slow(struct leat_value a, struct leat_value b)
 {
-    bool numbers =
-        a.tag >= LEAT_INT && a.tag <= LEAT_DOUBLE && b.tag >= LEAT_INT && b.tag <= LEAT_DOUBLE;
-    int order = leat_value_compare(a, b);
-
-    return order == 2 && numbers ? 3 : order;
+    if (a.tag == b.tag || !is_number(a) || !is_number(b) ||
+        (a.tag != LEAT_DOUBLE && b.tag != LEAT_DOUBLE))
+        return leat_value_compare(a, b);
+    double x = as_double(a), y = as_double(b);
+    if (x != x || y != y)
+        return 3;
+    return (x > y) - (x < y);
 }
 
 #define COMPARISON(name, sign, text)                                                               \

@@ -23,14 +23,6 @@ static struct leat_value from_uint(uint64_t u)
     return (struct leat_value){.tag = LEAT_UINT, .as.u = u};
 }
 
-/* An int where it fits, else a uint. */
-static struct leat_value from_wide(__int128 wide)
-{
-    if (wide >= INT64_MIN && wide <= INT64_MAX)
-        return leat_int((int64_t)wide);
-    return wide > 0 && wide <= UINT64_MAX ? from_uint((uint64_t)wide) : overflow();
-}
-
 static bool is_whole(struct leat_value v)
 {
     return v.tag == LEAT_INT || v.tag == LEAT_UINT;
@@ -48,9 +40,40 @@ static double as_double(struct leat_value v)
     return v.tag == LEAT_INT ? (double)v.as.i : (double)v.as.u;
 }
 
-static __int128 as_wide(struct leat_value v)
+/* An int with a uint, either way round: an int where the result fits, else a uint. The builtins
+ * compute without bounds and say whether it fits. */
+#define MIXED(name, builtin)                                                                       \
+    static struct leat_value name(struct leat_value a, struct leat_value b)                        \
+    {                                                                                              \
+        int64_t i;                                                                                 \
+        uint64_t u;                                                                                \
+                                                                                                   \
+        if (a.tag == LEAT_INT) {                                                                   \
+            if (!builtin(a.as.i, b.as.u, &i))                                                      \
+                return leat_int(i);                                                                \
+            return builtin(a.as.i, b.as.u, &u) ? overflow() : from_uint(u);                        \
+        }                                                                                          \
+        if (!builtin(a.as.u, b.as.i, &i))                                                          \
+            return leat_int(i);                                                                    \
+        return builtin(a.as.u, b.as.i, &u) ? overflow() : from_uint(u);                            \
+    }
+
+MIXED(add_mixed, __builtin_add_overflow)
+MIXED(subtract_mixed, __builtin_sub_overflow)
+MIXED(multiply_mixed, __builtin_mul_overflow)
+
+static uint64_t magnitude(struct leat_value v)
 {
-    return v.tag == LEAT_INT ? (__int128)v.as.i : (__int128)v.as.u;
+    return v.tag == LEAT_INT && v.as.i < 0 ? -v.as.u : v.as.u;
+}
+
+static struct leat_value remainder_mixed(struct leat_value a, struct leat_value b)
+{
+    uint64_t rest = magnitude(a) % magnitude(b);
+
+    if (a.tag == LEAT_INT && a.as.i < 0)
+        return leat_int((int64_t)-rest);
+    return rest <= INT64_MAX ? leat_int((int64_t)rest) : from_uint(rest);
 }
 
 /* The error of two operands, when one is an error. */
@@ -108,7 +131,7 @@ static struct leat_value add_slow(struct leat_eval *ev, struct leat_value a, str
     if (a.tag == LEAT_UINT && b.tag == LEAT_UINT)
         return __builtin_add_overflow(a.as.u, b.as.u, &u) ? overflow() : from_uint(u);
     if (is_whole(a) && is_whole(b))
-        return from_wide(as_wide(a) + as_wide(b));
+        return add_mixed(a, b);
     if (is_number(a) && is_number(b))
         return leat_double(as_double(a) + as_double(b));
     if (a.tag == b.tag && (a.tag == LEAT_STRING || a.tag == LEAT_BYTES))
@@ -147,7 +170,7 @@ static struct leat_value subtract_slow(struct leat_eval *ev, struct leat_value a
     if (a.tag == LEAT_UINT && b.tag == LEAT_UINT)
         return __builtin_sub_overflow(a.as.u, b.as.u, &u) ? overflow() : from_uint(u);
     if (is_whole(a) && is_whole(b))
-        return from_wide(as_wide(a) - as_wide(b));
+        return subtract_mixed(a, b);
     if (is_number(a) && is_number(b))
         return leat_double(as_double(a) - as_double(b));
     if (a.tag == LEAT_TIMESTAMP && b.tag == LEAT_TIMESTAMP)
@@ -184,7 +207,7 @@ static struct leat_value multiply_slow(struct leat_eval *ev, struct leat_value a
     if (a.tag == LEAT_UINT && b.tag == LEAT_UINT)
         return __builtin_mul_overflow(a.as.u, b.as.u, &u) ? overflow() : from_uint(u);
     if (is_whole(a) && is_whole(b))
-        return from_wide(as_wide(a) * as_wide(b));
+        return multiply_mixed(a, b);
     if (is_number(a) && is_number(b))
         return leat_double(as_double(a) * as_double(b));
     return op_no_overload(ev, "*", a, b);
@@ -243,7 +266,7 @@ struct leat_value op_remainder(struct leat_eval *ev, const struct op *op)
         return from_uint(a.as.u % b.as.u);
     if (a.tag == LEAT_INT && b.tag == LEAT_INT && a.as.i == INT64_MIN && b.as.i == -1)
         return overflow(); /* as CEL has it */
-    return from_wide(as_wide(a) % as_wide(b));
+    return remainder_mixed(a, b);
 }
 
 struct leat_value op_negate(struct leat_eval *ev, const struct op *op)

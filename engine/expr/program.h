@@ -54,8 +54,8 @@ struct leat_eval {
     struct leat_value **columns;
     uint32_t row;
     uint64_t steps; /* left for this row */
-    void *scratch;  /* of regex.c */
-    void (*scratch_drop)(void *scratch);
+    struct leat_regex_scratch *regex; /* made on first use */
+    struct leat_zones *zones;
     struct leat_value slots[AST_LOCALS_MAX];
 };
 
