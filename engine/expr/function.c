@@ -8,7 +8,8 @@
 #include "expr/check.h"
 
 static const struct leat_function *const tables[] = {
-    leat_functions_core,
+    leat_functions_core, leat_functions_text, leat_functions_regex, leat_functions_math,
+    leat_functions_time, leat_functions_list, leat_functions_codec,
 };
 
 #define TABLES (sizeof tables / sizeof *tables)
