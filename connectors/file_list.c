@@ -1,0 +1,271 @@
+#include "file_list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define SETTLED_MS                                                                                 \
+    2000 /* a directory that changed longer ago shows any later change in its mtime */
+
+static enum leat_status no_memory(struct leat_error *err)
+{
+    return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+}
+
+static enum leat_status failed(struct leat_error *err, const char *what, const char *path)
+{
+    return leat_fail(err, LEAT_E_IO, "cannot %s '%s': %s", what, path, strerror(errno));
+}
+
+static bool has_wildcard(const char *text)
+{
+    return strpbrk(text, "*?[") != NULL;
+}
+
+/* A pattern whose wildcards are all behind the last slash is a directory with a filter. */
+static enum leat_status split_pattern(struct file_list *l, struct leat_error *err)
+{
+    const char *slash = strrchr(l->path, '/');
+    struct leat_slice dir = {l->path, slash ? (size_t)(slash - l->path) : 0};
+
+    dir = !slash ? LEAT_LIT(".") : dir.len ? dir : LEAT_LIT("/");
+    l->dir = leat_arena_copy(&l->arena, dir).ptr;
+    if (!l->dir)
+        return no_memory(err);
+    l->kind = has_wildcard(l->dir) ? FILE_LIST_GLOB : FILE_LIST_DIR;
+    l->pattern = slash ? slash + 1 : l->path;
+    return LEAT_OK;
+}
+
+enum leat_status file_list_init(struct file_list *l, const struct leat_env *env, const char *path,
+                                struct leat_error *err)
+{
+    struct stat st;
+
+    *l = (struct file_list){.env = env, .path = path, .dir = path};
+    if (has_wildcard(path))
+        return split_pattern(l, err);
+    if (stat(path, &st) != 0)
+        return failed(err, "read", path);
+    l->kind = S_ISDIR(st.st_mode) ? FILE_LIST_DIR : FILE_LIST_ONE;
+    return LEAT_OK;
+}
+
+void file_list_fini(struct file_list *l)
+{
+    leat_arena_reset(&l->arena);
+    leat_mem_free(l->files);
+    leat_mem_free(l->table);
+    if (l->env)
+        leat_budget_give(l->env->budget, l->charged);
+    *l = (struct file_list){0};
+}
+
+/* ---- what is known */
+
+static uint32_t hash_of(const char *path)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (; *path; path++)
+        hash = (hash ^ (unsigned char)*path) * UINT64_C(1099511628211);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+static bool is_known(const struct file_list *l, const char *path)
+{
+    if (!l->table_size)
+        return false;
+    for (uint32_t at = hash_of(path);; at++) {
+        uint32_t number = l->table[at & (l->table_size - 1)];
+        if (!number)
+            return false;
+        if (strcmp(l->files[number - 1].path, path) == 0)
+            return true;
+    }
+}
+
+static void enter(struct file_list *l, uint32_t number)
+{
+    uint32_t at = hash_of(l->files[number].path);
+
+    while (l->table[at & (l->table_size - 1)])
+        at++;
+    l->table[at & (l->table_size - 1)] = number + 1;
+}
+
+/* Files from `first` on are not in the table yet. */
+static enum leat_status enter_new(struct file_list *l, uint32_t first, struct leat_error *err)
+{
+    uint32_t size = l->table_size ? l->table_size : 64;
+
+    while (size < 2 * l->count)
+        size *= 2;
+    if (size != l->table_size) {
+        uint32_t *table = leat_mem_alloc(size * sizeof *table);
+        if (!table)
+            return no_memory(err);
+        leat_mem_free(l->table);
+        l->table = table;
+        l->table_size = size;
+        first = 0;
+    }
+    for (; first < l->count; first++)
+        enter(l, first);
+    return LEAT_OK;
+}
+
+static enum leat_status add(struct file_list *l, const char *path, struct leat_error *err)
+{
+    if (l->count == l->room) {
+        uint32_t room = l->room ? 2 * l->room : 64;
+        struct listed_file *files = leat_mem_alloc(room * sizeof *files);
+        if (!files)
+            return no_memory(err);
+        if (l->count)
+            memcpy(files, l->files, l->count * sizeof *files);
+        leat_mem_free(l->files);
+        l->files = files;
+        l->room = room;
+    }
+    const char *copy = leat_arena_copy(&l->arena, leat_slice_str(path)).ptr;
+    if (!copy)
+        return no_memory(err);
+    l->files[l->count++] = (struct listed_file){.path = copy};
+    return LEAT_OK;
+}
+
+/* ---- looking */
+
+static bool is_unfinished(const char *name)
+{
+    size_t len = strlen(name);
+
+    return name[0] == '.' || name[0] == '_' || (len >= 4 && strcmp(name + len - 4, ".tmp") == 0);
+}
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static enum leat_status consider(struct file_list *l, const char *path, struct leat_error *err)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (is_unfinished(slash ? slash + 1 : path) || is_known(l, path) || !is_file(path))
+        return LEAT_OK;
+    return add(l, path, err);
+}
+
+static enum leat_status list_dir(struct file_list *l, struct leat_error *err)
+{
+    char path[PATH_MAX];
+    size_t len = strlen(l->dir);
+    bool slash = len && l->dir[len - 1] == '/';
+    enum leat_status status = LEAT_OK;
+    DIR *d = opendir(l->dir);
+
+    if (!d)
+        return failed(err, "list", l->dir);
+    for (struct dirent *entry; status == LEAT_OK && (entry = readdir(d));) {
+        if (entry->d_type == DT_DIR || (l->pattern && fnmatch(l->pattern, entry->d_name, 0) != 0))
+            continue;
+        int n = snprintf(path, sizeof path, "%s%s%s", l->dir, slash ? "" : "/", entry->d_name);
+        if (n > 0 && (size_t)n < sizeof path)
+            status = consider(l, path, err);
+    }
+    closedir(d);
+    return status;
+}
+
+/* Has the directory changed since the last look, as far as its time can tell? */
+static bool dir_changed(struct file_list *l)
+{
+    int64_t now_ms = leat_clock_now_ms(l->env->clock);
+    struct stat st;
+
+    if (stat(l->dir, &st) != 0)
+        return true; /* listing it says why */
+    int64_t changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    bool same = changed_ns == l->dir_changed_ns && l->listed_ms - changed_ns / 1000000 > SETTLED_MS;
+    l->dir_changed_ns = changed_ns;
+    l->listed_ms = same ? l->listed_ms : now_ms;
+    return !same;
+}
+
+static enum leat_status list_glob(struct file_list *l, struct leat_error *err)
+{
+    glob_t found;
+    int result = glob(l->path, GLOB_NOSORT, NULL, &found);
+    enum leat_status status = LEAT_OK;
+
+    if (result == GLOB_NOMATCH)
+        return LEAT_OK;
+    if (result == GLOB_NOSPACE)
+        return no_memory(err);
+    if (result != 0)
+        return failed(err, "list", l->path);
+    for (size_t i = 0; status == LEAT_OK && i < found.gl_pathc; i++)
+        status = consider(l, found.gl_pathv[i], err);
+    globfree(&found);
+    return status;
+}
+
+static enum leat_status look(struct file_list *l, struct leat_error *err)
+{
+    switch (l->kind) {
+    case FILE_LIST_ONE:
+        return is_known(l, l->path) ? LEAT_OK : add(l, l->path, err);
+    case FILE_LIST_DIR:
+        return dir_changed(l) ? list_dir(l, err) : LEAT_OK;
+    case FILE_LIST_GLOB:
+        break;
+    }
+    return list_glob(l, err);
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct listed_file *)a)->path, ((const struct listed_file *)b)->path);
+}
+
+static enum leat_status charge(struct file_list *l, struct leat_error *err)
+{
+    size_t bytes = l->arena.bytes + l->room * sizeof *l->files + l->table_size * sizeof *l->table;
+
+    if (bytes <= l->charged)
+        return LEAT_OK;
+    if (!leat_budget_take(l->env->budget, bytes - l->charged))
+        return leat_fail(err, LEAT_E_FULL, "the names of %u files do not fit into `memory`",
+                         l->count);
+    l->charged = bytes;
+    return LEAT_OK;
+}
+
+enum leat_status file_list_refresh(struct file_list *l, uint32_t *first_new, struct leat_error *err)
+{
+    uint32_t first = l->count;
+
+    *first_new = first;
+    if (look(l, err) != LEAT_OK || (l->count > first && charge(l, err) != LEAT_OK)) {
+        l->count = first; /* all of them are new again at the next look */
+        l->listed_ms = 0;
+        return err->status;
+    }
+    if (l->count == first)
+        return LEAT_OK;
+    qsort(l->files + first, l->count - first, sizeof *l->files, by_path);
+    if (enter_new(l, first, err) != LEAT_OK) {
+        l->count = first;
+        l->listed_ms = 0;
+        return err->status;
+    }
+    return LEAT_OK;
+}

@@ -1,0 +1,326 @@
+/*
+ * files.c - pull source that reads text files, a record per line: one file, a directory, a pattern.
+ *
+ * Each file is a partition, named after its path. Positions are byte offsets, so any of them can be
+ * read again and a restarted job goes on where it stood. Of a compressed file (.gz, .zst, .lz4)
+ * they are those of its text, which is read from the start; one that was read to its end stands at
+ * ALL_READ, so that nobody unpacks it again to find that out. Files that appear later are picked
+ * up; they should be complete when they do (written elsewhere and renamed), unless `follow` is set.
+ * A file that was read to its end is finished: it has no descriptor, no memory but its name, and is
+ * not fetched again. One that became shorter, or went away before its end, is LEAT_E_LOST.
+ *
+ * A line that is longer than the source's max_record is delivered cut to one byte more, so that it
+ * is an error of that record only. Fetching reads bytes and cuts them behind a line end; workers
+ * find the lines. Thread: job. A fetch is answered before it returns: local files are quick enough.
+ */
+#include "file_list.h"
+#include "file_reader.h"
+
+#define READERS       32
+#define ALL_READ      (INT64_C(1) << 62)
+#define LINE_MAX_ROOM ((size_t)1 << 28) /* where there is no max_record */
+#define SKIP_BYTES    ((size_t)64 * 1024)
+#define GROWTH        8   /* of the room for a line that did not fit */
+#define SKIPS_MAX     256 /* pieces of a far too long line that one fetch passes over */
+
+struct files {
+    const char *path;
+    bool follow;
+
+    const struct leat_env *env;
+    struct file_list list;
+    struct file_reader readers[READERS];
+    uint64_t uses;
+};
+
+static const struct leat_opt options[] = {
+    LEAT_OPT(struct files, path,
+             .help =
+                 "File, directory or pattern (* ? [a-z]) of the files to read; names that start "
+                 "with . or _ or end in .tmp are passed over."),
+    LEAT_OPT(struct files, follow, .def = "false",
+             .help = "Whether files are still written: their last line then waits for its end."),
+    {0},
+};
+
+static enum leat_status files_open(void *self, const struct leat_env *env, struct leat_error *err)
+{
+    struct files *f = self;
+
+    f->env = env;
+    return file_list_init(&f->list, env, f->path, err);
+}
+
+static enum leat_status files_partitions(void *self,
+                                         void (*each)(void *arg, const struct leat_part *p),
+                                         void *arg, struct leat_error *err)
+{
+    struct files *f = self;
+    uint32_t i;
+
+    if (file_list_refresh(&f->list, &i, err) != LEAT_OK)
+        return err->status;
+    for (; i < f->list.count; i++) {
+        const char *path = f->list.files[i].path;
+        bool plain = leat_compression_of_path(leat_slice_str(path)) == LEAT_COMPRESSION_NONE;
+        int64_t length = plain ? leat_fs_posix.length(&leat_fs_posix, path) : -1;
+        each(arg, &(struct leat_part){.id = i,
+                                      .name = leat_slice_str(path),
+                                      .end = length < 0 ? -1 : length,
+                                      .finished = length >= 0 && !f->follow,
+                                      .number = (int32_t)i});
+    }
+    return LEAT_OK;
+}
+
+/* ---- readers: a few stay open, so that a long file is not opened for every fetch */
+
+static enum leat_status get_reader(struct files *f, uint32_t part, struct file_reader **reader,
+                                   struct leat_error *err)
+{
+    struct file_reader *oldest = &f->readers[0];
+
+    for (struct file_reader *r = f->readers; r < f->readers + READERS; r++) {
+        if (r->path && r->part == part) {
+            r->used = ++f->uses;
+            *reader = r;
+            return LEAT_OK;
+        }
+        if (r->used < oldest->used)
+            oldest = r;
+    }
+    file_reader_close(oldest);
+    if (file_reader_open(oldest, f->list.files[part].path, err) != LEAT_OK)
+        return err->status;
+    oldest->part = part;
+    oldest->used = ++f->uses;
+    *reader = oldest;
+    return LEAT_OK;
+}
+
+static void drop_reader(struct files *f, uint32_t part)
+{
+    for (struct file_reader *r = f->readers; r < f->readers + READERS; r++)
+        if (r->path && r->part == part)
+            file_reader_close(r);
+}
+
+/* ---- one fetch */
+
+/* How many of the bytes are whole lines. */
+static size_t whole_lines(const struct files *f, struct leat_slice bytes, bool at_end)
+{
+    const char *last = bytes.len ? memrchr(bytes.ptr, '\n', bytes.len) : NULL;
+
+    if (at_end && !f->follow)
+        return bytes.len;
+    return last ? (size_t)(last - bytes.ptr) + 1 : 0;
+}
+
+static size_t max_record(const struct files *f)
+{
+    int64_t bytes = f->env->max_record_bytes;
+
+    return bytes > 0 && bytes < (int64_t)LINE_MAX_ROOM ? (size_t)bytes : LINE_MAX_ROOM;
+}
+
+static enum leat_status empty_block(struct files *f, int64_t from, int64_t to,
+                                    struct leat_block **block, struct leat_error *err)
+{
+    if (leat_block_new(f->env->budget, &leat_coding_lines, 0, block, err) != LEAT_OK)
+        return err->status;
+    (*block)->from = from;
+    leat_block_seal(*block, to);
+    return LEAT_OK;
+}
+
+/* Lines from `from` on; none when the first one is longer than room. */
+static enum leat_status read_lines(struct files *f, struct file_reader *r, int64_t from,
+                                   size_t room, struct leat_block **block, struct leat_error *err)
+{
+    struct leat_block *b;
+    size_t n;
+
+    if (leat_block_new(f->env->budget, &leat_coding_lines, room, &b, err) != LEAT_OK)
+        return err->status;
+    char *bytes = leat_block_buffer(b);
+    enum leat_status status = file_reader_read(r, from, bytes, room, &n, err);
+    if (status == LEAT_OK) {
+        b->from = from;
+        b->at_end = n < room;
+        b->bytes.len = whole_lines(f, (struct leat_slice){bytes, n}, b->at_end);
+        struct leat_slice rest = {bytes + b->bytes.len, n - b->bytes.len};
+        status = file_reader_put_back(r, rest, err);
+    }
+    if (status != LEAT_OK) {
+        leat_block_unref(b);
+        return status;
+    }
+    leat_block_seal(b, from + (int64_t)b->bytes.len);
+    *block = b;
+    return LEAT_OK;
+}
+
+/* The beginning of a line that is too long, as a record of its own; the rest will be skipped. */
+static enum leat_status read_beginning(struct files *f, struct file_reader *r, int64_t from,
+                                       struct leat_block **block, struct leat_error *err)
+{
+    size_t n, len = max_record(f) + 1;
+    struct leat_block *b;
+    char *bytes = leat_mem_alloc(len);
+
+    if (!bytes)
+        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+    enum leat_status status = file_reader_read(r, from, bytes, len, &n, err);
+    if (status == LEAT_OK)
+        status = leat_block_new(f->env->budget, &leat_coding_framed, LEAT_FRAME_BYTES + n, &b, err);
+    if (status == LEAT_OK) {
+        const struct leat_row row = {
+            .value = {bytes, n}, .time_ms = LEAT_NO_TIME, .position = from};
+        b->from = from;
+        leat_block_append(b, &row);
+        r->skip_from = from + (int64_t)n;
+        leat_block_seal(b, r->skip_from);
+        *block = b;
+    }
+    leat_mem_free(bytes);
+    return status;
+}
+
+/* Pass over the rest of that line, or a good piece of it: a block without rows. */
+static enum leat_status skip_line(struct files *f, struct file_reader *r, int64_t from,
+                                  struct leat_block **block, struct leat_error *err)
+{
+    char bytes[SKIP_BYTES];
+    int64_t to = from;
+    bool found = false, at_end = false;
+    size_t n;
+
+    for (int i = 0; i < SKIPS_MAX && !found && !at_end; i++) {
+        if (file_reader_read(r, to, bytes, sizeof bytes, &n, err) != LEAT_OK)
+            return err->status;
+        const char *end = n ? memchr(bytes, '\n', n) : NULL;
+        size_t len = end ? (size_t)(end - bytes) + 1 : n;
+        found = end != NULL;
+        at_end = n < sizeof bytes && !found;
+        to += (int64_t)len;
+        if (file_reader_put_back(r, (struct leat_slice){bytes + len, n - len}, err) != LEAT_OK)
+            return err->status;
+    }
+    r->skip_from = found || (at_end && !f->follow) ? -1 : to;
+    if (empty_block(f, from, to, block, err) != LEAT_OK)
+        return err->status;
+    (*block)->at_end = at_end;
+    return LEAT_OK;
+}
+
+static enum leat_status read_some(struct files *f, struct file_reader *r,
+                                  const struct leat_fetch *fetch, struct leat_block **block,
+                                  struct leat_error *err)
+{
+    size_t room = fetch->max_bytes ? fetch->max_bytes : 1, line = max_record(f) + 2;
+    int64_t left;
+
+    if (file_reader_left(r, fetch->from, &left, err) != LEAT_OK)
+        return err->status;
+    if (r->skip_from == fetch->from)
+        return skip_line(f, r, fetch->from, block, err);
+    if (left >= 0 && (uint64_t)left < room)
+        room = (size_t)left + 1; /* one more, to see that it is the end */
+    if (left >= 0 && (uint64_t)left + 1 < line)
+        line = (size_t)left + 1;
+    for (;;) {
+        if (read_lines(f, r, fetch->from, room, block, err) != LEAT_OK)
+            return err->status;
+        if ((*block)->bytes.len || (*block)->at_end)
+            return LEAT_OK;
+        leat_block_unref(*block); /* one line is longer than that */
+        *block = NULL;
+        if (room >= line)
+            break;
+        room = room < line / GROWTH ? room * GROWTH : line;
+    }
+    return read_beginning(f, r, fetch->from, block, err);
+}
+
+/* At the end of a file that nobody writes any more. */
+static void finish(struct files *f, struct file_reader *r, struct leat_block *b)
+{
+    if (r->compression != LEAT_COMPRESSION_NONE)
+        b->to = ALL_READ;
+    b->finished = true;
+    drop_reader(f, b->part);
+}
+
+static enum leat_status fetch_block(struct files *f, const struct leat_fetch *fetch,
+                                    struct leat_block **block, struct leat_error *err)
+{
+    struct listed_file *file = &f->list.files[fetch->part];
+    struct file_reader *r = NULL;
+
+    if (fetch->from == ALL_READ || file->gone) {
+        if (empty_block(f, fetch->from, fetch->from, block, err) != LEAT_OK)
+            return err->status;
+        (*block)->at_end = (*block)->finished = true;
+        (*block)->part = fetch->part;
+        return LEAT_OK;
+    }
+    if (get_reader(f, fetch->part, &r, err) != LEAT_OK) {
+        file->gone = err->status == LEAT_E_LOST;
+        return err->status;
+    }
+    if (read_some(f, r, fetch, block, err) != LEAT_OK) {
+        drop_reader(f, fetch->part);
+        return err->status;
+    }
+    (*block)->part = fetch->part;
+    if ((*block)->at_end && !f->follow)
+        finish(f, r, *block);
+    return LEAT_OK;
+}
+
+static void files_fetch(void *self, const struct leat_fetch *fetch, leat_fetch_done *done,
+                        void *arg)
+{
+    struct files *f = self;
+    struct leat_error err = {0};
+    struct leat_block *b = NULL;
+
+    if (fetch->part >= f->list.count)
+        leat_fail(&err, LEAT_E_LOST, "there is no file of number %u", fetch->part);
+    else if (fetch_block(f, fetch, &b, &err) == LEAT_OK)
+        err.status = LEAT_OK;
+    done(arg, fetch, b, &err);
+}
+
+static void files_lost(void *self, uint32_t part)
+{
+    drop_reader(self, part);
+}
+
+static void files_close(void *self)
+{
+    struct files *f = self;
+
+    for (struct file_reader *r = f->readers; r < f->readers + READERS; r++)
+        file_reader_close(r);
+    file_list_fini(&f->list);
+}
+
+static const struct leat_module module = {
+    .abi = LEAT_MODULE_ABI,
+    .name = "files",
+    .summary = "reads text files, one record per line",
+    .self_size = sizeof(struct files),
+    .opts = options,
+    .pull =
+        &(const struct leat_pull){
+            .open = files_open,
+            .partitions = files_partitions,
+            .fetch = files_fetch,
+            .lost = files_lost,
+            .close = files_close,
+        },
+};
+
+LEAT_MODULE(module);
