@@ -20,6 +20,7 @@ enum {
     CONFIG_DEPTH_MAX = 64,
     CONFIG_NODES_MAX = 100000,
     CONFIG_ANCHORS_MAX = 1000,
+    CONFIG_MEMORY_MAX = 40 << 20, /* cap of the arena that the owner hands in */
 };
 
 struct config_file {

@@ -134,6 +134,17 @@ void leat_diag_note(struct leat_diags *all, struct leat_diag *d, const char *fmt
     va_end(args);
 }
 
+bool leat_diag_filled(struct leat_diags *all, const struct leat_node *scalar)
+{
+    const struct leat_filled *filled = scalar->filled;
+
+    if (filled && filled->problem.ptr && filled->tolerated)
+        leat_diag_warn(all, scalar, "%.*s", LEAT_FMT(filled->problem));
+    else if (filled && filled->problem.ptr)
+        leat_diag_error(all, scalar, "%.*s", LEAT_FMT(filled->problem));
+    return !filled || filled->value.ptr;
+}
+
 void leat_diag_hide(struct leat_diags *all, const struct leat_node *node)
 {
     if (!node->mark.line)

@@ -67,6 +67,10 @@ LEAT_API LEAT_PRINTF(3, 4) void leat_diag_note(struct leat_diags *all, struct le
 LEAT_API void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
                                 const struct leat_slice *candidates, size_t count);
 
+/* Says what went wrong when the scalar's interpolations were done. False: its value is not known.
+ */
+LEAT_API bool leat_diag_filled(struct leat_diags *all, const struct leat_node *scalar);
+
 /* What stands at `node` must not be shown when another mistake of its line is. */
 LEAT_API void leat_diag_hide(struct leat_diags *all, const struct leat_node *node);
 

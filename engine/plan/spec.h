@@ -2,8 +2,9 @@
  * spec.h - a pipeline as it is written: names, options and expressions with their places.
  *
  * leat_spec_read() makes it from the node tree of a pipeline file; the C library will fill it by
- * hand. Nothing is resolved yet: that names exist, that modules know their options and that
- * expressions make sense is the planner's work (plan_build.c). Lists are in the order of the file.
+ * hand. What is said here is the shape of the file and its names: keys, units, who reads whom. That
+ * modules and operators exist and know their options, that tables are there and that expressions
+ * make sense is the planner's work (plan_build.c). Lists are in the order of the file.
  */
 #ifndef LEAT_PLAN_SPEC_H
 #define LEAT_PLAN_SPEC_H
@@ -15,7 +16,8 @@ enum { LEAT_DELIVERY_AT_LEAST_ONCE, LEAT_DELIVERY_EXACTLY_ONCE };
 enum { LEAT_SPEC_FAIL, LEAT_SPEC_DROP, LEAT_SPEC_DLQ };
 enum { LEAT_TRIGGER_INTERVAL, LEAT_TRIGGER_CAUGHT_UP, LEAT_TRIGGER_ONCE };
 
-/* A part that names a module with a one-key map: `kafka: { topic: t }`. */
+/* A part that names a module with a one-key map: `kafka: { topic: t }`. name ptr NULL: none, or one
+ * that was refused; that was said. */
 struct leat_spec_module {
     struct leat_slice name;       /* "kafka" */
     const struct leat_node *node; /* its key in the file */
@@ -33,7 +35,7 @@ struct leat_spec_source {
     struct leat_slice name;
     const struct leat_node *node;
     struct leat_spec_module connector;
-    struct leat_spec_module format; /* name "json", or given with options */
+    struct leat_spec_module format; /* name ptr NULL: the connector's default */
     const struct leat_node *key_format;
     struct leat_spec_time time;
     const struct leat_node *schema; /* NULL: none */
@@ -65,10 +67,12 @@ struct leat_spec_from {
 
 struct leat_spec_stream {
     struct leat_spec_stream *next;
-    struct leat_slice name;
+    struct leat_slice
+        name; /* empty: an operator was refused, so what readers would get is unknown */
     const struct leat_node *node;
     struct leat_spec_from *from;
-    struct leat_spec_op *ops;
+    struct leat_spec_op *ops; /* up to the one that was refused */
+    bool is_cut;              /* one was refused */
 };
 
 struct leat_spec_sink {
@@ -76,8 +80,7 @@ struct leat_spec_sink {
     struct leat_slice name;
     const struct leat_node *node;
     struct leat_spec_from *from;
-    struct leat_spec_module connector, format; /* format.name empty: the connector's default */
-    const struct leat_node *key, *key_format, *headers; /* what a sink adds to rows; may be NULL */
+    struct leat_spec_module connector, format; /* format.name ptr NULL: the connector's default */
 };
 
 struct leat_spec {
@@ -114,7 +117,8 @@ struct leat_spec {
 void leat_spec_read(const struct leat_node *root, struct leat_spec *spec, struct leat_arena *arena,
                     struct leat_diags *diags);
 
-/* What the language has and this version has not, refused by name: true after an error in diags. */
+/* What the language has and this version has not, refused by name at the key of `node` (at the
+ * scalar, if it has none or is itself the word): true after an error in diags. */
 bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,
                               struct leat_diags *diags);
 
