@@ -77,10 +77,11 @@ static size_t find_hashed(const struct leat_value *pairs, size_t i, uint32_t *ta
 /* Of equal names only the first stays, with the value of the last. False: out of memory. */
 static bool drop_duplicates(struct builder *b, size_t base)
 {
-    struct leat_value *pairs = b->items + base;
     size_t n = (b->count - base) / 2, kept = 0, size = 2 * SMALL_MAP;
     uint32_t *table = NULL;
 
+    if (n < 2)
+        return true;
     if (n > SMALL_MAP) {
         while (size < 2 * n)
             size *= 2;
@@ -88,6 +89,7 @@ static bool drop_duplicates(struct builder *b, size_t base)
         if (!table)
             return false;
     }
+    struct leat_value *pairs = b->items + base;
     for (size_t i = 0; i < n; i++) {
         pairs[2 * kept] = pairs[2 * i];
         pairs[2 * kept + 1] = pairs[2 * i + 1];

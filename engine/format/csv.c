@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 
+#define COLUMNS_MAX 4096 /* in a table's file */
+
 static const struct leat_opt options[] = {
     LEAT_OPT(struct csv, header, .def = "false",
              .help = "Files begin with a line of names, which is not a record."),
@@ -226,6 +228,16 @@ static enum leat_status csv_plan(void *self, const struct leat_path *paths, size
     return make_preamble(c, arena, err);
 }
 
+/* The first name that stands there twice; NULL: none. */
+static const struct leat_slice *find_twice(const struct leat_slice *names, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (leat_slice_eq(names[i], names[k]))
+                return &names[i];
+    return NULL;
+}
+
 static enum leat_status csv_header(void *self, struct leat_slice text, struct leat_arena *arena,
                                    struct leat_error *err)
 {
@@ -236,17 +248,23 @@ static enum leat_status csv_header(void *self, struct leat_slice text, struct le
     bool doubled;
 
     text = without_mark(text);
-    names = leat_arena_array(arena, text.len + 1, sizeof *names);
+    names = leat_arena_array(arena, COLUMNS_MAX + 1, sizeof *names);
     if (!names)
         return leat_arena_failed(arena, err);
     l = (struct line){text.ptr, text.ptr + text.len, c->delimiter[0], false, NULL};
-    while (next_field(&l, &field, &doubled)) {
+    while (count <= COLUMNS_MAX && next_field(&l, &field, &doubled)) {
         names[count] = doubled ? undouble(field, arena) : field;
         if (!names[count++].ptr)
             return leat_arena_failed(arena, err);
     }
     if (l.why)
         return leat_fail(err, LEAT_E_DATA, "csv header: %s", l.why);
+    if (count > COLUMNS_MAX)
+        return leat_fail(err, LEAT_E_DATA, "csv header: more than %d columns", COLUMNS_MAX);
+    const struct leat_slice *twice = find_twice(names, count);
+    if (twice)
+        return leat_fail(err, LEAT_E_DATA, "csv header: '%.*s' stands there twice",
+                         LEAT_FMT(*twice));
     if (use_names(c, names, count, arena, err) != LEAT_OK)
         return err->status;
     if (!map_paths(c, arena) || !make_shape(c, arena))

@@ -109,6 +109,8 @@ static void a_table_learns_the_names_from_its_file(void)
     CU_ASSERT(cell_is(&w, CITY, 0, "Paris"));
     CU_ASSERT(cell_is(&w, TARGET, 0, "1"));
     CU_ASSERT_EQUAL(w.format->header(w.i.self, LEAT_LIT("a,\"b"), &w.arena, &err), LEAT_E_DATA);
+    CU_ASSERT_EQUAL(w.format->header(w.i.self, LEAT_LIT("a,b,a"), &w.arena, &err), LEAT_E_DATA);
+    CU_ASSERT_STRING_EQUAL(err.text, "csv header: 'a' stands there twice");
     fini(&w);
 }
 
