@@ -91,7 +91,7 @@ static const struct leat_type *no_overload(struct checker *ck, struct ast *n,
     bool text = a->kind == LEAT_T_STRING || b->kind == LEAT_T_STRING;
     if (n->operator== AST_ADD && text)
         leat_diag_hint(ck->source->diags, d, "string(x) makes text of a value");
-    else if (text && (type_is_number(a) || type_is_number(b)))
+    else if (n->operator!= AST_IN && text &&(type_is_number(a) || type_is_number(b)))
         leat_diag_hint(ck->source->diags, d, "double(x) or int(x) reads a number from text");
     return type_any();
 }
@@ -192,5 +192,9 @@ const struct leat_type *check_node(struct checker *ck, struct ast *n)
     const struct leat_type *t = check_kind(ck, n);
 
     n->type = t ? t : type_any();
+    if (type_is_lost(t) && !ck->failed) {
+        ck->failed = true;
+        ast_no_memory(ck->source);
+    }
     return n->type;
 }

@@ -97,6 +97,7 @@ const struct leat_type *type_of_value(struct leat_value v);
 const struct leat_type *type_list(struct leat_arena *arena, const struct leat_type *item);
 const struct leat_type *type_map(struct leat_arena *arena, const struct leat_type *key,
                                  const struct leat_type *item);
+bool type_is_lost(const struct leat_type *t); /* what the two above give without memory */
 /* What both fit into. */
 const struct leat_type *type_join(struct leat_arena *arena, const struct leat_type *a,
                                   const struct leat_type *b);

@@ -138,7 +138,7 @@ static void unknown_function(struct checker *ck, struct ast *n, struct leat_slic
 {
     enum leat_function_form other = n->member ? LEAT_FN_GLOBAL : LEAT_FN_MEMBER;
     const struct leat_function *f = leat_function_find(n->name, other);
-    const struct ast_macro *m = macro_find(n->name, n->member, 0, true);
+    const struct ast_macro *m = macro_find(name, n->member, 0, true);
 
     if (m) {
         struct leat_diag *d = check_wrong(ck, n, n->name_at, n->name_len, "%s() with %u arguments",
@@ -254,10 +254,12 @@ const struct leat_type *check_call(struct checker *ck, struct ast *n)
         return macro_check(ck, n);
     if (aggregate)
         return check_aggregate(ck, n);
-    for (struct ast *child = n->first; child; child = child->next)
-        check_node(ck, child);
     enum leat_function_form form = n->member ? LEAT_FN_MEMBER : LEAT_FN_GLOBAL;
-    if (leat_function_find(name, form))
+    bool known = leat_function_find(name, form) != NULL;
+    bool macro = !known && macro_find(name, n->member, 0, true); /* its arguments may be names */
+    for (struct ast *child = n->first; child && !macro; child = child->next)
+        check_node(ck, child);
+    if (known)
         return check_function(ck, n, name, form);
     unknown_function(ck, n, name);
     return type_any();

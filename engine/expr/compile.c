@@ -13,17 +13,21 @@
 
 #define FOLD_BYTES ((size_t)4 << 20) /* of what constants may need while they are computed */
 
+static struct op *out_of_memory(struct compiler *cc)
+{
+    cc->failed = true;
+    ast_no_memory(cc->source);
+    return NULL;
+}
+
 static struct op *op_new(struct compiler *cc, op_run *run, uint32_t count)
 {
     struct leat_arena *arena = cc->source->arena;
     struct op *op = leat_arena_alloc(arena, sizeof *op);
     const struct op **args = leat_arena_array(arena, count + 1, sizeof *args);
 
-    if (!op || !args) {
-        cc->failed = true;
-        ast_no_memory(cc->source);
-        return NULL;
-    }
+    if (!op || !args)
+        return out_of_memory(cc);
     op->run = run;
     op->args = args;
     op->count = count;
@@ -56,11 +60,8 @@ static struct op *op_of_column(struct compiler *cc, uint32_t column, bool maybe)
     if (cc->columns_count == cc->columns_room) {
         uint32_t room = cc->columns_room ? 2 * cc->columns_room : 8;
         uint32_t *more = leat_arena_array(cc->source->arena, room, sizeof *more);
-        if (!more) {
-            cc->failed = true;
-            ast_no_memory(cc->source);
-            return NULL;
-        }
+        if (!more)
+            return out_of_memory(cc);
         if (cc->columns_count)
             memcpy(more, cc->columns, cc->columns_count * sizeof *more);
         cc->columns = more;
@@ -71,21 +72,25 @@ static struct op *op_of_column(struct compiler *cc, uint32_t column, bool maybe)
 }
 
 /* Evaluate an operation that depends on no row. */
-static const struct op *fold(struct compiler *cc, const struct op *op)
+const struct op *compiler_fold(struct compiler *cc, const struct op *op)
 {
     if (!op || !op->constant || op->kind == OP_CONSTANT)
         return op;
     cc->eval->arena = &cc->scratch;
     cc->eval->steps = LEAT_EVAL_STEPS;
     struct leat_value v = op_value(cc->eval, op);
-    if (v.tag == LEAT_ERROR && v.code == LEAT_V_BUDGET) { /* then it fails when it runs */
-        struct op *late =
-            op_of_constant(cc, leat_value_fail(LEAT_V_BUDGET, "a constant that is too big"));
+    if (v.tag == LEAT_ERROR && v.code == LEAT_V_BUDGET) {
+        struct leat_error why;
+        bool no_memory = leat_arena_failed(&cc->scratch, &why) == LEAT_E_NOMEM;
         leat_arena_reset(&cc->scratch);
-        return late;
+        if (cc->eval->steps > 0 && no_memory)
+            return out_of_memory(cc);
+        return op_of_constant(cc, leat_value_fail(LEAT_V_BUDGET, "a constant that is too big"));
     }
     uint8_t flags = v.flags & (OPT_SOME | OPT_NONE);
     v = leat_value_copy(op_plain(v), cc->source->arena);
+    if (v.tag == LEAT_ERROR && v.code == LEAT_V_BUDGET)
+        return out_of_memory(cc);
     v.flags |= flags;
     leat_arena_reset(&cc->scratch);
     struct op *folded = op_of_constant(cc, v);
@@ -112,7 +117,7 @@ static struct op *with_args(struct compiler *cc, struct op *op, const struct ast
         op->constant = op->constant && args[i]->constant;
     }
     for (i = 0; !op->constant && i < op->count; i++)
-        if (!(args[i] = fold(cc, args[i])))
+        if (!(args[i] = compiler_fold(cc, args[i])))
             return NULL;
     return op;
 }
@@ -152,8 +157,10 @@ static struct op *build_select(struct compiler *cc, const struct ast *n)
     snprintf(text, sizeof text, "no such field '%.*s'",
              (int)(n->name.len < 120 ? n->name.len : 120), n->name.ptr);
     struct leat_slice copy = leat_arena_copy(cc->source->arena, leat_slice_str(text));
+    if (!copy.ptr)
+        return out_of_memory(cc);
     op->name = n->name;
-    op->value = leat_value_fail(LEAT_V_ABSENT, copy.ptr ? copy.ptr : "");
+    op->value = leat_value_fail(LEAT_V_ABSENT, copy.ptr);
     return op;
 }
 
@@ -186,7 +193,7 @@ static struct op *build_function(struct compiler *cc, const struct ast *n)
     op->function = f;
     if (!f->prepare || f->constant_arg >= n->count || !op->args[f->constant_arg]->constant)
         return op;
-    const struct op *constant = fold(cc, op->args[f->constant_arg]);
+    const struct op *constant = compiler_fold(cc, op->args[f->constant_arg]);
     if (!constant || constant->value.tag == LEAT_ERROR)
         return constant ? op : NULL;
     ((const struct op **)(uintptr_t)op->args)[f->constant_arg] = constant;
@@ -256,7 +263,7 @@ static struct op *build_macro(struct compiler *cc, const struct ast *n)
         i++;
     }
     for (i = 0; !op->constant && i < op->count; i++)
-        if (!(args[i] = fold(cc, args[i])))
+        if (!(args[i] = compiler_fold(cc, args[i])))
             return NULL;
     return op;
 }
@@ -335,7 +342,7 @@ bool compiler_begin(struct compiler *cc, const struct leat_compile *c,
 
 const struct op *compiler_build(struct compiler *cc, const struct ast *n)
 {
-    return fold(cc, build(cc, n));
+    return compiler_fold(cc, build(cc, n));
 }
 
 struct leat_program *compiler_end(struct compiler *cc, const struct op *root,

@@ -41,7 +41,8 @@ struct leat_aggregate_call {
 struct leat_names {
     /* `path` is a chain of plain names from its root: `meta.headers.x` has 3, `city` 1, `this.a.b`
      * 3; constant string indexes count (`this["user-id"]`, `meta.headers["x"]`). Variables that the
-     * expression binds itself (macros, cel.bind) are never asked for. */
+     * expression binds itself (macros, cel.bind) are never asked for. An absolute name (`.city`) is
+     * asked for with an empty name in front of it, and when that finds nothing, without. */
     enum leat_found (*resolve)(struct leat_names *self, const struct leat_slice *path, size_t count,
                                struct leat_ref *ref);
     /* Call fn for every name that `parent` (NULL, 0: the roots) has, for "did you mean". NULL: none

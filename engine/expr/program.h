@@ -53,7 +53,7 @@ struct leat_eval {
     struct leat_arena *arena;
     struct leat_value **columns;
     uint32_t row;
-    uint64_t steps; /* left for this row */
+    uint64_t steps;                   /* left for this row */
     struct leat_regex_scratch *regex; /* made on first use */
     struct leat_zones *zones;
     struct leat_value slots[AST_LOCALS_MAX];

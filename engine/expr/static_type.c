@@ -35,15 +35,23 @@ const struct leat_type *type_list(struct leat_arena *arena, const struct leat_ty
     return type_map(arena, NULL, item);
 }
 
-/* A list when key is NULL. Without memory: of anything. */
+/* Stands for "there was no memory for this type"; check_node ends the checking. */
+static const struct leat_type lost = {.kind = LEAT_T_ANY};
+
+bool type_is_lost(const struct leat_type *t)
+{
+    return t == &lost;
+}
+
+/* A list when key is NULL. */
 const struct leat_type *type_map(struct leat_arena *arena, const struct leat_type *key,
                                  const struct leat_type *item)
 {
     enum leat_type_kind kind = key ? LEAT_T_MAP : LEAT_T_LIST;
     struct leat_type *t = leat_arena_alloc(arena, sizeof *t);
 
-    if (!t)
-        return type_kind(kind);
+    if (!t || key == &lost || item == &lost)
+        return &lost;
     t->kind = kind;
     t->key = key;
     t->item = item;
@@ -69,6 +77,8 @@ static const struct leat_type *join(struct leat_arena *arena, const struct leat_
 {
     if (a == b)
         return a;
+    if (a == &lost || b == &lost)
+        return &lost;
     if (a->kind != b->kind || depth == 8)
         return type_any();
     if (a->kind == LEAT_T_LIST)
