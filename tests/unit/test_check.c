@@ -61,7 +61,7 @@ static void unknown_names_are_told_with_the_nearest(void)
     WRONG("contains(status, 'a')", "unknown function 'contains'",
           "it is written text.contains(part)");
     WRONG("status.int()", "unknown function 'int'", "it is written int(x)");
-    WRONG("math.foo(1)", "unknown function 'math.foo'", "");
+    WRONG("math.foo(1)", "unknown function 'math.foo'", "did you mean 'math.floor'?");
     WRONG("now()", "unknown function 'now'", "there is no clock; meta.batch_time is the batch's");
     WRONG("stddev(amount)", "stddev() is an aggregate: it belongs into `aggregate`", "");
     WRONG("[1].fold(a, b)", "fold() with 2 arguments", "it is list.fold(acc, x, init, expr)");
@@ -201,7 +201,8 @@ static void aggregates_are_handed_over_with_their_arguments(void)
     e.names.aggregate = aggregate;
     CU_ASSERT_STRING_EQUAL(expression_text(&e, "sum(price) / count() + n"), "2");
     WRONG("sum(amount)", "unknown name 'amount'", "");
-    WRONG("sum(max(price))", "max() is an aggregate: it belongs into `aggregate`", "");
+    WRONG("sum(max(price))", "max() is an aggregate: it belongs into `aggregate`",
+          "of a list it is list.max()");
     WRONG("price", "unknown name 'price'", "");
     WRONG("top(price, 2)", "top() is not today", "use max()");
     expression_fini(&row);
