@@ -1,0 +1,160 @@
+/*
+ * kafka.c - sink that writes to topics.
+ *
+ * Every record is written idempotently and acknowledged by all replicas before prepare() returns:
+ * a batch is committed, and the positions behind it, only when all of it has arrived. What was
+ * refused for a reason that can pass is sent again; a producer that librdkafka gives up is replaced
+ * and the same records go through the new one. A record that the broker can never take (too large)
+ * is a data error. After an abort records may be there twice: at least once.
+ *
+ * Left out: transactions. `decides` is false, there is nothing to recover.
+ *
+ * Thread: the sink's own.
+ */
+#include "producer.h"
+
+struct kafka_sink {
+    struct leat_kafka_conf conf;
+    struct leat_template topic;
+    struct kafka_create create;
+    struct leat_choice compression;
+
+    struct kafka_producer producer;
+    struct leat_slice constant; /* the topic, where it is the same for all rows */
+};
+
+static const char *const compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
+
+static const struct leat_opt create_options[] = {
+    LEAT_OPT(struct kafka_create, partitions, .def = "-1", .min = -1, .max = 100000,
+             .help = "How many partitions; -1: as the broker is set."),
+    LEAT_OPT(struct kafka_create, replication_factor, .def = "-1", .min = -1, .max = 1000,
+             .help = "On how many brokers each record is kept; -1: as the broker is set."),
+    LEAT_OPT(struct kafka_create, config, .optional = true,
+             .help = "Settings of the topic: { retention.ms: 86400000 }."),
+    {0},
+};
+
+static const struct leat_opt options[] = {
+    LEAT_KAFKA_OPTIONS(struct kafka_sink),
+    LEAT_OPT(struct kafka_sink, topic, .help = "Topic to write to; may be a template."),
+    LEAT_OPT_GROUPED(struct kafka_sink, create, create_options, .optional = true,
+                     .help = "Make a topic that is missing; without it the sink waits for it."),
+    LEAT_OPT(struct kafka_sink, compression, .def = "none", .choices = compressions,
+             .help = "How batches are compressed."),
+    {0},
+};
+
+static enum leat_status check(const void *self, struct leat_error *err)
+{
+    const struct kafka_sink *k = self;
+
+    if (k->topic.node->text.len == 0 || k->topic.node->text.ptr[0] == '{')
+        return leat_fail(err, LEAT_E_CONFIG, "topic: a name, or a template that starts with text");
+    return leat_kafka_conf_check(&k->conf, err);
+}
+
+static enum leat_status kafka_open(void *self, const struct leat_env *env, struct leat_error *err)
+{
+    struct kafka_sink *k = self;
+
+    if (check(self, err) != LEAT_OK)
+        return err->status;
+    k->constant = k->topic.node->text;
+    k->producer = (struct kafka_producer){.conf = &k->conf,
+                                          .create = &k->create,
+                                          .compression = compressions[k->compression.index],
+                                          .env = env};
+    return kafka_producer_open(&k->producer, err);
+}
+
+static enum leat_status kafka_recover(void *self, uint64_t *n, struct leat_slice section,
+                                      struct leat_error *err)
+{
+    (void)self, (void)n, (void)section, (void)err; /* what prepare saw is in the topic */
+    return LEAT_OK;
+}
+
+static enum leat_status kafka_write(void *self, uint64_t n, const struct leat_chunk *chunk,
+                                    struct leat_error *err)
+{
+    struct kafka_sink *k = self;
+
+    (void)n;
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        struct leat_slice topic = chunk->routes[row].ptr ? chunk->routes[row] : k->constant;
+        const struct leat_row r = {.key = chunk->keys[row],
+                                   .value = chunk->values[row],
+                                   .headers = chunk->headers[row],
+                                   .time_ms = chunk->times_ms[row]};
+        if (kafka_producer_send(&k->producer, topic, &r, err) != LEAT_OK)
+            return err->status;
+    }
+    return LEAT_OK;
+}
+
+static enum leat_status kafka_prepare(void *self, uint64_t n,
+                                      const struct leat_positions *positions,
+                                      struct leat_bytes *section, struct leat_error *err)
+{
+    struct kafka_sink *k = self;
+
+    (void)n, (void)positions, (void)section; /* it does not decide and has nothing to recover */
+    return kafka_producer_flush(&k->producer, err);
+}
+
+static enum leat_status kafka_commit(void *self, uint64_t n, struct leat_error *err)
+{
+    (void)self, (void)n, (void)err; /* prepare waited for every acknowledgement */
+    return LEAT_OK;
+}
+
+static enum leat_status kafka_abort(void *self, uint64_t n, struct leat_error *err)
+{
+    struct kafka_sink *k = self;
+
+    (void)n, (void)err;
+    kafka_producer_drop(&k->producer);
+    return LEAT_OK;
+}
+
+/* Takes what librdkafka has to say while nothing is written. */
+static enum leat_status kafka_tick(void *self, int64_t now_ms, struct leat_error *err)
+{
+    struct kafka_sink *k = self;
+
+    (void)now_ms, (void)err;
+    if (k->producer.client.rk)
+        rd_kafka_poll(k->producer.client.rk, 0);
+    return LEAT_OK;
+}
+
+static void kafka_close(void *self)
+{
+    struct kafka_sink *k = self;
+
+    kafka_producer_close(&k->producer);
+}
+
+static const struct leat_module module = {
+    .abi = LEAT_MODULE_ABI,
+    .name = "kafka",
+    .summary = "writes to topics of Apache Kafka",
+    .self_size = sizeof(struct kafka_sink),
+    .opts = options,
+    .check = check,
+    .sink =
+        &(const struct leat_sink){
+            .open = kafka_open,
+            .recover = kafka_recover,
+            .write = kafka_write,
+            .prepare = kafka_prepare,
+            .commit = kafka_commit,
+            .abort = kafka_abort,
+            .tick = kafka_tick,
+            .close = kafka_close,
+        },
+};
+
+LEAT_MODULE(module);

@@ -1,0 +1,394 @@
+#include "producer.h"
+
+#include "topics.h"
+
+#include <stdio.h>
+
+#define BATCH_BYTES  1000000
+#define FLUSH_MS     2
+#define QUEUE_ROOM   512  /* bytes that librdkafka needs per record beside the value, about */
+#define STALLED_MS   5000 /* without one acknowledgement */
+#define ROUNDS_MAX   64   /* of sending again; each makes progress or gives up */
+#define OVERHEAD_MAX 100  /* of a batch with one record */
+
+/* ---- failures */
+
+/* Called for records that did not arrive, from rd_kafka_poll() and _flush(). */
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    struct leat_kafka_client *client = opaque;
+    struct kafka_producer *p = (struct kafka_producer *)client; /* its first member */
+    rd_kafka_headers_t *headers = NULL;
+    rd_kafka_timestamp_type_t type;
+
+    (void)rk;
+    if (!m->err)
+        return;
+    struct kafka_failed *f = leat_mem_alloc(sizeof *f + m->key_len);
+    if (!f) {
+        p->lost_some = true;
+        return;
+    }
+    f->topic = m->_private;
+    f->why = m->err;
+    f->value = (struct leat_slice){m->payload, m->len};
+    f->time_ms = rd_kafka_message_timestamp(m, &type);
+    f->has_key = m->key != NULL;
+    f->key_len = m->key_len;
+    if (m->key_len)
+        memcpy(f->key, m->key, m->key_len);
+    if (!rd_kafka_message_headers(m, &headers))
+        f->headers = rd_kafka_headers_copy(headers);
+    *p->failed_end = f;
+    p->failed_end = &f->next;
+}
+
+static struct kafka_failed *take_failed(struct kafka_producer *p)
+{
+    struct kafka_failed *list = p->failed;
+
+    p->failed = NULL;
+    p->failed_end = &p->failed;
+    return list;
+}
+
+static void free_failed(struct kafka_failed *list)
+{
+    while (list) {
+        struct kafka_failed *f = list;
+        list = f->next;
+        if (f->headers)
+            rd_kafka_headers_destroy(f->headers);
+        leat_mem_free(f);
+    }
+}
+
+/* ---- the handle */
+
+enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error *err)
+{
+    int64_t tenth = (int64_t)(p->env->budget->cap / 10);
+    char id[80], kbytes[24], messages[24], batch[24];
+    rd_kafka_conf_t *made;
+
+    if (!p->batch_bytes)
+        p->batch_bytes = BATCH_BYTES;
+    int64_t count = tenth / QUEUE_ROOM > 10000 ? tenth / QUEUE_ROOM : 10000;
+    snprintf(id, sizeof id, "leat-%.40s", p->env->job);
+    snprintf(kbytes, sizeof kbytes, "%lld", (long long)(tenth / 1024 > 1024 ? tenth / 1024 : 1024));
+    snprintf(messages, sizeof messages, "%lld", (long long)(count < 1000000 ? count : 1000000));
+    snprintf(batch, sizeof batch, "%zu", p->batch_bytes);
+    const struct leat_kafka_property ours[] = {
+        {"client.id", id},
+        {"partitioner", "murmur2_random"}, /* as Java's, so that topics can be joined */
+        {"compression.codec", p->compression},
+        {"linger.ms", "50"}, /* a flush does not wait for it */
+        {"batch.num.messages", "100000"},
+        {"message.max.bytes", "104857600"}, /* the broker decides */
+        {"queue.buffering.max.messages", messages},
+        {"queue.buffering.max.kbytes", kbytes},
+        {"message.timeout.ms", "0"}, /* what can heal is waited for */
+        {"reconnect.backoff.ms", "50"},
+        {"reconnect.backoff.max.ms", "3000"},
+        {"socket.nagle.disable", "true"},
+        {0},
+    };
+    const struct leat_kafka_property fixed[] = {
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"delivery.report.only.error", "true"},
+        {"batch.size", batch},
+        {0},
+    };
+
+    p->failed_end = &p->failed;
+    if (leat_kafka_conf_new(p->conf, ours, fixed, &made, err) != LEAT_OK)
+        return err->status;
+    rd_kafka_conf_set_dr_msg_cb(made, on_delivery);
+    return leat_kafka_client_open(&p->client, RD_KAFKA_PRODUCER, made, p->conf, p->env, err);
+}
+
+static bool is_dead(const struct kafka_producer *p)
+{
+    return rd_kafka_fatal_error(p->client.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Only one that is in doubt is thrown away: a new one has to learn everything again. */
+void kafka_producer_drop(struct kafka_producer *p)
+{
+    if (p->client.rk && (rd_kafka_outq_len(p->client.rk) > 0 || is_dead(p))) {
+        rd_kafka_purge(p->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_flush(p->client.rk, STALLED_MS); /* reports what was purged: no broker needed */
+        kafka_topics_forget(p);
+        leat_kafka_client_close(&p->client);
+    }
+    free_failed(take_failed(p));
+    p->lost_some = false;
+}
+
+void kafka_producer_close(struct kafka_producer *p)
+{
+    kafka_producer_drop(p);
+    kafka_topics_free(p);
+    leat_kafka_client_close(&p->client);
+}
+
+/* A new handle, with what the old one had not delivered in `failed`. */
+static enum leat_status renew(struct kafka_producer *p, struct leat_error *err)
+{
+    rd_kafka_purge(p->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_flush(p->client.rk, STALLED_MS);
+    kafka_topics_forget(p);
+    leat_kafka_client_close(&p->client);
+    struct kafka_failed *list = p->failed, **end = p->failed_end;
+    enum leat_status status = kafka_producer_open(p, err);
+    p->failed = list;
+    p->failed_end = list ? end : &p->failed;
+    return status;
+}
+
+/* ---- sending */
+
+/* A queue that is full empties itself; what stands still for seconds is trouble. */
+static enum leat_status wait_for_room(struct kafka_producer *p, int *waited_ms, int *left,
+                                      struct leat_error *err)
+{
+    int now = rd_kafka_outq_len(p->client.rk);
+
+    rd_kafka_poll(p->client.rk, 1);
+    *waited_ms = now < *left ? 0 : *waited_ms + 1;
+    *left = now;
+    if (*waited_ms < STALLED_MS)
+        return LEAT_OK;
+    return leat_kafka_client_fail(&p->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
+}
+
+/* One record; `headers` is librdkafka's when this succeeds. */
+static rd_kafka_resp_err_t produce(struct kafka_producer *p, struct kafka_out_topic *t,
+                                   const struct leat_row *row, rd_kafka_headers_t *headers)
+{
+    rd_kafka_vu_t vus[6]; /* 72 bytes each: what is not used is not cleared */
+    size_t n = 4;
+
+    vus[0].vtype = RD_KAFKA_VTYPE_RKT;
+    vus[0].u.rkt = t->rkt;
+    vus[1].vtype = RD_KAFKA_VTYPE_VALUE;
+    vus[1].u.mem.ptr = (void *)row->value.ptr;
+    vus[1].u.mem.size = row->value.len;
+    vus[2].vtype = RD_KAFKA_VTYPE_KEY;
+    vus[2].u.mem.ptr = (void *)row->key.ptr;
+    vus[2].u.mem.size = row->key.len;
+    vus[3].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    vus[3].u.ptr = t;
+    if (row->time_ms != LEAT_NO_TIME) {
+        vus[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+        vus[n++].u.i64 = row->time_ms;
+    }
+    if (headers) {
+        vus[n].vtype = RD_KAFKA_VTYPE_HEADERS;
+        vus[n++].u.headers = headers;
+    }
+    rd_kafka_error_t *error = rd_kafka_produceva(p->client.rk, vus, n);
+    if (!error)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    return code;
+}
+
+static enum leat_status send_row(struct kafka_producer *p, struct kafka_out_topic *t,
+                                 const struct leat_row *row, rd_kafka_headers_t *headers,
+                                 struct leat_error *err)
+{
+    int waited_ms = 0, left = INT32_MAX;
+    rd_kafka_resp_err_t code;
+
+    while ((code = produce(p, t, row, headers)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        if (wait_for_room(p, &waited_ms, &left, err) != LEAT_OK)
+            break;
+    if (!code)
+        return LEAT_OK;
+    if (headers)
+        rd_kafka_headers_destroy(headers);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return err->status;
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        return leat_fail(err, LEAT_E_DATA,
+                         "a record of %zu bytes for topic '%s' is above message.max.bytes",
+                         row->key.len + row->value.len, t->name);
+    return leat_kafka_client_fail(&p->client, code, t->name, err);
+}
+
+static rd_kafka_headers_t *decode_headers(struct leat_slice encoded)
+{
+    struct leat_slice name, value;
+    uint32_t count;
+
+    if (!leat_take_u32(&encoded, &count) || count == 0)
+        return NULL;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(count < 64 ? count : 64);
+    while (count-- && leat_take_slice(&encoded, &name) && leat_take_slice(&encoded, &value))
+        rd_kafka_header_add(headers, name.ptr, (ssize_t)name.len, value.ptr, (ssize_t)value.len);
+    return headers;
+}
+
+enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice topic,
+                                     const struct leat_row *row, struct leat_error *err)
+{
+    struct kafka_out_topic *t;
+
+    if (!p->client.rk && kafka_producer_open(p, err) != LEAT_OK)
+        return err->status;
+    if (kafka_topic_get(p, topic, &t, err) != LEAT_OK)
+        return err->status;
+    rd_kafka_headers_t *headers = row->headers.len ? decode_headers(row->headers) : NULL;
+    if (send_row(p, t, row, headers, err) == LEAT_OK)
+        return LEAT_OK;
+    if (!is_dead(p))
+        return err->status;
+    if (renew(p, err) != LEAT_OK || kafka_topic_get(p, topic, &t, err) != LEAT_OK)
+        return err->status;
+    return send_row(p, t, row, row->headers.len ? decode_headers(row->headers) : NULL, err);
+}
+
+/* ---- waiting for acknowledgements */
+
+static enum leat_status wait_until_empty(struct kafka_producer *p, struct leat_error *err)
+{
+    int waited_ms = 0, left = INT32_MAX;
+
+    for (;;) {
+        if (rd_kafka_flush(p->client.rk, FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return LEAT_OK;
+        int now = rd_kafka_outq_len(p->client.rk);
+        waited_ms = now < left ? 0 : waited_ms + FLUSH_MS;
+        left = now;
+        if (is_dead(p))
+            return LEAT_OK; /* what is left is purged and sent by a new handle */
+        if (waited_ms >= STALLED_MS)
+            return leat_kafka_client_fail(&p->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
+    }
+}
+
+static size_t size_of(const struct kafka_failed *f)
+{
+    return f->key_len + f->value.len;
+}
+
+static enum leat_status too_large(const struct kafka_failed *f, int64_t limit,
+                                  struct leat_error *err)
+{
+    if (limit)
+        return leat_fail(err, LEAT_E_DATA,
+                         "a record of %zu bytes is too large for topic '%s', which takes %lld "
+                         "(max.message.bytes)",
+                         size_of(f), f->topic->name, (long long)limit);
+    return leat_fail(err, LEAT_E_DATA, "a record of %zu bytes is too large for topic '%s'",
+                     size_of(f), f->topic->name);
+}
+
+/* The broker refuses whole batches. A record that is too large even alone is the pipeline's fault;
+ * else smaller batches will do. */
+static enum leat_status make_batches_smaller(struct kafka_producer *p, struct leat_error *err)
+{
+    const struct kafka_failed *largest = NULL;
+
+    for (const struct kafka_failed *f = p->failed; f; f = f->next)
+        if (f->why == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE &&
+            (!largest || size_of(f) > size_of(largest)))
+            largest = f;
+    int64_t limit = kafka_topic_limit(p, largest->topic->name);
+    if (limit ? size_of(largest) + OVERHEAD_MAX > (size_t)limit : p->batch_bytes == 1)
+        return too_large(largest, limit, err);
+    p->batch_bytes = p->batch_bytes / 4 ? p->batch_bytes / 4 : 1;
+    leat_warn(p->env->log,
+              "topic '%s' does not take batches this large: writing with batches of %zu KiB",
+              largest->topic->name, p->batch_bytes / 1024);
+    return renew(p, err);
+}
+
+/* What stands behind the refusals, dealt with before they are sent again. */
+static enum leat_status heal(struct kafka_producer *p, struct leat_error *err)
+{
+    rd_kafka_resp_err_t why = p->failed->why;
+
+    for (const struct kafka_failed *f = p->failed; f; f = f->next)
+        if (f->why == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+            return make_batches_smaller(p, err);
+    if (why == RD_KAFKA_RESP_ERR__PURGE_QUEUE || why == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return LEAT_OK;
+    /* librdkafka fails all that is sent to a topic with an error until it has asked again. */
+    for (struct kafka_failed *f = p->failed; f; f = f->next)
+        kafka_topic_forget(f->topic);
+    if (leat_kafka_is_missing(why))
+        return LEAT_OK;
+    return leat_kafka_client_fail(&p->client, why, p->failed->topic->name, err);
+}
+
+/* What could not be sent goes before what has failed meanwhile. */
+static void put_back(struct kafka_producer *p, struct kafka_failed *list)
+{
+    struct kafka_failed **end = &list;
+
+    if (!list)
+        return;
+    while (*end)
+        end = &(*end)->next;
+    *end = p->failed;
+    if (!p->failed)
+        p->failed_end = end;
+    p->failed = list;
+}
+
+static enum leat_status send_again(struct kafka_producer *p, struct leat_error *err)
+{
+    struct kafka_failed *list = take_failed(p);
+    enum leat_status status = LEAT_OK;
+
+    while (list && status == LEAT_OK) {
+        struct kafka_failed *f = list;
+        struct leat_slice name = leat_slice_str(f->topic->name);
+        struct leat_row row = {.key = {f->has_key ? f->key : NULL, f->key_len},
+                               .value = f->value,
+                               .time_ms = f->time_ms >= 0 ? f->time_ms : LEAT_NO_TIME};
+        struct kafka_out_topic *t;
+        status = kafka_topic_get(p, name, &t, err);
+        if (status == LEAT_OK)
+            status =
+                send_row(p, t, &row, f->headers ? rd_kafka_headers_copy(f->headers) : NULL, err);
+        if (status != LEAT_OK)
+            break;
+        list = f->next;
+        f->next = NULL;
+        free_failed(f);
+    }
+    put_back(p, list);
+    return status;
+}
+
+enum leat_status kafka_producer_flush(struct kafka_producer *p, struct leat_error *err)
+{
+    if (!p->client.rk)
+        return LEAT_OK; /* nothing was sent */
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        /* What an earlier call left is only sent again: what stood behind it may be over. */
+        enum leat_status status = LEAT_OK;
+        if (is_dead(p))
+            status = renew(p, err);
+        else if (round > 0 && p->failed)
+            status = heal(p, err);
+        if (status != LEAT_OK)
+            return status;
+        if (p->failed && send_again(p, err) != LEAT_OK)
+            return err->status;
+        if (wait_until_empty(p, err) != LEAT_OK)
+            return err->status;
+        if (p->lost_some)
+            return leat_fail(err, LEAT_E_NOMEM, "no memory to send records again");
+        if (!p->failed && !is_dead(p)) {
+            leat_kafka_client_well(&p->client);
+            return LEAT_OK;
+        }
+    }
+    return leat_kafka_client_fail(&p->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
+}

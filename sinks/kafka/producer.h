@@ -1,0 +1,75 @@
+/*
+ * producer.h - what a Kafka sink writes with: one librdkafka producer, the topics it has seen, and
+ * the records that were refused and have to be sent again.
+ *
+ * Values are borrowed until the broker has acknowledged them (librdkafka copies keys and headers).
+ * Only failures are reported back; that nothing is in flight any more means that all the rest has
+ * been acknowledged by every replica.
+ *
+ * Thread: the sink's.
+ */
+#ifndef LEAT_SINKS_KAFKA_PRODUCER_H
+#define LEAT_SINKS_KAFKA_PRODUCER_H
+
+#include "kafka/client.h"
+
+struct kafka_create {
+    int64_t partitions, replication_factor; /* partitions 0: do not create */
+    struct leat_pairs config;
+};
+
+struct kafka_out_topic {
+    struct kafka_out_topic *next; /* in its slot */
+    char *name;
+    rd_kafka_topic_t *rkt; /* of the present handle; NULL: not yet looked for */
+};
+
+/* A record that did not arrive. The value is borrowed, all else is a copy. */
+struct kafka_failed {
+    struct kafka_failed *next;
+    struct kafka_out_topic *topic;
+    rd_kafka_resp_err_t why;
+    struct leat_slice value;
+    rd_kafka_headers_t *headers; /* NULL: none */
+    int64_t time_ms;
+    bool has_key;
+    size_t key_len;
+    char key[];
+};
+
+#define KAFKA_TOPIC_SLOTS 64
+
+struct kafka_producer {
+    struct leat_kafka_client client;
+    const struct leat_kafka_conf *conf;
+    const struct kafka_create *create;
+    const char *compression;
+    const struct leat_env *env;
+
+    size_t batch_bytes; /* librdkafka's batch.size; smaller after a broker refused a batch */
+    struct kafka_out_topic *slots[KAFKA_TOPIC_SLOTS];
+    struct kafka_out_topic *recent;
+    struct kafka_failed *failed, **failed_end; /* in the order of their refusal */
+    bool lost_some;                            /* no memory to remember one */
+};
+
+/* A zeroed producer whose first members are set. No network yet. */
+LEAT_CHECKED enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error *err);
+
+/* Forget everything that is in flight or failed, without waiting for a broker. */
+void kafka_producer_drop(struct kafka_producer *p);
+
+/* Also one that was never opened. */
+void kafka_producer_close(struct kafka_producer *p);
+
+/* Hand a row to librdkafka; waits while its queue is full. */
+LEAT_CHECKED enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice topic,
+                                                  const struct leat_row *row,
+                                                  struct leat_error *err);
+
+/* Wait until every record has been acknowledged, sending again what was refused. A transient
+ * failure (no progress for seconds): call again, or drop and send all again. */
+LEAT_CHECKED enum leat_status kafka_producer_flush(struct kafka_producer *p,
+                                                   struct leat_error *err);
+
+#endif
