@@ -146,6 +146,29 @@ static void set_column(struct ast **chain, const struct leat_ref *ref)
         n->type = type_any();
 }
 
+/* A field that is looked up in a column: the name becomes a select from it. */
+static void set_field_of_column(struct checker *ck, struct ast *n, const struct leat_ref *ref)
+{
+    struct ast *column = leat_arena_alloc(ck->source->arena, sizeof *column);
+
+    if (!column) {
+        ast_no_memory(ck->source);
+        return;
+    }
+    *column = (struct ast){.kind = AST_NAME,
+                           .meaning = AST_MEANS_COLUMN,
+                           .ref = *ref,
+                           .name = LEAT_LIT("this"),
+                           .at = n->at,
+                           .len = n->len,
+                           .name_at = n->name_at,
+                           .name_len = n->name_len,
+                           .type = ref->type ? ref->type : type_any()};
+    n->kind = AST_SELECT;
+    n->first = n->last = column;
+    n->count = 1;
+}
+
 static void not_found(struct checker *ck, struct ast **chain, const struct leat_slice *path,
                       uint32_t count)
 {
@@ -186,6 +209,10 @@ static void resolve_chain(struct checker *ck, struct ast **chain, uint32_t count
     case LEAT_FOUND:
         if (ref.used >= 1 && ref.used <= count) {
             set_column(chain, &ref);
+            return;
+        }
+        if (ref.used == 0) {
+            set_field_of_column(ck, chain[0], &ref);
             return;
         }
         break;

@@ -17,7 +17,7 @@
 #include "data/type.h"
 
 /* Where the value of a path is found. `used` is how many of the path's names the column stands for;
- * the rest is looked up in its value at run time. */
+ * the rest is looked up in its value at run time. 0: all of them are, also the first. */
 struct leat_ref {
     uint32_t column;
     uint32_t used;

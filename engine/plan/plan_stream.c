@@ -274,6 +274,7 @@ static void apply_op(struct planner *p, const struct leat_spec_op *op, struct pl
     }
     if (!m || m->op->internal) {
         unknown_op(p, op);
+        *list = NULL; /* nobody knows what comes out: no further mistakes of it are told */
         return;
     }
     struct plan_branch *before = copy_branches(p, *list, &last);
@@ -322,6 +323,8 @@ static void build_stream(struct planner *p, struct plan_stream *s)
     s->branches = plan_from(p, s->spec->from);
     for (const struct leat_spec_op *op = s->spec->ops; op; op = op->next)
         apply_op(p, op, &s->branches, s->name);
+    if (s->spec->is_cut)
+        s->branches = NULL; /* nobody knows what comes out */
     s->state = PLAN_DONE;
 }
 

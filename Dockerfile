@@ -1,0 +1,18 @@
+# Two stages: one that builds, one that runs with nothing but the libraries leat links.
+FROM debian:12-slim AS build
+COPY . /src
+WORKDIR /src
+RUN scripts/build --strip --prefix=/usr && DESTDIR=/out meson install -C build --no-rebuild
+
+FROM debian:12-slim AS run
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends librdkafka1 libfyaml0 libxxhash0 libpcre2-8-0 libzstd1 liblz4-1 zlib1g tzdata ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --home-dir /var/lib/leat --create-home leat
+COPY --from=build /out/ /
+COPY config/examples /etc/leat/examples
+USER leat
+WORKDIR /var/lib/leat
+VOLUME /var/lib/leat
+ENTRYPOINT ["leat"]
+CMD ["run", "/etc/leat/examples/orders-per-city.yaml"]

@@ -1,0 +1,51 @@
+/*
+ * cli.h - what the commands of `leat` share: reading a pipeline file into a plan, exit codes.
+ */
+#ifndef LEAT_CLI_CLI_H
+#define LEAT_CLI_CLI_H
+
+#include "config/pipeline_file.h"
+#include "plan/plan.h"
+
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,       /* the run failed */
+    CLI_USAGE = 2,        /* wrong words on the command line */
+    CLI_TEST_FAILED = 65, /* a test of a pipeline file failed */
+    CLI_FENCED = 75,      /* a newer instance has taken over */
+    CLI_FILE_WRONG = 78,  /* the pipeline file is wrong */
+};
+
+/* `--set a.b=c`, as often as it is given. */
+struct cli_sets {
+    const char *list[64];
+    int count;
+};
+
+/* One pipeline file and what became of it. */
+struct cli_pipeline {
+    struct leat_arena arena;
+    struct leat_diags diags;
+    struct config_file file;
+    struct leat_spec spec;
+    struct leat_plan *plan;
+};
+
+/* Read, check and plan the file; all that is wrong is printed to stderr. Returns an exit code; the
+ * pipeline is to be freed in any case. `runs`: it is going to run, so secrets must be there. */
+int cli_pipeline_load(struct cli_pipeline *p, const char *path, const struct cli_sets *sets,
+                      bool runs);
+/* The same from text that stays as long as the pipeline. */
+int cli_pipeline_load_text(struct cli_pipeline *p, const char *name, struct leat_slice text,
+                           const struct cli_sets *sets, bool runs);
+void cli_pipeline_free(struct cli_pipeline *p);
+
+/* Words behind the command's name; argv[0] is the command. Each returns an exit code. */
+int cli_run(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_explain(int argc, char **argv);
+int cli_test(int argc, char **argv);
+int cli_docs(int argc, char **argv);
+int cli_demo(int argc, char **argv);
+
+#endif

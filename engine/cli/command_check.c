@@ -1,0 +1,87 @@
+#include "cli/cli.h"
+
+#include <argp.h>
+
+/* check and explain: files, and settings to try on them. */
+struct words {
+    const char *files[256];
+    int count;
+    struct cli_sets sets;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct words *w = state->input;
+
+    switch (key) {
+    case 's':
+        if (w->sets.count == (int)(sizeof w->sets.list / sizeof *w->sets.list))
+            argp_error(state, "too many --set");
+        w->sets.list[w->sets.count++] = arg;
+        return 0;
+    case 'n':
+    case 'a':
+        argp_error(state, "'--%s' is not in this version", key == 'n' ? "sample" : "against-state");
+        return 0;
+    case ARGP_KEY_ARG:
+        if (w->count == (int)(sizeof w->files / sizeof *w->files))
+            argp_error(state, "too many files");
+        w->files[w->count++] = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which file?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"set", 's', "PATH=VALUE", 0, "put a setting into the file, as in batch.every=1s", 0},
+    {"sample", 'n', "N", OPTION_HIDDEN, "", 0},
+    {"against-state", 'a', NULL, OPTION_HIDDEN, "", 0},
+    {0},
+};
+
+static void read_words(struct words *w, const char *doc, const char *args, int argc, char **argv)
+{
+    const struct argp argp = {options, parse, args, doc, NULL, NULL, NULL};
+
+    argp_err_exit_status = CLI_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, w);
+}
+
+int cli_check(int argc, char **argv)
+{
+    struct words w = {0};
+    int worst = CLI_OK;
+
+    read_words(&w, "Say everything that is wrong with pipeline files. Nothing is connected to.",
+               "FILE...", argc, argv);
+    for (int i = 0; i < w.count; i++) {
+        struct cli_pipeline p;
+        int code = cli_pipeline_load(&p, w.files[i], &w.sets, false);
+        if (code == CLI_OK)
+            printf("%s: ok%s\n", w.files[i], p.diags.warnings ? ", with warnings" : "");
+        worst = code > worst ? code : worst;
+        cli_pipeline_free(&p);
+    }
+    return worst;
+}
+
+int cli_explain(int argc, char **argv)
+{
+    struct words w = {0};
+    int worst = CLI_OK;
+
+    read_words(&w, "Show the plan of a pipeline file.", "FILE", argc, argv);
+    for (int i = 0; i < w.count; i++) {
+        struct cli_pipeline p;
+        int code = cli_pipeline_load(&p, w.files[i], &w.sets, false);
+        if (code == CLI_OK)
+            leat_plan_print(p.plan, stdout);
+        worst = code > worst ? code : worst;
+        cli_pipeline_free(&p);
+    }
+    return worst;
+}

@@ -1,0 +1,188 @@
+/*
+ * plan_print.c - the plan for people: what `leat explain` shows.
+ *
+ * Stages with their operators and what crosses between them, the fields that are decoded, what is
+ * remembered, what every edge promises, and what the memory is for. Secrets are never here: options
+ * of connectors are not printed at all.
+ */
+#include "plan/plan.h"
+
+#include <inttypes.h>
+
+static void print_size(FILE *out, int64_t bytes)
+{
+    if (bytes % (1 << 20) == 0 && bytes)
+        fprintf(out, "%" PRId64 "MiB", bytes >> 20);
+    else
+        fprintf(out, "%" PRId64 "KiB", bytes >> 10);
+}
+
+static void print_ms(FILE *out, int64_t ms)
+{
+    if (ms % 60000 == 0 && ms)
+        fprintf(out, "%" PRId64 "m", ms / 60000);
+    else if (ms % 1000 == 0)
+        fprintf(out, "%" PRId64 "s", ms / 1000);
+    else
+        fprintf(out, "%" PRId64 "ms", ms);
+}
+
+/* ---- stages */
+
+static void print_touched(const struct leat_segment *s, FILE *out)
+{
+    bool any = false;
+
+    fprintf(out, "  decodes    ");
+    for (uint32_t i = 0; i < s->touched_count; i++) {
+        const struct leat_path *p = &s->touched[i].path;
+        fprintf(out, "%s", any ? ", " : "");
+        for (uint32_t n = 0; n < p->depth; n++)
+            fprintf(out, "%s%.*s", n ? "." : "", LEAT_FMT(p->names[n]));
+        if (p->depth == 0)
+            fprintf(out, "the whole value (as text)");
+        any = true;
+    }
+    fprintf(out, "%s\n", any ? "" : "nothing: values are only checked");
+}
+
+static bool is_quiet(const struct leat_plan_node *n)
+{
+    return leat_slice_eq(n->name, LEAT_LIT("meta"));
+}
+
+static void print_node(const struct leat_plan *plan, const struct leat_plan_node *n, int depth,
+                       FILE *out)
+{
+    int indent = 2 + 2 * depth;
+
+    if (n->does == LEAT_DOES_EXCHANGE) {
+        const struct leat_plan_exchange *x = &plan->exchanges[n->exchange];
+        fprintf(out, "%*s=> exchange %u: %.*s, %s\n", indent, "", n->exchange, LEAT_FMT(x->name),
+                x->partitions == 1 ? "all in one place" : "by key");
+        return;
+    }
+    if (n->does == LEAT_DOES_OUTPUT) {
+        const struct leat_plan_sink *s = &plan->sinks[n->sink];
+        fprintf(out, "%*s-> sink %.*s (%s)\n", indent, "", LEAT_FMT(s->name), s->module->name);
+        return;
+    }
+    if (!is_quiet(n))
+        fprintf(out, "%*s%.*s%s%.*s%s\n", indent, "", LEAT_FMT(n->name), n->path.len ? "  (" : "",
+                LEAT_FMT(n->path), n->path.len ? ")" : "");
+    for (uint32_t i = 0; i < n->late_count; i++) {
+        fprintf(out, "%*slate:\n", indent + 2, "");
+        print_node(plan, n->late[i], depth + 2, out);
+    }
+    for (uint32_t i = 0; i < n->next_count; i++)
+        print_node(plan, n->next[i], depth + !is_quiet(n), out);
+}
+
+static void print_source(const struct leat_plan *plan, const struct leat_plan_source *s, FILE *out)
+{
+    fprintf(out, "%.*s (%s), one task per partition\n", LEAT_FMT(s->name), s->module->name);
+    if (s->event_time) {
+        fprintf(out, "  time       of the event, lateness ");
+        print_ms(out, s->lateness_ms);
+        fprintf(out, ", idle ");
+        if (s->idle_ms)
+            print_ms(out, s->idle_ms);
+        else
+            fprintf(out, "off: a silent partition holds windows back");
+        fprintf(out, "\n");
+    } else {
+        fprintf(out, "  time       of the batch, every ");
+        print_ms(out, plan->spec->batch.every.ms);
+        fprintf(out, "\n");
+    }
+    print_touched(plan->stages[s->stage].nodes[0].in, out);
+}
+
+static void print_stage(const struct leat_plan *plan, uint32_t number, FILE *out)
+{
+    const struct leat_plan_stage *stage = &plan->stages[number];
+
+    fprintf(out, "\nstage %u: ", number);
+    if (stage->from_source) {
+        print_source(plan, &plan->sources[stage->input], out);
+    } else {
+        const struct leat_plan_exchange *x = &plan->exchanges[stage->input];
+        fprintf(out, "%.*s, %u state partition%s\n", LEAT_FMT(x->name), x->partitions,
+                x->partitions == 1 ? "" : "s");
+        fprintf(out, "  remembers  %s\n",
+                stage->nodes[0].op->state ? "keys and panes, in memory"
+                                          : "nothing between batches");
+    }
+    print_node(plan, &stage->nodes[0], 0, out);
+}
+
+/* ---- promises */
+
+static bool reaches(const struct leat_plan *plan, const struct leat_plan_node *n, uint32_t sink,
+                    int depth)
+{
+    if (n->does == LEAT_DOES_OUTPUT)
+        return n->sink == sink;
+    if (n->does == LEAT_DOES_EXCHANGE)
+        return depth < 64 &&
+               reaches(plan, &plan->stages[plan->exchanges[n->exchange].stage].nodes[0], sink,
+                       depth + 1);
+    for (uint32_t i = 0; i < n->next_count; i++)
+        if (reaches(plan, n->next[i], sink, depth))
+            return true;
+    for (uint32_t i = 0; i < n->late_count; i++)
+        if (reaches(plan, n->late[i], sink, depth))
+            return true;
+    return false;
+}
+
+static const char *promise(const struct leat_module *source, const struct leat_module *sink)
+{
+    if (!source->pull)
+        return "at most once until received (the sender is not told), then at least once";
+    if (strcmp(sink->name, "print") == 0 || strcmp(sink->name, "console") == 0 ||
+        strcmp(sink->name, "null") == 0 || strcmp(sink->name, "memory") == 0)
+        return "shown again after a crash";
+    return "at least once: positions are committed when every sink has the batch";
+}
+
+static void print_promises(const struct leat_plan *plan, FILE *out)
+{
+    bool remembers = false;
+
+    fprintf(out, "\npromises\n");
+    for (uint32_t i = 0; i < plan->sources_count; i++)
+        for (uint32_t k = 0; k < plan->sinks_count; k++) {
+            const struct leat_plan_source *from = &plan->sources[i];
+            const struct leat_plan_sink *to = &plan->sinks[k];
+            if (reaches(plan, &plan->stages[from->stage].nodes[0], k, 0))
+                fprintf(out, "  %.*s -> %.*s: %s\n", LEAT_FMT(from->name), LEAT_FMT(to->name),
+                        promise(from->module, to->module));
+        }
+    for (uint32_t i = 0; i < plan->stages_count; i++)
+        remembers =
+            remembers || (!plan->stages[i].from_source && plan->stages[i].nodes[0].op->state);
+    if (remembers)
+        fprintf(out, "  what open windows hold is in memory: it is lost when leat stops\n");
+}
+
+void leat_plan_print(const struct leat_plan *plan, FILE *out)
+{
+    const struct leat_spec *spec = plan->spec;
+
+    fprintf(out, "pipeline %.*s, at least once, a batch every ", LEAT_FMT(spec->name));
+    print_ms(out, spec->batch.every.ms);
+    fprintf(out, "\n");
+    if (spec->description.len)
+        fprintf(out, "  %.*s\n", LEAT_FMT(spec->description));
+    for (uint32_t i = 0; i < plan->stages_count; i++)
+        print_stage(plan, i, out);
+    for (uint32_t i = 0; i < plan->tables_count; i++)
+        fprintf(out, "\ntable %.*s: %s\n", LEAT_FMT(plan->tables[i].name), plan->tables[i].path);
+    print_promises(plan, out);
+    fprintf(out, "\nmemory\n  ");
+    print_size(out, spec->memory.bytes);
+    fprintf(out, " in all; of these at most ");
+    print_size(out, spec->memory.bytes / 10);
+    fprintf(out, " in the queues of each Kafka client, the rest for blocks, batches and state\n");
+}
