@@ -1,0 +1,26 @@
+/*
+ * socket_address.h - "host:port" to sockets that listen or connect, without waiting.
+ */
+#ifndef LEAT_CONNECTORS_SOCKET_ADDRESS_H
+#define LEAT_CONNECTORS_SOCKET_ADDRESS_H
+
+#include "leat.h"
+
+#include <netdb.h>
+
+/* "host:port", "[::1]:port", for listening also "*:port" or ":port". *found is freed with
+ * freeaddrinfo(). Asks a name server where host is a name, and so may wait. LEAT_E_CONFIG: this is
+ * no address; LEAT_E_UNREACHABLE: the name is not known now. */
+LEAT_CHECKED enum leat_status socket_resolve(const char *address, bool listening,
+                                             struct addrinfo **found, struct leat_error *err);
+
+/* A socket that listens and does not block; -1: err says why. */
+int socket_listen(const char *address, struct leat_error *err);
+
+/* A socket whose connect has begun; negative: errno. When it is writable, socket_error() says how
+ * it ended. */
+int socket_connect(const struct addrinfo *to);
+
+int socket_error(int fd); /* 0, or an errno */
+
+#endif
