@@ -67,6 +67,7 @@ static const struct leat_op words_op = {
 /* ---- counts: state */
 
 struct counts {
+    struct leat_pool pool;
     struct leat_table table;
     int64_t due_ms;
 };
@@ -74,9 +75,12 @@ struct counts {
 static enum leat_status counts_open(const void *plan, void *memory, struct leat_arena *arena,
                                     struct leat_error *err)
 {
+    struct counts *s = memory;
+
     (void)plan, (void)err;
-    *(struct counts *)memory =
-        (struct counts){.table = {.arena = arena, .value_size = 8}, .due_ms = LEAT_NO_TIME};
+    *s = (struct counts){
+        .pool = {.arena = arena}, .table = {.value_size = 8}, .due_ms = LEAT_NO_TIME};
+    s->table.pool = &s->pool;
     return LEAT_OK;
 }
 
@@ -101,9 +105,11 @@ static enum leat_status counts_process(const void *plan, void *memory, struct le
 
     for (uint32_t i = 0; i < c->selected; i++) {
         uint16_t row = c->selection[i];
-        struct leat_entry *e = leat_table_at(&s->table, leat_key_hash(c->keys[row]), c->keys[row]);
+        bool made;
+        struct leat_entry *e =
+            leat_table_at(&s->table, leat_key_hash(c->keys[row]), 0, c->keys[row], &made);
         if (!e)
-            return leat_arena_failed(s->table.arena, err);
+            return leat_arena_failed(s->pool.arena, err);
         if (o->window_ms && task->watermark_before_ms != LEAT_NO_TIME &&
             c->times_ms[row] < task->watermark_before_ms) {
             task->counts->late++;

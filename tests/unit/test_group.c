@@ -1,0 +1,396 @@
+/* Tests of engine/op/group*.c, pane*.c, session*.c: groups and windows against a naive oracle. */
+#include "group_run.h"
+
+#include "expr/zone.h"
+
+#include <stdio.h>
+
+#define ROWS_MAX 400
+
+/* ---- a naive oracle: every window from all rows */
+
+struct oracle {
+    struct leat_group *group;
+    struct group_row rows[ROWS_MAX];
+    size_t count;
+    int64_t watermark_ms;
+    uint64_t batch, late;
+    struct group_result *results;
+    size_t results_count, results_room;
+};
+
+static uint64_t random_state;
+
+static uint32_t pick(uint32_t n)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)((random_state >> 20) % n);
+}
+
+static void expect(struct oracle *o, const char *key, struct leat_window window,
+                   const int64_t *values, size_t n)
+{
+    const struct leat_aggregator *agg = o->group->agg;
+    struct group_result r = {
+        .window = window, .time_ms = window.end_ms - 1, .batch = o->batch, .count = (int64_t)n};
+    uint64_t order = 0;
+
+    snprintf(r.key, sizeof r.key, "%s", key);
+    for (size_t i = 0; i < n; i++) {
+        order = order * 31 + (uint64_t)values[i];
+        if (agg == &test_max)
+            r.value = i == 0 || values[i] > r.value ? values[i] : r.value;
+        else if (agg == &test_order || agg == &test_list)
+            r.value = (int64_t)order;
+        else
+            r.value += values[i];
+    }
+    if (o->results_count == o->results_room) {
+        o->results_room = o->results_room * 2 + 64;
+        o->results = realloc(o->results, o->results_room * sizeof *o->results);
+    }
+    o->results[o->results_count++] = r;
+}
+
+static void fire(struct oracle *o, int64_t end_ms)
+{
+    int64_t start_ms = leat_grid_start(&o->group->grid, end_ms), values[8][ROWS_MAX];
+    size_t counts[8] = {0};
+
+    for (size_t i = 0; i < o->count; i++) {
+        int k = o->rows[i].key[1] - '0';
+        if (o->rows[i].time_ms >= start_ms && o->rows[i].time_ms < end_ms)
+            values[k][counts[k]++] = o->rows[i].value;
+    }
+    for (int k = 0; k < 8; k++) {
+        char key[] = {'k', (char)('0' + k), 0};
+        if (counts[k])
+            expect(o, key, (struct leat_window){start_ms, end_ms, true}, values[k], counts[k]);
+    }
+}
+
+static int by_time(const void *x, const void *y)
+{
+    const struct group_row *a = x, *b = y;
+
+    return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+}
+
+/* Sessions of a key from all rows that are not yet in a fired one; fired rows are taken out. */
+static void fire_sessions(struct oracle *o, int64_t until_ms)
+{
+    for (int k = 0; k < 8; k++) {
+        struct group_row rows[ROWS_MAX];
+        char key[24];
+        size_t n = 0;
+        snprintf(key, sizeof key, "k%d", k);
+        for (size_t i = 0; i < o->count; i++)
+            if (strcmp(o->rows[i].key, key) == 0)
+                rows[n++] = o->rows[i];
+        qsort(rows, n, sizeof *rows, by_time);
+        for (size_t from = 0, to; from < n; from = to) {
+            int64_t values[ROWS_MAX], end_ms;
+            for (to = from; to == from ||
+                            (to < n && rows[to].time_ms < rows[to - 1].time_ms + o->group->gap_ms);
+                 to++)
+                values[to - from] = rows[to].value;
+            end_ms = rows[to - 1].time_ms + o->group->gap_ms;
+            if (end_ms > until_ms)
+                break;
+            expect(o, key, (struct leat_window){rows[from].time_ms, end_ms, true}, values,
+                   to - from);
+            size_t kept = 0;
+            for (size_t i = 0; i < o->count; i++)
+                if (strcmp(o->rows[i].key, key) != 0 || o->rows[i].time_ms >= end_ms)
+                    o->rows[kept++] = o->rows[i];
+            o->count = kept;
+        }
+    }
+}
+
+static bool is_late(const struct oracle *o, int64_t time_ms)
+{
+    int64_t close_ms = leat_group_close_time(o->group, time_ms);
+
+    return o->group->event_time && o->watermark_ms != LEAT_NO_TIME && close_ms != LEAT_NO_TIME &&
+           close_ms <= o->watermark_ms;
+}
+
+static void oracle_batch(struct oracle *o, const struct group_row *rows, size_t count,
+                         int64_t batch_time_ms, int64_t interval_ms, int64_t watermark_ms)
+{
+    int64_t until_ms = o->group->event_time ? watermark_ms : batch_time_ms;
+
+    o->batch++;
+    for (size_t i = 0; i < count; i++) {
+        struct group_row row = rows[i];
+        if (!o->group->event_time)
+            row.time_ms = batch_time_ms - interval_ms;
+        if (is_late(o, row.time_ms))
+            o->late++;
+        else if (leat_group_close_time(o->group, row.time_ms) != LEAT_NO_TIME)
+            o->rows[o->count++] = row;
+    }
+    if (o->group->over == LEAT_OVER_SESSION) {
+        fire_sessions(o, until_ms);
+    } else if (until_ms != LEAT_NO_TIME) {
+        /* From the first window that can hold anything: times begin at 0. */
+        int64_t from_ms = o->watermark_ms == LEAT_NO_TIME ? -1 : o->watermark_ms;
+        int64_t end_ms = leat_grid_end_before(&o->group->grid, from_ms);
+        for (; end_ms <= until_ms; end_ms = leat_grid_next_end(&o->group->grid, end_ms))
+            if (o->watermark_ms == LEAT_NO_TIME || end_ms > o->watermark_ms)
+                fire(o, end_ms);
+    }
+    o->watermark_ms = until_ms;
+}
+
+/* ---- random windows over random rows */
+
+static const struct leat_aggregator *const any_order[] = {&test_sum, &test_max, &test_sum_running};
+static const struct leat_aggregator *const in_order[] = {&test_sum, &test_max, &test_sum_running,
+                                                         &test_order, &test_list};
+
+static size_t random_rows(struct group_row *rows, size_t most, int64_t from_ms, uint32_t spread,
+                          bool ordered)
+{
+    static const char *const keys[] = {"k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"};
+    size_t n = pick((uint32_t)most + 1);
+    uint32_t different = 1 + pick(8);
+
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct group_row){keys[pick(different)], (int64_t)pick(1000) - 300,
+                                     from_ms + pick(spread)};
+    if (ordered)
+        qsort(rows, n, sizeof *rows, by_time);
+    return n;
+}
+
+static struct leat_group random_group(bool event_time)
+{
+    static const struct leat_zone *const no_zone = NULL;
+    int64_t slide_ms = 1 + pick(40), size_ms = 1 + pick(200);
+    struct leat_window_spec spec;
+
+    if (pick(2))
+        size_ms = slide_ms * (1 + pick(20));
+    if (!event_time) {
+        slide_ms *= 10;
+        size_ms *= 10;
+    }
+    spec = (struct leat_window_spec){.size_ms = size_ms,
+                                     .slide_ms = slide_ms,
+                                     .offset_ms = event_time ? pick(50) : 0,
+                                     .zone = no_zone};
+    return (struct leat_group){.partial_size = TEST_PARTIAL_SIZE,
+                               .over = LEAT_OVER_PANES,
+                               .event_time = event_time,
+                               .windows_out = true,
+                               .keyed = true,
+                               .grid = leat_grid_of(&spec, event_time),
+                               .gap_ms = 1 + pick(30)};
+}
+
+static bool compare(struct group_run *run, struct oracle *o, uint64_t seed)
+{
+    group_results_sort(run->results, run->results_count);
+    group_results_sort(o->results, o->results_count);
+    if (group_results_equal(run->results, run->results_count, o->results, o->results_count) &&
+        run->counts.late == o->late && run->late_rows == o->late)
+        return true;
+    printf("    seed %llu: %zu results, %zu expected; late %llu, expected %llu\n",
+           (unsigned long long)seed, run->results_count, o->results_count,
+           (unsigned long long)run->counts.late, (unsigned long long)o->late);
+    for (size_t i = 0; i < run->results_count || i < o->results_count; i++) {
+        if (i < run->results_count && i < o->results_count &&
+            group_results_equal(&run->results[i], 1, &o->results[i], 1))
+            continue;
+        group_results_print(&run->results[i], i < run->results_count);
+        group_results_print(&o->results[i], i < o->results_count);
+        break;
+    }
+    CU_FAIL("results differ from the oracle's");
+    return false;
+}
+
+/* As after a restart: a new run with the state of the old one. */
+static struct group_run *move(struct group_run *run)
+{
+    struct group_run *to = calloc(1, sizeof *to);
+
+    to->group = run->group;
+    to->batch.interval_ms = run->batch.interval_ms;
+    group_run_open(to);
+    group_run_copy(run, to, false);
+    to->results = run->results;
+    to->results_count = run->results_count;
+    to->results_room = run->results_room;
+    to->counts = run->counts;
+    to->late_rows = run->late_rows;
+    run->results = NULL;
+    group_run_close(run);
+    free(run);
+    return to;
+}
+
+static bool random_run(uint64_t seed, bool event_time, enum leat_over over, bool late)
+{
+    struct group_run *run = calloc(1, sizeof *run);
+    struct oracle *o = calloc(1, sizeof *o);
+    struct leat_error err;
+    int64_t now_ms = 0, watermark_ms = LEAT_NO_TIME, interval_ms = 10;
+
+    random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    run->group = random_group(event_time);
+    run->group.over = over;
+    run->group.agg = late ? any_order[pick(3)] : in_order[pick(over == LEAT_OVER_SESSION ? 2 : 5)];
+    run->batch.interval_ms = interval_ms;
+    o->group = &run->group;
+    o->watermark_ms = LEAT_NO_TIME;
+    group_run_open(run);
+    for (uint32_t batches = 1 + pick(14); batches > 0; batches--) {
+        struct group_row rows[20];
+        int64_t back_ms = late ? pick(60) : 0;
+        uint32_t spread = 1 + pick(pick(8) ? 60 : 1000);
+        int64_t from_ms = now_ms > back_ms ? now_ms - back_ms : 0;
+        size_t n = random_rows(rows, 18, from_ms, spread, !late);
+        unsigned tasks = late ? 1 + pick(4) : 1;
+        now_ms = from_ms + spread > now_ms ? from_ms + spread : now_ms;
+        if (event_time && pick(4))
+            watermark_ms = watermark_ms > now_ms - 20 ? watermark_ms : now_ms - (late ? 20 : 0);
+        int64_t batch_time_ms = event_time ? now_ms : (now_ms / 10 + 1) * 10;
+        if (!event_time)
+            now_ms = batch_time_ms;
+        OK(group_run_batch(run, rows, n, tasks, batch_time_ms, watermark_ms, &err));
+        oracle_batch(o, rows, n, batch_time_ms, interval_ms, watermark_ms);
+        if (pick(8) == 0)
+            o->group = &(run = move(run))->group;
+    }
+    bool ok = compare(run, o, seed);
+    group_run_close(run);
+    free(o->results);
+    free(o);
+    free(run);
+    return ok;
+}
+
+static void sweep(bool event_time, enum leat_over over, bool late)
+{
+    for (uint64_t seed = 1; seed <= 2000; seed++)
+        if (!random_run(seed, event_time, over, late))
+            return;
+}
+
+static void event_time_windows_are_those_of_the_oracle(void)
+{
+    sweep(true, LEAT_OVER_PANES, false);
+}
+
+static void late_rows_count_where_a_window_is_open(void)
+{
+    sweep(true, LEAT_OVER_PANES, true);
+}
+
+static void batch_time_windows_are_those_of_the_oracle(void)
+{
+    sweep(false, LEAT_OVER_PANES, true);
+}
+
+static void sessions_are_those_of_the_oracle(void)
+{
+    sweep(true, LEAT_OVER_SESSION, false);
+    sweep(false, LEAT_OVER_SESSION, false);
+}
+
+/* ---- batches */
+
+static struct group_run *open_batches(const struct leat_aggregator *agg)
+{
+    struct group_run *run = calloc(1, sizeof *run);
+
+    run->group = (struct leat_group){
+        .agg = agg, .partial_size = TEST_PARTIAL_SIZE, .over = LEAT_OVER_BATCH, .keyed = true};
+    run->batch.interval_ms = 1000;
+    group_run_open(run);
+    return run;
+}
+
+static void close_run(struct group_run *run)
+{
+    group_run_close(run);
+    free(run);
+}
+
+static void a_batch_gives_one_result_per_key(void)
+{
+    struct group_run *run = open_batches(&test_sum);
+    struct leat_error err;
+    const struct group_row rows[] = {{"a", 1, 0}, {"b", 2, 0}, {"a", 3, 0}, {NULL, 9, 0}};
+
+    OK(group_run_batch(run, rows, 4, 2, 5000, 0, &err));
+    group_results_sort(run->results, run->results_count);
+    CU_ASSERT_EQUAL_FATAL(run->results_count, 3);
+    CU_ASSERT_STRING_EQUAL(run->results[0].key, "a");
+    CU_ASSERT_EQUAL(run->results[0].value, 4);
+    CU_ASSERT_EQUAL(run->results[0].time_ms, 4999);
+    CU_ASSERT_STRING_EQUAL(run->results[2].key, "null");
+    group_run_clear(run);
+    OK(group_run_batch(run, rows, 1, 1, 6000, 0, &err));
+    CU_ASSERT_EQUAL(run->results_count, 1);
+    CU_ASSERT_EQUAL(run->results[0].value, 1);
+    close_run(run);
+}
+
+static void behind_a_window_each_window_has_its_own_result(void)
+{
+    struct group_run *run = calloc(1, sizeof *run);
+    struct leat_error err;
+    const struct group_row rows[] = {{"a", 1, 10}, {"a", 2, 20}, {"a", 4, 110}, {"b", 8, 110}};
+
+    run->group = (struct leat_group){.agg = &test_sum,
+                                     .partial_size = TEST_PARTIAL_SIZE,
+                                     .over = LEAT_OVER_BATCH,
+                                     .keyed = true,
+                                     .windowed_in = true,
+                                     .windows_out = true};
+    group_run_open(run);
+    OK(group_run_batch(run, rows, 4, 2, 5000, 0, &err));
+    group_results_sort(run->results, run->results_count);
+    CU_ASSERT_EQUAL_FATAL(run->results_count, 3);
+    CU_ASSERT_EQUAL(run->results[0].value, 3);
+    CU_ASSERT_EQUAL(run->results[0].window.end_ms, 100);
+    CU_ASSERT_EQUAL(run->results[0].time_ms, 99);
+    CU_ASSERT_EQUAL(run->results[1].value, 4);
+    CU_ASSERT_EQUAL(run->results[1].window.end_ms, 200);
+    close_run(run);
+}
+
+static void lack_of_memory_is_reported(void)
+{
+    struct leat_error err;
+    const struct group_row rows[] = {{"a", 1, 10}, {"b", 2, 20}, {"a", 4, 110}};
+
+    LEAT_OOM_SWEEP {
+        struct group_run *run = calloc(1, sizeof *run);
+        bool open = true;
+        run->group = (struct leat_group){.agg = &test_list,
+                                         .partial_size = TEST_PARTIAL_SIZE,
+                                         .over = LEAT_OVER_PANES,
+                                         .event_time = true,
+                                         .keyed = true,
+                                         .grid = {100, 10, 0, NULL}};
+        run->combine = NULL;
+        group_run_open_plain(run, &open);
+        enum leat_status status =
+            open ? group_run_batch(run, rows, 3, 1, 1000, 500, &err) : LEAT_E_NOMEM;
+        CU_ASSERT_EQUAL(status, leat_oom_hit() ? LEAT_E_NOMEM : LEAT_OK);
+        close_run(run);
+    }
+}
+
+LEAT_TESTS("group", T(a_batch_gives_one_result_per_key),
+           T(behind_a_window_each_window_has_its_own_result),
+           T(event_time_windows_are_those_of_the_oracle), T(late_rows_count_where_a_window_is_open),
+           T(batch_time_windows_are_those_of_the_oracle), T(sessions_are_those_of_the_oracle),
+           T(lack_of_memory_is_reported))
