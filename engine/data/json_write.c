@@ -1,8 +1,11 @@
 #include "data/json_scan.h"
 #include "data/time_text.h"
 
+/* Writes straight into the free room of `into`, whose length is set where it grows and at the end.
+ */
 struct writer {
     struct leat_bytes *into;
+    char *at, *end;
     struct leat_value *why;
 };
 
@@ -12,60 +15,131 @@ static bool refuse(const struct writer *w, enum leat_value_error code, const cha
     return false;
 }
 
-static inline void put_char(const struct writer *w, char c)
+static void begin(struct writer *w)
 {
-    leat_bytes_put(w->into, &c, 1);
+    if (!w->into->ptr)
+        return;
+    w->at = w->into->ptr + w->into->len;
+    w->end = w->into->ptr + w->into->room;
 }
 
-static void put_slice(const struct writer *w, struct leat_slice s)
+static void finish(struct writer *w)
 {
-    leat_bytes_put(w->into, s.ptr, s.len);
+    if (w->at)
+        w->into->len = (size_t)(w->at - w->into->ptr);
 }
 
-static void put_escape(const struct writer *w, unsigned char c)
+static __attribute__((noinline)) bool grow(struct writer *w, size_t len)
 {
-    static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', (char)c};
+    if (w->into->failed)
+        return false;
+    finish(w);
+    if (!leat_bytes_reserve(w->into, len))
+        return false;
+    begin(w);
+    return true;
+}
 
-    switch (c) {
-    case '"':
-    case '\\':
-        break;
-    case '\b':
-        text[1] = 'b';
-        break;
-    case '\f':
-        text[1] = 'f';
-        break;
-    case '\n':
-        text[1] = 'n';
-        break;
-    case '\r':
-        text[1] = 'r';
-        break;
-    case '\t':
-        text[1] = 't';
-        break;
-    default:
-        memcpy(text + 1, "u00", 3);
-        text[4] = hex[c >> 4];
-        text[5] = hex[c & 15];
-        leat_bytes_put(w->into, text, 6);
+/* Is there room for len bytes? When there is not, into->failed says so in the end. */
+static inline bool has_room(struct writer *w, size_t len)
+{
+    return __builtin_expect((size_t)(w->end - w->at) >= len, 1) || grow(w, len);
+}
+
+static inline void put_char(struct writer *w, char c)
+{
+    if (has_room(w, 1))
+        *w->at++ = c;
+}
+
+static inline void put(struct writer *w, const char *text, size_t len)
+{
+    if (len && has_room(w, len)) {
+        memcpy(w->at, text, len);
+        w->at += len;
+    }
+}
+
+static void put_slice(struct writer *w, struct leat_slice s)
+{
+    put(w, s.ptr, s.len);
+}
+
+static void put_escape(struct writer *w, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef", meant[] = "\"\\\b\f\n\r\t", name[] = "\"\\bfnrt";
+    const char *found = c ? strchr(meant, c) : NULL;
+
+    if (!has_room(w, 6))
+        return;
+    *w->at++ = '\\';
+    if (found) {
+        *w->at++ = name[found - meant];
         return;
     }
-    leat_bytes_put(w->into, text, 2);
+    memcpy(w->at, "u00", 3);
+    w->at[3] = hex[c >> 4];
+    w->at[4] = hex[c & 15];
+    w->at += 5;
 }
 
-static bool write_string(const struct writer *w, struct leat_slice text)
+/* Above 0: among 8 bytes is one that is not plain ASCII, or a quote or backslash. (A. Mycroft's
+ * test for a zero byte, 1987; a wrong positive only costs time.) */
+static inline uint64_t is_special(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t quote = word ^ ones * '"', slash = word ^ ones * '\\';
+
+    return (word | (word - ones * 0x20) | (quote - ones) | (slash - ones)) & tops;
+}
+
+/* The first and the last 8 (4) of up to 16 (8) bytes, which may overlap. False: look closer. */
+static inline bool put_short(struct writer *w, const char *text, size_t len)
+{
+    uint64_t first = 0, last = 0;
+
+    if (len >= 8) {
+        memcpy(&first, text, 8);
+        memcpy(&last, text + len - 8, 8);
+        if (is_special(first) | is_special(last))
+            return false;
+        memcpy(w->at, &first, 8);
+        memcpy(w->at + len - 8, &last, 8);
+    } else if (len >= 4) {
+        memcpy(&first, text, 4);
+        memcpy(&last, text + len - 4, 4);
+        if (is_special(first | last << 32))
+            return false;
+        memcpy(w->at, &first, 4);
+        memcpy(w->at + len - 4, &last, 4);
+    } else {
+        for (size_t i = 0; i < len; i++) {
+            unsigned char c = (unsigned char)text[i];
+            if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+                return false;
+            w->at[i] = (char)c;
+        }
+    }
+    w->at += len;
+    return true;
+}
+
+static bool write_string(struct writer *w, struct leat_slice text)
 {
     struct leat_scan s = {.begin = text.ptr, .end = text.ptr + text.len};
     const char *p = text.ptr;
     uint32_t high = 0;
 
-    put_char(w, '"');
+    if (!has_room(w, text.len + 2))
+        return true; /* into->failed */
+    *w->at++ = '"';
+    if (text.len <= 16 && put_short(w, p, text.len)) {
+        *w->at++ = '"';
+        return true;
+    }
     for (;;) {
         const char *stop = leat_scan_plain(&s, p, &high);
-        leat_bytes_put(w->into, p, (size_t)(stop - p));
+        put(w, p, (size_t)(stop - p));
         if (stop == s.end)
             break;
         put_escape(w, (unsigned char)*stop);
@@ -77,7 +151,7 @@ static bool write_string(const struct writer *w, struct leat_slice text)
     return true;
 }
 
-static void write_base64(const struct writer *w, struct leat_slice bytes)
+static void write_base64(struct writer *w, struct leat_slice bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *p = (const unsigned char *)bytes.ptr;
@@ -89,44 +163,41 @@ static void write_base64(const struct writer *w, struct leat_slice bytes)
         char four[4] = {digits[three >> 18], digits[three >> 12 & 63],
                         left > 1 ? digits[three >> 6 & 63] : '=',
                         left > 2 ? digits[three & 63] : '='};
-        leat_bytes_put(w->into, four, sizeof four);
+        put(w, four, sizeof four);
         if (left <= 3)
             break;
     }
     put_char(w, '"');
 }
 
-static bool write_double(const struct writer *w, double d)
+static bool write_double(struct writer *w, double d)
 {
-    char text[32];
-
     if (d - d != 0)
         return refuse(w, LEAT_V_ARGUMENT,
                       d != d ? "JSON has no NaN" : "JSON has no infinite numbers");
-    leat_bytes_put(w->into, text, leat_double_text(d, text));
+    if (has_room(w, 32))
+        w->at += leat_double_text(d, w->at);
     return true;
 }
 
-static void write_time(const struct writer *w, struct leat_value v)
+static void write_time(struct writer *w, struct leat_value v)
 {
     char text[LEAT_TIME_TEXT_BYTES + 2];
     size_t n = v.tag == LEAT_TIMESTAMP ? leat_timestamp_text(v, text + 1)
                                        : leat_duration_text(v, text + 1);
 
     text[0] = text[n + 1] = '"';
-    leat_bytes_put(w->into, text, n + 2);
+    put(w, text, n + 2);
 }
 
-static void write_number(const struct writer *w, struct leat_value v)
+static void write_number(struct writer *w, struct leat_value v)
 {
-    char text[24];
-    size_t n = v.tag == LEAT_INT ? leat_int_text(v.as.i, text) : leat_uint_text(v.as.u, text);
-
-    leat_bytes_put(w->into, text, n);
+    if (has_room(w, 24))
+        w->at += v.tag == LEAT_INT ? leat_int_text(v.as.i, w->at) : leat_uint_text(v.as.u, w->at);
 }
 
 /* Checked text on one line: blanks outside of strings go where it has line breaks. */
-static void write_raw(const struct writer *w, struct leat_slice raw)
+static void write_raw(struct writer *w, struct leat_slice raw)
 {
     const char *p = raw.ptr, *end = raw.ptr + raw.len;
     bool in_string = false;
@@ -141,13 +212,13 @@ static void write_raw(const struct writer *w, struct leat_slice raw)
             in_string = !in_string;
         p += *p == '\\' ? 2 : 1; /* in strings only, and never at their end */
         if (blank || p >= end) {
-            leat_bytes_put(w->into, from, (size_t)(p - from) - blank);
+            put(w, from, (size_t)(p - from) - blank);
             from = p;
         }
     }
 }
 
-static bool write_value(const struct writer *w, struct leat_value v, uint32_t depth);
+static bool write_value(struct writer *w, struct leat_value v, uint32_t depth);
 
 static bool is_absent(struct leat_value v)
 {
@@ -155,8 +226,8 @@ static bool is_absent(struct leat_value v)
 }
 
 /* A comma unless it is the first, the name, the value; nothing at all for an absent one. */
-static bool write_field(const struct writer *w, struct leat_slice name, struct leat_value v,
-                        bool *first, uint32_t depth)
+static bool write_field(struct writer *w, struct leat_slice name, struct leat_value v, bool *first,
+                        uint32_t depth)
 {
     if (is_absent(v))
         return true;
@@ -170,8 +241,8 @@ static bool write_field(const struct writer *w, struct leat_slice name, struct l
 }
 
 /* The raw text's fields, each replaced by the shape's where that has one; `done` marks those. */
-static bool write_overlaid(const struct writer *w, const struct leat_record *r, bool *done,
-                           bool *first, uint32_t depth)
+static bool write_overlaid(struct writer *w, const struct leat_record *r, bool *done, bool *first,
+                           uint32_t depth)
 {
     struct leat_scan s = {.begin = r->raw.ptr, .end = r->raw.ptr + r->raw.len};
     const char *p = leat_scan_blank(&s, s.begin);
@@ -203,7 +274,7 @@ static bool write_overlaid(const struct writer *w, const struct leat_record *r, 
     return p ? true : refuse(w, LEAT_V_SYNTAX, "a record whose text is not JSON");
 }
 
-static bool write_record(const struct writer *w, const struct leat_record *r, uint32_t depth)
+static bool write_record(struct writer *w, const struct leat_record *r, uint32_t depth)
 {
     uint32_t n = r->shape->count;
     bool some[64] = {false}, *done = some, first = true;
@@ -226,7 +297,7 @@ static bool write_record(const struct writer *w, const struct leat_record *r, ui
     return true;
 }
 
-static bool write_list(const struct writer *w, struct leat_value v, uint32_t depth)
+static bool write_list(struct writer *w, struct leat_value v, uint32_t depth)
 {
     put_char(w, '[');
     for (uint32_t i = 0; i < v.len; i++) {
@@ -239,7 +310,7 @@ static bool write_list(const struct writer *w, struct leat_value v, uint32_t dep
     return true;
 }
 
-static bool write_name(const struct writer *w, struct leat_value key)
+static bool write_name(struct writer *w, struct leat_value key)
 {
     bool quoted = key.tag == LEAT_STRING || key.tag == LEAT_TIMESTAMP || key.tag == LEAT_DURATION;
     bool plain = key.tag == LEAT_BOOL || key.tag == LEAT_INT || key.tag == LEAT_UINT ||
@@ -256,7 +327,7 @@ static bool write_name(const struct writer *w, struct leat_value key)
     return true;
 }
 
-static bool write_map(const struct writer *w, struct leat_value v, uint32_t depth)
+static bool write_map(struct writer *w, struct leat_value v, uint32_t depth)
 {
     bool first = true;
 
@@ -278,7 +349,7 @@ static bool write_map(const struct writer *w, struct leat_value v, uint32_t dept
     return true;
 }
 
-static bool write_value(const struct writer *w, struct leat_value v, uint32_t depth)
+static bool write_value(struct writer *w, struct leat_value v, uint32_t depth)
 {
     bool nested = v.tag == LEAT_LIST || v.tag == LEAT_MAP || v.tag == LEAT_RECORD;
 
@@ -322,9 +393,14 @@ static bool write_value(const struct writer *w, struct leat_value v, uint32_t de
 
 bool leat_json_write(struct leat_value v, struct leat_bytes *into, struct leat_value *why)
 {
-    struct writer w = {into, why};
+    struct writer w = {.into = into, .why = why};
 
-    if (!write_value(&w, v, 0))
-        return false;
-    return into->failed ? refuse(&w, LEAT_V_BUDGET, "out of memory") : true;
+    begin(&w);
+    if (!has_room(&w, 64)) /* also where there is nothing yet */
+        return refuse(&w, LEAT_V_BUDGET, "out of memory");
+    bool ok = write_value(&w, v, 0);
+    if (into->failed)
+        return refuse(&w, LEAT_V_BUDGET, "out of memory");
+    finish(&w);
+    return ok;
 }
