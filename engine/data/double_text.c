@@ -175,10 +175,10 @@ static bool short_decimal(double d, uint64_t *digits, int *exponent)
     return true;
 }
 
-/* By libc: the least of 15, 16 or 17 digits that read back. */
+/* By libc: the least of 15, 16 or 17 digits that read back; the least doubles have fewer. */
 static void long_decimal(double d, uint64_t *digits, int *exponent)
 {
-    for (int precision = 14; precision <= 16; precision++) {
+    for (int precision = d < 1e-307 ? 0 : 14; precision <= 16; precision++) {
         char text[64];
         struct leat_slice whole = {text, (size_t)snprintf(text, sizeof text, "%.*e", precision, d)};
         const char *p = text;
