@@ -167,6 +167,22 @@ static enum leat_status print_values(const struct leat_output *o, struct leat_ch
     return LEAT_OK;
 }
 
+static enum leat_status keep_values(const struct leat_output *o, struct leat_chunk *chunk,
+                                    uint32_t column, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        struct leat_bytes pair = {.arena = chunk->arena};
+        leat_value_encode(chunk->columns[column][row], &pair);
+        leat_value_encode(o->has_key ? chunk->columns[o->key_column][row] : (struct leat_value){0},
+                          &pair);
+        if (pair.failed)
+            return no_memory(chunk, err);
+        chunk->values[row] = leat_bytes_slice(&pair);
+    }
+    return LEAT_OK;
+}
+
 static enum leat_status encode_values(const struct leat_output *o, struct leat_task *task,
                                       struct leat_chunk *chunk, struct leat_error *err)
 {
@@ -176,6 +192,8 @@ static enum leat_status encode_values(const struct leat_output *o, struct leat_t
         return no_memory(chunk, err);
     if (leat_sweep_errors(task, chunk, column, LEAT_LIT("the value"), err) != LEAT_OK)
         return err->status;
+    if (o->typed)
+        return keep_values(o, chunk, column, err);
     if (!o->format)
         return print_values(o, chunk, column, err);
     if (o->format->format->encode(o->format_self, chunk, column, err) != LEAT_OK)

@@ -15,6 +15,7 @@ struct leat_output {
     const struct leat_assemble *value;
     const struct leat_module *format; /* NULL: as Spark prints, a pair as (k,v) */
     void *format_self;
+    bool typed;   /* value and key as leat_value_encode() has them: for tests of a pipeline */
     bool discard; /* the null sink: rows are only counted */
     bool has_key;
     uint32_t key_column;

@@ -58,7 +58,7 @@ struct leat_segment {
     bool windows;     /* rows carry a window */
 
     /* Source segments only. */
-    bool is_source;
+    bool is_source, is_text; /* text: the format knows no fields */
     bool key_touched;
     struct leat_slice source;
     struct leat_touched *touched;

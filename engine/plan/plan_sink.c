@@ -1,6 +1,7 @@
 #include "plan/build.h"
 
-/* What a sink's rows are written as when the file does not say. NULL: as Spark prints them. */
+/* What a sink's rows are written as when the file does not say. NULL: as Spark prints them. The
+ * format `_values`, which no file can name, keeps them as they are: for tests of a pipeline. */
 static const char *standard_format(const struct leat_module *m)
 {
     if (strcmp(m->name, "print") == 0 || strcmp(m->name, "save_as_text_files") == 0)
@@ -23,9 +24,10 @@ static struct plan_branch *close_window(struct planner *p, const struct leat_spe
     return NULL;
 }
 
-static void plan_output(struct planner *p, const struct leat_spec_sink *spec,
-                        const struct leat_plan_sink *sink, uint32_t number,
-                        const struct leat_module *format, void *format_self, struct plan_branch *b)
+static struct leat_output *plan_output(struct planner *p, const struct leat_spec_sink *spec,
+                                       const struct leat_plan_sink *sink, uint32_t number,
+                                       const struct leat_module *format, void *format_self,
+                                       struct plan_branch *b)
 {
     struct leat_output *o = plan_alloc(p, sizeof *o);
     struct leat_view in = b->view;
@@ -77,6 +79,7 @@ static void plan_output(struct planner *p, const struct leat_spec_sink *spec,
     n->is.plan = o;
     n->is.sink = number;
     n->is.sources = in.sources;
+    return o;
 }
 
 static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint32_t number)
@@ -90,14 +93,15 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     if (!sink->module)
         return;
     const char *standard = standard_format(sink->module);
-    if (standard || spec->format.name.ptr)
+    bool typed = leat_slice_eq(spec->format.name, LEAT_LIT("_values"));
+    if (!typed && (standard || spec->format.name.ptr))
         format = plan_format(p, &spec->format, standard ? standard : "text", &format_self);
     if (strcmp(sink->module->name, "save_as_text_files") == 0 ||
         strcmp(sink->module->name, "print") == 0)
         p->plan->on_empty = true;
     struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
     for (struct plan_branch *b = list; b; b = b->next)
-        plan_output(p, spec, sink, number, format, format_self, b);
+        plan_output(p, spec, sink, number, format, format_self, b)->typed = typed;
 }
 
 void plan_sinks(struct planner *p)

@@ -20,6 +20,7 @@ static struct leat_view first_view(struct planner *p, const struct leat_spec_sou
     *s = (struct leat_segment){.columns = LEAT_COL_PATHS, .is_source = true, .source = spec->name};
     plan_segment_number(p, s);
     v.format_has_fields = head->format && head->format->format->has_fields;
+    s->is_text = !v.format_has_fields;
     v.key_column = LEAT_COL_KEY;
     v.event_time = spec->time.at != NULL;
     v.has_origin = true;
@@ -146,7 +147,7 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     if (source->module && strcmp(source->module->name, "generate") == 0)
         generated(p, spec, &b, source->module, source->self, head);
     else
-        view.has_key = source->module && has_keys(source->module);
+        view.has_key = !source->module || has_keys(source->module);
     if (spec->time.at)
         event_time(p, spec, &b, head);
     head->segment = view.segment;
