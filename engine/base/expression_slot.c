@@ -94,7 +94,7 @@ static bool refuse_shape(const struct leat_node *node, struct leat_diags *diags)
 {
     if (node->kind == LEAT_NODE_SCALAR)
         return false;
-    struct leat_diag *d = leat_diag_error(diags, node, "an expression is due here, not a YAML %s",
+    struct leat_diag *d = leat_diag_error(diags, node, "an expression is needed here, not a YAML %s",
                                           node->kind == LEAT_NODE_LIST ? "list" : "map");
     if (node->kind == LEAT_NODE_LIST)
         leat_diag_hint(diags, d, "for a list as a value, quote it: '[a, b]'");
@@ -133,12 +133,9 @@ static bool refuse_nothing(const struct leat_node *node, struct leat_diags *diag
 {
     bool is_tilde = node->style == LEAT_STYLE_PLAIN && leat_slice_eq(node->text, LEAT_LIT("~"));
 
-    if (is_tilde || (node->is_null && trim(node->text).len == 0))
-        leat_diag_error(diags, node, "an expression is due here");
-    else if (trim(node->text).len == 0)
-        leat_diag_error(diags, node, "the expression is empty");
-    else
-        return false;
+    if (!is_tilde && (!node->is_null || node->text.len))
+        return false; /* an empty text is seen by the compiler */
+    leat_diag_error(diags, node, "an expression is needed here");
     return true;
 }
 

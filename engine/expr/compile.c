@@ -5,6 +5,7 @@
  * regular expression); what is wrong with that is told here. Thread: any.
  */
 #include "expr/compile.h"
+#include "base/expression_slot.h"
 #include "base/mem.h"
 #include "data/value_ops.h"
 #include "expr/check.h"
@@ -386,11 +387,8 @@ const struct leat_program *leat_compile(const struct leat_compile *c, const stru
     struct ast_source source = {
         .text = node->text, .node = node, .arena = c->arena, .diags = c->diags};
 
-    if (node->kind != LEAT_NODE_SCALAR) {
-        leat_diag_error(c->diags, node, "an expression is needed here, not a %s",
-                        node->kind == LEAT_NODE_MAP ? "map" : "list");
+    if (!leat_expression_slot_check(node, c->diags))
         return NULL;
-    }
     struct ast *n = ast_parse(&source);
     if (!n)
         return NULL;

@@ -430,6 +430,14 @@ static void read_stream(struct spec_reader *r, const struct leat_node *node,
 
 /* ---- all of it */
 
+static void refuse_none(struct spec_reader *r, const struct leat_node *root, const char *name)
+{
+    const struct leat_node *all = leat_node_find(root, name);
+
+    if (!all || all->is_null || (all->kind == LEAT_NODE_MAP && all->count == 0))
+        leat_diag_error(r->diags, NULL, "a pipeline needs '%s'", name);
+}
+
 static void read_sections(struct spec_reader *r, const struct leat_node *root)
 {
     struct leat_spec *spec = r->spec;
@@ -452,10 +460,8 @@ static void read_sections(struct spec_reader *r, const struct leat_node *root)
             read_sink(r, n, *sink);
             sink = &(*sink)->next;
         }
-    if (!spec->sources)
-        leat_diag_error(r->diags, NULL, "a pipeline needs 'sources'");
-    if (!spec->sinks)
-        leat_diag_error(r->diags, NULL, "a pipeline needs 'sinks'");
+    refuse_none(r, root, "sources");
+    refuse_none(r, root, "sinks");
 }
 
 /* Streams whose end is unknown lose their name once the names are checked. */
