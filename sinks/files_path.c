@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define FILE_NAME_MAX 128 /* of a rendered name; final and temporary ones get up to 100 more */
 #define ADDED_MAX     160 /* bytes by which names grow */
@@ -183,23 +182,20 @@ void files_paths_temporary(const struct files_paths *p, const char *final_path, 
              final_path + dir);
 }
 
-const char *files_paths_parse(const struct files_paths *p, const char *name, bool *rolled,
-                              uint32_t *epoch)
+const char *files_paths_parse(const struct files_paths *p, const char *name, bool *rolled)
 {
     char start[64];
-    char *end;
 
     for (int roll = 0; roll < 2; roll++) {
         int len = snprintf(start, sizeof start, ".leat-%s-%08" PRIx32 "-%" PRIu32 "-",
                            roll ? "roll" : "tmp", p->tag, p->env->slot);
         if (strncmp(name, start, (size_t)len) != 0)
             continue;
-        unsigned long value = strtoul(name + len, &end, 10);
-        if (end == name + len || *end != '.' || value > UINT32_MAX)
+        size_t epoch = strspn(name + len, "0123456789");
+        if (epoch == 0 || name[(size_t)len + epoch] != '.')
             return NULL;
         *rolled = roll;
-        *epoch = (uint32_t)value;
-        return end + 1;
+        return name + len + epoch + 1;
     }
     return NULL;
 }

@@ -3,8 +3,8 @@
  *
  * A temporary file stands in the directory of its final one, under the name
  *
- *     .leat-tmp-<tag>-<slot>-<epoch>.<final name>      it belongs to one batch
- *     .leat-roll-<tag>-<slot>-<epoch>.<final name>     several batches write it
+ *     .leat-tmp-<tag>-<slot>-<epoch>.<final name>      nothing in it was committed yet
+ *     .leat-roll-<tag>-<slot>-<epoch>.<final name>     rolled: some of it was, more may come
  *
  * where the tag is made of job and template, so that two sinks in one directory leave each other
  * alone. All that a data-derived path can do is name a file below the template's literal beginning.
@@ -44,7 +44,6 @@ void files_paths_temporary(const struct files_paths *p, const char *final_path, 
                            char *path);
 
 /* The final name that is in a temporary one of this sink and slot; NULL: it is none. */
-const char *files_paths_parse(const struct files_paths *p, const char *name, bool *rolled,
-                              uint32_t *epoch);
+const char *files_paths_parse(const struct files_paths *p, const char *name, bool *rolled);
 
 #endif

@@ -66,11 +66,32 @@ static enum leat_status check_final(const struct leat_env *env, const char *path
     return files_sync_dir_of(env->fs, path, err);
 }
 
+/* A rename between the two temporary names needs no sync: the file may stand under the other. */
+static bool other_name(const char *path, char *other)
+{
+    static const char *const starts[] = {".leat-tmp-", ".leat-roll-"};
+    const char *slash = strrchr(path, '/');
+    size_t dir = slash ? (size_t)(slash + 1 - path) : 0;
+
+    for (int i = 0; i < 2; i++) {
+        size_t len = strlen(starts[i]);
+        if (strncmp(path + dir, starts[i], len) == 0)
+            return snprintf(other, FILES_PATH_BYTES, "%.*s%s%s", (int)dir, path, starts[!i],
+                            path + dir + len) < FILES_PATH_BYTES;
+    }
+    return false;
+}
+
 static enum leat_status recover_file(const struct leat_env *env, const char *final_path,
                                      const char *path, int64_t length, struct leat_error *err)
 {
+    char other[FILES_PATH_BYTES];
     int64_t there = env->fs->length(env->fs, path);
 
+    if (there == -ENOENT && other_name(path, other)) {
+        path = other;
+        there = env->fs->length(env->fs, path);
+    }
     if (there == -ENOENT)
         return check_final(env, final_path, length, err);
     if (there < 0)
@@ -173,7 +194,8 @@ static enum leat_status last_frame_end(const struct leat_fs *fs, const char *pat
     return n < 0 ? leat_fs_failed(err, n, "read", path) : LEAT_OK;
 }
 
-/* A file that an earlier epoch was rolling: cut behind its last whole record, and final. */
+/* A file that was being rolled, of which nothing is known: cut behind its last whole record, and
+ * final. */
 static enum leat_status salvage(const struct files_paths *p, const char *path,
                                 const char *final_path, struct leat_error *err)
 {
@@ -211,12 +233,12 @@ static enum leat_status sweep_dir(const struct files_paths *paths, const char *d
                                   struct leat_error *err);
 
 static enum leat_status sweep_file(const struct sweep *s, const char *path, const char *final_name,
-                                   bool rolled, uint32_t epoch)
+                                   bool rolled)
 {
     const struct leat_fs *fs = s->paths->env->fs;
     char final_path[FILES_PATH_BYTES];
 
-    if (rolled && epoch != s->paths->env->epoch) {
+    if (rolled) {
         snprintf(final_path, sizeof final_path, "%s/%s", s->dir, final_name);
         return salvage(s->paths, path, final_path, s->err);
     }
@@ -231,16 +253,15 @@ static void sweep_entry(const char *name, void *arg)
     struct sweep *s = arg;
     const struct leat_fs *fs = s->paths->env->fs;
     char path[FILES_PATH_BYTES];
-    uint32_t epoch;
     bool rolled;
 
     if (s->status != LEAT_OK || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return;
     if (snprintf(path, sizeof path, "%s/%s", s->dir, name) >= (int)sizeof path)
         return; /* longer than any of ours */
-    const char *final_name = files_paths_parse(s->paths, name, &rolled, &epoch);
+    const char *final_name = files_paths_parse(s->paths, name, &rolled);
     if (final_name)
-        s->status = sweep_file(s, path, final_name, rolled, epoch);
+        s->status = sweep_file(s, path, final_name, rolled);
     else if (s->depth > 0 && fs->is_dir(fs, path) == 1)
         s->status = sweep_dir(s->paths, path, s->depth - 1, s->err);
 }

@@ -3,8 +3,9 @@
  *
  * A section lists the files that became final with the batch, and those that are still rolled, with
  * the length they have at its end. Recovery cuts each to that length and gives it its final name; a
- * temporary file that no section lists is removed. One that an *earlier epoch* was rolling has no
- * section any more: it may hold what was committed, so it is cut to its last whole record and kept.
+ * temporary file that no section lists is removed if nothing in it was committed. If something was,
+ * the record is lost (a state directory that is gone): then it is cut behind its last whole row and
+ * kept, for the source may have been told already.
  */
 #ifndef LEAT_SINKS_FILES_RECOVER_H
 #define LEAT_SINKS_FILES_RECOVER_H

@@ -182,14 +182,15 @@ static enum leat_status put_row(struct files_set *s, struct out_file *f, struct 
 static struct out_file *file_new(struct files_set *s, struct leat_slice route,
                                  const char *final_path, const char *path)
 {
-    size_t final_bytes = strlen(final_path) + 1, path_bytes = strlen(path) + 1;
+    size_t final_bytes = strlen(final_path) + 1;
+    size_t path_bytes = strlen(path) + 2; /* it may be renamed to one of a byte more */
     struct out_file *f = leat_mem_alloc(sizeof *f + route.len + final_bytes + path_bytes);
 
     if (!f)
         return NULL;
     char *text = (char *)(f + 1);
     memcpy(text, final_path, final_bytes);
-    memcpy(text + final_bytes, path, path_bytes);
+    memcpy(text + final_bytes, path, path_bytes - 1);
     memcpy(text + final_bytes + path_bytes, route.ptr, route.len);
     f->final_path = text;
     f->path = text + final_bytes;
@@ -210,7 +211,7 @@ static enum leat_status free_names(struct files_set *s, struct leat_slice route,
 
     for (uint32_t seq = 0;; seq++) {
         files_paths_final(s->paths, route, n, seq, final_path);
-        files_paths_temporary(s->paths, final_path, s->rolled, path);
+        files_paths_temporary(s->paths, final_path, false, path);
         int64_t there = fs->length(fs, final_path);
         if (there == -ENOENT)
             there = fs->length(fs, path);
@@ -396,6 +397,23 @@ enum leat_status files_set_undo(struct files_set *s, uint64_t n, struct leat_err
             return err->status;
         *at = f->next;
         leat_mem_free(f);
+    }
+    return LEAT_OK;
+}
+
+enum leat_status files_set_keep(struct files_set *s, struct leat_error *err)
+{
+    char path[FILES_PATH_BYTES];
+
+    for (struct out_file *f = s->newest; f; f = f->older) {
+        if (f->kept == 0) {
+            files_paths_temporary(s->paths, f->final_path, true, path);
+            int result = s->env->fs->rename(s->env->fs, f->path, path);
+            if (result < 0)
+                return leat_fs_failed(err, result, "rename to", path);
+            memcpy(f->path, path, strlen(path) + 1);
+        }
+        f->kept = f->length;
     }
     return LEAT_OK;
 }

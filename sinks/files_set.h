@@ -17,7 +17,8 @@ struct out_file {
     struct out_file *older, *newer; /* by last use */
     struct out_file *next;          /* in `done` */
     struct leat_slice route;
-    const char *final_path, *path; /* path: where it stands now */
+    const char *final_path;
+    char *path; /* where it stands now */
     uint64_t hash;
     uint64_t born, wrote;      /* the first and the last batch that wrote to it */
     int64_t first_ms, last_ms; /* times of these batches */
@@ -33,7 +34,6 @@ struct out_file {
 struct files_set {
     const struct leat_env *env;
     const struct files_paths *paths;
-    bool rolled;
     int compression; /* -1: by the extension */
     uint32_t max_open;
 
@@ -66,6 +66,9 @@ LEAT_CHECKED enum leat_status files_set_undo(struct files_set *s, uint64_t n,
 /* Give every file in `done` its final name and sync the directories; then forget them. May be
  * called again after a failure. */
 LEAT_CHECKED enum leat_status files_set_publish(struct files_set *s, struct leat_error *err);
+
+/* What is open was committed: its names say so, for the case that nothing else remembers. */
+LEAT_CHECKED enum leat_status files_set_keep(struct files_set *s, struct leat_error *err);
 
 /* Sync the directory that path is in. */
 LEAT_CHECKED enum leat_status files_sync_dir_of(const struct leat_fs *fs, const char *path,

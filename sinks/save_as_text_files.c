@@ -33,6 +33,7 @@ struct text_files {
     char parent[PATH_BYTES / 2 + 2];
     char hidden[80]; /* how the names of our hidden directories start */
     uint64_t writing;
+    bool undoing;        /* an abort has failed half way: first of all it goes on */
     struct saved *saved; /* the newest first: what is written goes there */
     int fd;              /* of the part that is written; -1: none */
     uint32_t part;
@@ -69,6 +70,7 @@ static enum leat_status text_files_open(void *self, const struct leat_env *env,
     t->env = env;
     t->fd = -1;
     t->writing = 0;
+    t->undoing = false;
     t->saved = NULL;
     t->used = 0;
     if (!t->prefix[0])
@@ -173,12 +175,43 @@ static enum leat_status end_dir(struct text_files *t, struct leat_error *err)
     return result < 0 ? leat_fs_sync_failed(err, result, t->saved->path) : LEAT_OK;
 }
 
+static void forget(struct text_files *t)
+{
+    drop_part(t);
+    while (t->saved) {
+        struct saved *s = t->saved;
+        t->saved = s->next;
+        leat_mem_free(s);
+    }
+    t->writing = 0;
+    t->undoing = false;
+}
+
+static enum leat_status text_files_abort(void *self, uint64_t n, struct leat_error *err)
+{
+    struct text_files *t = self;
+
+    if (t->writing != n)
+        return LEAT_OK;
+    t->undoing = true;
+    drop_part(t);
+    for (const struct saved *s = t->saved; s; s = s->next) {
+        int result = leat_fs_remove_tree(t->env->fs, s->path);
+        if (result < 0)
+            return leat_fs_failed(err, result, "remove", s->path);
+    }
+    forget(t);
+    return LEAT_OK;
+}
+
 static enum leat_status text_files_begin(void *self, uint64_t n, int64_t batch_time_ms,
                                          struct leat_error *err)
 {
     struct text_files *t = self;
     const struct leat_fs *fs = t->env->fs;
 
+    if (t->undoing && text_files_abort(t, t->writing, err) != LEAT_OK)
+        return err->status;
     if (t->writing == n && end_dir(t, err) != LEAT_OK) /* several batches, one n */
         return err->status;
     t->writing = n;
@@ -268,17 +301,6 @@ static enum leat_status publish(const struct text_files *t, const char *path,
     return result < 0 ? leat_fs_sync_failed(err, result, t->parent) : LEAT_OK;
 }
 
-static void forget(struct text_files *t)
-{
-    drop_part(t);
-    while (t->saved) {
-        struct saved *s = t->saved;
-        t->saved = s->next;
-        leat_mem_free(s);
-    }
-    t->writing = 0;
-}
-
 static enum leat_status text_files_commit(void *self, uint64_t n, struct leat_error *err)
 {
     struct text_files *t = self;
@@ -288,22 +310,6 @@ static enum leat_status text_files_commit(void *self, uint64_t n, struct leat_er
     for (const struct saved *s = t->saved; s; s = s->next)
         if (publish(t, s->path, s->final_path, err) != LEAT_OK)
             return err->status;
-    forget(t);
-    return LEAT_OK;
-}
-
-static enum leat_status text_files_abort(void *self, uint64_t n, struct leat_error *err)
-{
-    struct text_files *t = self;
-
-    if (t->writing != n)
-        return LEAT_OK;
-    drop_part(t);
-    for (const struct saved *s = t->saved; s; s = s->next) {
-        int result = leat_fs_remove_tree(t->env->fs, s->path);
-        if (result < 0)
-            return leat_fs_failed(err, result, "remove", s->path);
-    }
     forget(t);
     return LEAT_OK;
 }
