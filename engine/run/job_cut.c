@@ -1,0 +1,128 @@
+#include "run/job_cut.h"
+
+#include <assert.h>
+
+void leat_job_keep(struct leat_job *job, struct leat_job_part *p, const struct leat_event *ev)
+{
+    assert(p->count < LEAT_JOB_BLOCKS);
+    p->blocks[(p->first + p->count++) % LEAT_JOB_BLOCKS] = (struct leat_job_block){
+        .to = ev->to, .time_min_ms = ev->time_min_ms, .bytes = ev->bytes, .records = ev->records};
+    job->pending_blocks++;
+    job->pending_records += ev->records;
+    job->pending_bytes += ev->bytes;
+}
+
+static void take_one(struct leat_job *job, struct leat_job_part *p, uint64_t n)
+{
+    struct leat_job_block *b = &p->blocks[p->first];
+
+    job->pending_blocks--;
+    job->pending_records -= b->records;
+    job->pending_bytes -= b->bytes;
+    p->cut = b->to;
+    p->first = (p->first + 1) % LEAT_JOB_BLOCKS;
+    p->count--;
+    p->take++;
+    p->held[n % 2]++;
+}
+
+static void take_all(struct leat_job *job, uint64_t n)
+{
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        struct leat_job_part *p = &job->parts[job->active[i]];
+        while (p->count)
+            take_one(job, p, n);
+    }
+}
+
+/* The part whose oldest block begins earliest; ties go to the first one. */
+static struct leat_job_part *earliest(const struct leat_job *job)
+{
+    struct leat_job_part *best = NULL;
+
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        struct leat_job_part *p = &job->parts[job->active[i]];
+        if (p->count &&
+            (!best || p->blocks[p->first].time_min_ms < best->blocks[best->first].time_min_ms))
+            best = p;
+    }
+    return best;
+}
+
+static bool within_limits(const struct leat_job *job, uint64_t records, uint64_t bytes)
+{
+    return (!job->max_records || records <= job->max_records) && bytes <= job->max_bytes;
+}
+
+static void take_some(struct leat_job *job, uint64_t n)
+{
+    uint64_t records = 0, bytes = 0;
+
+    for (struct leat_job_part *p; (p = earliest(job));) {
+        const struct leat_job_block *b = &p->blocks[p->first];
+        if (bytes && !within_limits(job, records + b->records, bytes + b->bytes))
+            return;
+        records += b->records;
+        bytes += b->bytes;
+        take_one(job, p, n);
+    }
+}
+
+void leat_job_take(struct leat_job *job, uint64_t n)
+{
+    for (uint32_t i = 0; i < job->active_count; i++)
+        job->parts[job->active[i]].take = 0;
+    if (within_limits(job, job->pending_records, job->pending_bytes))
+        take_all(job, n);
+    else
+        take_some(job, n);
+}
+
+bool leat_job_is_full(const struct leat_job *job)
+{
+    if (job->pending_blocks == 0)
+        return false;
+    if ((job->max_records && job->pending_records >= job->max_records) ||
+        job->pending_bytes >= job->max_bytes)
+        return true;
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        const struct leat_job_part *p = &job->parts[job->active[i]];
+        if (p->starved)
+            return true;
+        if (p->credits && !p->at_end && !leat_job_part_is_read(job, p))
+            return false; /* more is on its way */
+    }
+    for (uint32_t i = 0; i < job->active_count; i++)
+        if (job->parts[job->active[i]].credits == 0)
+            return true; /* and would go on with a credit */
+    return false;
+}
+
+bool leat_job_part_is_read(const struct leat_job *job, const struct leat_job_part *p)
+{
+    if (p->finished)
+        return true;
+    if (job->mode == LEAT_JOB_INTERVAL || p->is_push)
+        return false;
+    return p->at_end || (p->goal >= 0 && p->next >= p->goal);
+}
+
+bool leat_job_is_read(const struct leat_job *job)
+{
+    for (uint32_t i = 0; i < job->active_count; i++)
+        if (!leat_job_part_is_read(job, &job->parts[job->active[i]]))
+            return false;
+    return true;
+}
+
+void leat_job_forget(struct leat_job *job, uint32_t part)
+{
+    struct leat_job_part *p = &job->parts[part];
+
+    if (!p->finished || p->count || p->held[0] || p->held[1] || p->active_at == UINT32_MAX)
+        return;
+    uint32_t last = job->active[--job->active_count];
+    job->active[p->active_at] = last;
+    job->parts[last].active_at = p->active_at;
+    p->active_at = UINT32_MAX;
+}

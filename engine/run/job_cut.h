@@ -1,0 +1,30 @@
+/*
+ * job_cut.h - what becomes batch N, and when: the part of job_step.c that looks at blocks.
+ *
+ * Pure, as all of job_step.
+ */
+#ifndef LEAT_RUN_JOB_CUT_H
+#define LEAT_RUN_JOB_CUT_H
+
+#include "run/job_step.h"
+
+/* A block of the part was received. */
+void leat_job_keep(struct leat_job *job, struct leat_job_part *p, const struct leat_event *ev);
+
+/* Choose what batch N takes: everything, or up to the limits with the least event time first, so
+ * that no partition runs ahead of another. Sets `take` and moves what was taken to held[n % 2]. */
+void leat_job_take(struct leat_job *job, uint64_t n);
+
+/* Received as much as one batch takes, or as much as there is room for. */
+bool leat_job_is_full(const struct leat_job *job);
+
+/* A bounded run has received all that it will. */
+bool leat_job_is_read(const struct leat_job *job);
+
+/* Part of a bounded run that needs no further fetch. */
+bool leat_job_part_is_read(const struct leat_job *job, const struct leat_job_part *p);
+
+/* Take parts that are finished and empty off the active list. */
+void leat_job_forget(struct leat_job *job, uint32_t part);
+
+#endif
