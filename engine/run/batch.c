@@ -40,15 +40,9 @@ struct leat_flow {
     atomic_uint claimed;
 };
 
-/* The evaluator and the planner are linked where there are expressions and files; plans that C code
- * makes by hand do without. */
-#pragma weak leat_eval_new
-#pragma weak leat_eval_free
-#pragma weak leat_plan_close_time
-
 static int64_t close_time(const void *arg, uint32_t source, int64_t time_ms)
 {
-    return leat_plan_close_time ? leat_plan_close_time(arg, source, time_ms) : LEAT_NO_TIME;
+    return leat_plan_close_time(arg, source, time_ms);
 }
 
 static struct leat_lane *lane_of(struct crew *crew, uint32_t stage)
@@ -509,8 +503,8 @@ static bool init_crews(struct leat_flow *flow)
         struct crew *c = &flow->crews[i];
         *c = (struct crew){.work = {.run = run_crew, .home = i - 1}, .flow = flow, .number = i};
         c->lanes = leat_arena_array(&flow->arena, flow->plan->stages_count, sizeof *c->lanes);
-        c->eval = leat_eval_new ? leat_eval_new() : NULL;
-        if (!c->lanes || (leat_eval_new && !c->eval))
+        c->eval = leat_eval_new();
+        if (!c->lanes || !c->eval)
             return false;
     }
     return flow->crews;
@@ -546,8 +540,7 @@ static void free_crew(struct leat_flow *flow, struct crew *c)
 {
     for (uint32_t i = 0; c->lanes && i < flow->plan->stages_count; i++)
         leat_lane_free(c->lanes[i]);
-    if (leat_eval_free)
-        leat_eval_free(c->eval);
+    leat_eval_free(c->eval);
 }
 
 static void free_states(struct leat_flow *flow, uint32_t stage)

@@ -79,8 +79,11 @@ int64_t leat_watermark_at(const struct leat_watermark *w, uint32_t source, int64
     int64_t least = INT64_MAX;
     uint32_t active = 0;
 
-    if (!w->event_time)
-        return batch_time_ms > w->now_ms ? batch_time_ms : w->now_ms;
+    if (!w->event_time) {
+        int64_t end_ms = close ? close_time(arg, source, batch_time_ms - 1) : LEAT_NO_TIME;
+        int64_t at_ms = end_ms > batch_time_ms ? end_ms : batch_time_ms;
+        return at_ms > w->now_ms ? at_ms : w->now_ms;
+    }
     for (uint32_t i = 0; !close && i < w->parts_count; i++) {
         const struct leat_watermark_part *p = &w->parts[i];
         if (is_idle(w, p, clock_ms))

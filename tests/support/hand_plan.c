@@ -97,6 +97,13 @@ static int64_t counts_due(const void *plan, const void *memory)
     return ((const struct counts *)memory)->due_ms;
 }
 
+static int64_t counts_close_time(const void *plan, int64_t time_ms)
+{
+    int64_t window_ms = ((const struct hand_options *)plan)->window_ms;
+
+    return window_ms ? (time_ms / window_ms + 1) * window_ms : LEAT_NO_TIME;
+}
+
 static enum leat_status counts_process(const void *plan, void *memory, struct leat_task *task,
                                        struct leat_chunk *c, struct leat_error *err)
 {
@@ -160,6 +167,7 @@ static const struct leat_state counts_state = {.size = sizeof(struct counts),
 static const struct leat_op counts_op = {.scope = LEAT_SCOPE_KEY,
                                          .state = &counts_state,
                                          .makes_rows = true,
+                                         .close_time = counts_close_time,
                                          .process = counts_process,
                                          .finish = counts_finish};
 static const struct leat_op counts_op_on_empty = {.scope = LEAT_SCOPE_KEY,

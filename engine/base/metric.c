@@ -1,0 +1,7 @@
+#include "base/metric.h"
+
+const struct leat_metric_info leat_job_metrics[LEAT_JOB_METRICS_COUNT] = {
+#define X(name, kind, help) {#name, LEAT_METRIC_##kind, help},
+    LEAT_JOB_METRICS(X)
+#undef X
+};

@@ -1,0 +1,60 @@
+/*
+ * job.h - pipelines that run: what `leat run` calls.
+ *
+ * Each pipeline is a job with a thread of its own; several share nothing but the process. The
+ * caller waits here for their end and for signals: SIGINT and SIGTERM let every job finish its
+ * batch and commit, a second one ends the process at once.
+ */
+#ifndef LEAT_RUN_JOB_H
+#define LEAT_RUN_JOB_H
+
+#include "base/metric.h"
+#include "plan/plan.h"
+#include "run/job_step.h"
+
+#include <stdio.h>
+
+struct leat_job_options {
+    uint32_t threads; /* per job; 0: as many as there are cores */
+
+    /* `--until`, over what the file says in batch.trigger. */
+    bool until_caught_up;
+    int64_t until_ms;       /* stop after so long; 0: never */
+    uint64_t until_batches; /* stop behind so many; 0: never */
+
+    FILE *status;                   /* a status line goes there; NULL: none */
+    const struct leat_fs *fs;       /* NULL: the real one */
+    const struct leat_clock *clock; /* NULL: the system's */
+    const char *state_dir;          /* NULL: checkpoint.dir of the file, else ./state/NAME */
+};
+
+/* Returns when all jobs have ended: LEAT_OK, or the failure of the first that failed (the others
+ * are stopped then). The plans outlive the call. Thread: the main one. */
+LEAT_CHECKED enum leat_status leat_job_run(const struct leat_plan *const *plans, size_t count,
+                                           const struct leat_job_options *options,
+                                           struct leat_error *err);
+
+/* ---- one job, for those who have signals and a loop of their own */
+
+struct leat_job_thread;
+
+/* *job even after a failure may be freed. ended(arg) is called once, from the job's thread, when it
+ * has ended; NULL: nobody is told. */
+LEAT_CHECKED enum leat_status leat_job_start(const struct leat_plan *plan,
+                                             const struct leat_job_options *options,
+                                             void (*ended)(void *arg), void *arg,
+                                             struct leat_job_thread **job, struct leat_error *err);
+
+/* Finish the batch that is under way, commit, end. May be called again. Thread: any */
+void leat_job_ask_stop(struct leat_job_thread *job);
+
+/* Wait for its end; how it went. Once. */
+LEAT_CHECKED enum leat_status leat_job_join(struct leat_job_thread *job, struct leat_error *err);
+void leat_job_free(struct leat_job_thread *job); /* after join; NULL is fine */
+
+/* It has ended, or is about to, with a failure. Thread: any */
+bool leat_job_has_failed(const struct leat_job_thread *job);
+
+const struct leat_metrics *leat_job_metrics_of(const struct leat_job_thread *job); /* Thread: any */
+
+#endif

@@ -1,0 +1,567 @@
+/*
+ * job_source.c - the sources of a running job: opening, partitions, fetches, push threads.
+ *
+ * A source that does not answer is opened and listed again and again, with longer and longer
+ * pauses; that it waits is said once, and that it is over too. Thread: job, but for what says
+ * otherwise.
+ */
+#include "run/job_thread.h"
+
+#include "base/thread.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#define PAUSE_MIN_MS    250
+#define PAUSE_MAX_MS    10000
+#define LIST_EVERY_MS   3000 /* new partitions are looked for so often */
+#define NO_PART         UINT32_MAX
+#define PARTS_MAX       (UINT32_C(1) << 24)
+#define FETCH_BYTES_MIN ((size_t)64 * 1024)
+#define FETCH_BYTES_MAX ((size_t)1024 * 1024)
+#define INBOX_BYTES     ((size_t)64 * 1024)
+#define ROW_BYTES       64 /* guess, where a block does not say how many rows it has */
+
+/* ---- partitions */
+
+static void *larger(const void *old, size_t count, size_t room, size_t size)
+{
+    void *grown = leat_mem_alloc(room * size);
+
+    if (grown && count)
+        memcpy(grown, old, count * size);
+    return grown;
+}
+
+/* Everything that is as long as there are parts. */
+static bool make_room(struct leat_job_thread *job)
+{
+    uint32_t n = job->step.parts_count, room = job->parts_room ? job->parts_room * 2 : 16;
+    size_t actions_room = LEAT_JOB_ACTIONS(room, job->plan->sinks_count);
+
+    if (n < job->parts_room)
+        return true;
+    void *step = larger(job->step.parts, n, room, sizeof *job->step.parts);
+    void *active = larger(job->step.active, job->step.active_count, room, sizeof *job->step.active);
+    void *parts = larger(job->parts, n, room, sizeof *job->parts);
+    void *actions =
+        larger(job->actions.list, job->actions.count, actions_room, sizeof *job->actions.list);
+    if (!step || !active || !parts || !actions) {
+        leat_mem_free(step), leat_mem_free(active), leat_mem_free(parts), leat_mem_free(actions);
+        return false;
+    }
+    leat_mem_free(job->step.parts), leat_mem_free(job->step.active);
+    leat_mem_free(job->parts), leat_mem_free(job->actions.list);
+    job->step.parts = step;
+    job->step.active = active;
+    job->parts = parts;
+    job->actions = (struct leat_actions){actions, job->actions.count, actions_room};
+    job->parts_room = room;
+    return true;
+}
+
+static bool map_room(struct leat_job_source *s, uint32_t id)
+{
+    uint32_t room = s->part_of_room ? s->part_of_room : 16;
+
+    while (room <= id)
+        room *= 2;
+    if (room == s->part_of_room)
+        return true;
+    uint32_t *grown = larger(s->part_of, s->part_of_room, room, sizeof *grown);
+    if (!grown)
+        return false;
+    for (uint32_t i = s->part_of_room; i < room; i++)
+        grown[i] = NO_PART;
+    leat_mem_free(s->part_of);
+    s->part_of = grown;
+    s->part_of_room = room;
+    return true;
+}
+
+/* A committed position wins, then the log's, then where the source would begin. */
+static int64_t begin_at(const struct leat_job_thread *job, const struct leat_job_source *s,
+                        const struct leat_part *p)
+{
+    int64_t next;
+
+    if (!p->committed && leat_job_log_position(job->log, s->plan->name, p->name, &next))
+        return next;
+    return p->first;
+}
+
+static enum leat_status copy_part(struct leat_job_thread *job, struct leat_job_source_part *into,
+                                  const struct leat_part *p, struct leat_error *err)
+{
+    into->part = *p;
+    into->part.name = leat_arena_copy(&job->arena, p->name);
+    into->part.topic = leat_arena_copy(&job->arena, p->topic);
+    if (!into->part.name.ptr || !into->part.topic.ptr)
+        return leat_arena_failed(&job->arena, err);
+    into->source_id = p->id;
+    return LEAT_OK;
+}
+
+static enum leat_status add_part(struct leat_job_thread *job, struct leat_job_source *s,
+                                 const struct leat_part *p, struct leat_error *err)
+{
+    bool bounded = job->step.mode != LEAT_JOB_INTERVAL;
+    uint32_t number = job->step.parts_count;
+    int64_t from = s->plan->module->pull ? begin_at(job, s, p) : 0;
+
+    if (p->finished && p->end >= 0 && from >= p->end)
+        return LEAT_OK; /* was read in an earlier life */
+    struct leat_job_source_part *part = leat_arena_alloc(&job->arena, sizeof *part);
+    if (!part || !make_room(job))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for %" PRIu32 " partitions", number + 1);
+    if (copy_part(job, part, p, err) != LEAT_OK)
+        return err->status;
+    part->source = (uint32_t)(s - job->sources);
+    part->part.id = s->parts_count++;
+    part->logged = from;
+    if (leat_flow_part(job->flow, part->source, part->part.id, job->now_ms, err) != LEAT_OK)
+        return err->status;
+    job->parts[number] = part;
+    job->step.parts[number] = (struct leat_job_part){
+        .next = from, .goal = bounded ? p->end : -1, .is_push = !s->plan->module->pull};
+    job->step.parts_count++;
+    s->part_of[p->id] = number;
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_partitions, number + 1);
+    leat_job_event(job, (struct leat_event){.kind = LEAT_EV_PART, .part = number});
+    return LEAT_OK;
+}
+
+struct listing {
+    struct leat_job_source *source;
+    struct leat_error err; /* status LEAT_OK: none */
+};
+
+static void each_part(void *arg, const struct leat_part *p)
+{
+    struct listing *l = arg;
+    struct leat_job_source *s = l->source;
+
+    if (l->err.status != LEAT_OK || (p->id < s->part_of_room && s->part_of[p->id] != NO_PART))
+        return;
+    if (p->id >= PARTS_MAX || !map_room(s, p->id))
+        leat_fail(&l->err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, p->id);
+    else
+        add_part(s->job, s, p, &l->err);
+}
+
+/* ---- waiting for the other side */
+
+static enum leat_status wait_for(struct leat_job_source *s, const struct leat_error *why,
+                                 struct leat_error *err)
+{
+    if (!leat_status_is_transient(why->status)) {
+        *err = *why;
+        return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
+    }
+    if (!s->said)
+        leat_warn(&s->log, "%s; trying again until it works", why->text);
+    s->said = true;
+    s->pause_ms = s->pause_ms ? s->pause_ms * 2 : PAUSE_MIN_MS;
+    if (s->pause_ms > PAUSE_MAX_MS)
+        s->pause_ms = PAUSE_MAX_MS;
+    s->again_ms = s->job->now_ms + s->pause_ms;
+    return LEAT_OK;
+}
+
+static void answers_again(struct leat_job_source *s)
+{
+    if (s->said)
+        leat_info(&s->log, "it works again");
+    s->said = false;
+    s->pause_ms = 0;
+}
+
+/* ---- push */
+
+/* Thread: the source's */
+static void *push_main(void *arg)
+{
+    struct leat_job_source *s = arg;
+
+    if (s->plan->module->push->run(s->self, &s->inbox, &s->run_error) == LEAT_OK)
+        s->run_error = s->inbox.failed;
+    leat_inbox_end(&s->inbox);
+    s->ended.kind = LEAT_MSG_ENDED;
+    leat_queue_put(&s->job->in, &s->ended);
+    return NULL;
+}
+
+static enum leat_status start_push(struct leat_job_source *s, struct leat_error *err)
+{
+    const struct leat_part first = {.name = s->plan->name, .end = -1};
+
+    if (!s->has_inbox && leat_inbox_init(&s->inbox, s->plan->module->push, s->self, &s->env,
+                                         &s->job->in, LEAT_JOB_BLOCKS, INBOX_BYTES, err) != LEAT_OK)
+        return err->status;
+    s->has_inbox = true;
+    s->inbox.failed.status = LEAT_OK;
+    s->inbox.source = (uint32_t)(s - s->job->sources);
+    if (!s->is_listed) {
+        if (!map_room(s, 0))
+            return leat_fail(err, LEAT_E_NOMEM, "no memory for its partition");
+        if (add_part(s->job, s, &first, err) != LEAT_OK)
+            return err->status;
+    }
+    if (leat_thread_start(&s->thread, "leat-source", push_main, s, err) != LEAT_OK)
+        return err->status;
+    s->has_thread = s->is_listed = true;
+    s->again_ms = LEAT_JOB_NEVER;
+    return LEAT_OK;
+}
+
+static void close_source(struct leat_job_source *s)
+{
+    if (s->plan->module->pull)
+        s->plan->module->pull->close(s->self);
+    else
+        s->plan->module->push->close(s->self);
+    s->is_open = false;
+}
+
+/* run() is over: by itself for good, or because the other side is away. */
+enum leat_status leat_job_push_ended(struct leat_job_thread *job, struct leat_job_source *s,
+                                     struct leat_error *err)
+{
+    struct leat_error why = s->run_error;
+
+    pthread_join(s->thread, NULL);
+    s->has_thread = false;
+    if (job->step.stopping)
+        return LEAT_OK;
+    if (why.status != LEAT_OK) {
+        close_source(s);
+        return wait_for(s, &why, err);
+    }
+    for (uint32_t i = 0; i < job->step.parts_count; i++)
+        if (&job->sources[job->parts[i]->source] == s)
+            leat_job_event(job, (struct leat_event){.kind = LEAT_EV_BLOCK,
+                                                    .part = i,
+                                                    .from = job->step.parts[i].next,
+                                                    .to = job->step.parts[i].next,
+                                                    .empty = true,
+                                                    .at_end = true,
+                                                    .finished = true});
+    return LEAT_OK;
+}
+
+/* ---- open and list */
+
+static enum leat_status open_source(struct leat_job_source *s, struct leat_error *err)
+{
+    const struct leat_module *m = s->plan->module;
+    enum leat_status status =
+        m->pull ? m->pull->open(s->self, &s->env, err) : m->push->open(s->self, &s->env, err);
+
+    s->is_open = true;
+    if (status != LEAT_OK)
+        close_source(s);
+    return status;
+}
+
+static enum leat_status list_source(struct leat_job_source *s, struct leat_error *err)
+{
+    struct listing l = {.source = s};
+    enum leat_status status = s->plan->module->pull->partitions(s->self, each_part, &l, err);
+
+    if (l.err.status != LEAT_OK) {
+        *err = l.err;
+        return err->status;
+    }
+    if (status != LEAT_OK)
+        return status;
+    s->is_listed = true;
+    /* A bounded run reads what was there when it began. */
+    s->again_ms =
+        s->job->step.mode == LEAT_JOB_INTERVAL ? s->job->now_ms + LIST_EVERY_MS : LEAT_JOB_NEVER;
+    return LEAT_OK;
+}
+
+static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
+{
+    struct leat_error why;
+    enum leat_status status = LEAT_OK;
+
+    if (!s->is_open)
+        status = open_source(s, &why);
+    if (status == LEAT_OK && s->plan->module->pull)
+        status = list_source(s, &why);
+    else if (status == LEAT_OK)
+        status = start_push(s, &why);
+    if (status != LEAT_OK)
+        return wait_for(s, &why, err);
+    answers_again(s);
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_sources_turn(struct leat_job_thread *job, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < job->plan->sources_count && !job->step.stopping; i++)
+        if (job->now_ms >= job->sources[i].again_ms && turn(&job->sources[i], err) != LEAT_OK)
+            return err->status;
+    return LEAT_OK;
+}
+
+int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job)
+{
+    int64_t wake_ms = LEAT_JOB_NEVER;
+
+    for (uint32_t i = 0; i < job->plan->sources_count; i++)
+        if (job->sources[i].again_ms < wake_ms)
+            wake_ms = job->sources[i].again_ms;
+    return wake_ms;
+}
+
+/* An endless job begins with what there is. */
+bool leat_job_sources_are_listed(const struct leat_job_thread *job)
+{
+    for (uint32_t i = 0; i < job->plan->sources_count; i++)
+        if (!job->sources[i].is_listed && job->step.mode != LEAT_JOB_INTERVAL)
+            return false;
+    return true;
+}
+
+/* ---- fetches */
+
+static void fetch_done(void *arg, const struct leat_fetch *fetch, struct leat_block *block,
+                       const struct leat_error *err)
+{
+    struct leat_job_fetch *f = arg;
+
+    (void)fetch;
+    f->block = block;
+    f->error.status = LEAT_OK;
+    if (!block)
+        f->error = *err;
+    f->msg.kind = LEAT_MSG_FETCHED;
+    leat_queue_put(f->job, &f->msg);
+}
+
+/* So that all partitions together stay within what may wait. */
+static size_t fetch_bytes(const struct leat_job_thread *job)
+{
+    size_t share = job->blocks.cap / (2 * ((size_t)job->step.active_count + 1));
+
+    if (share < FETCH_BYTES_MIN)
+        return FETCH_BYTES_MIN;
+    return share > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : share;
+}
+
+enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int64_t from,
+                                struct leat_error *err)
+{
+    struct leat_job_source_part *p = job->parts[part];
+    struct leat_job_source *s = &job->sources[p->source];
+    struct leat_job_fetch *f = job->free_fetches;
+
+    if (f)
+        job->free_fetches = f->next_free;
+    else
+        f = leat_arena_alloc(&job->arena, sizeof *f);
+    if (!f)
+        return leat_arena_failed(&job->arena, err);
+    *f = (struct leat_job_fetch){
+        .job = &job->in,
+        .part = part,
+        .fetch = {.part = p->source_id, .from = from, .max_bytes = fetch_bytes(job)}};
+    s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
+    return LEAT_OK;
+}
+
+static void keep_block(struct leat_job_source_part *p, struct leat_block *b)
+{
+    b->msg.next = NULL;
+    if (p->last)
+        p->last->msg.next = &b->msg;
+    else
+        p->first = b;
+    p->last = b;
+}
+
+static void take_block(struct leat_job_thread *job, uint32_t part, struct leat_block *b)
+{
+    struct leat_job_source_part *p = job->parts[part];
+    struct leat_event ev = {.kind = LEAT_EV_BLOCK,
+                            .part = part,
+                            .from = b->from,
+                            .to = b->to,
+                            .empty = b->bytes.len == 0,
+                            .at_end = b->at_end,
+                            .finished = b->finished,
+                            .bytes = b->bytes.len,
+                            .time_min_ms = b->time_min_ms};
+
+    ev.records = b->rows_hint ? b->rows_hint : (uint32_t)(b->bytes.len / ROW_BYTES + 1);
+    leat_flow_at_end(job->flow, p->source, p->part.id, b->at_end);
+    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_bytes_in, b->bytes.len);
+    if (ev.empty)
+        leat_block_unref(b);
+    else
+        keep_block(p, b);
+    leat_job_event(job, ev);
+}
+
+/* The position is gone: the job ends, or goes on with what there still is. */
+static enum leat_status lost(struct leat_job_thread *job, struct leat_job_fetch *f,
+                             struct leat_error *err)
+{
+    struct leat_job_source_part *p = job->parts[f->part];
+    struct leat_job_source *s = &job->sources[p->source];
+
+    if (!s->plan->lost_to_earliest || f->fetch.from == 0) {
+        *err = f->error;
+        return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
+    }
+    leat_warn(&s->log, "%s; going on with the earliest there is", f->error.text);
+    job->step.parts[f->part].next = 0;
+    leat_job_event(job, (struct leat_event){
+                            .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = LEAT_E_LOST});
+    return LEAT_OK;
+}
+
+static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_fetch *f,
+                                  struct leat_error *err)
+{
+    struct leat_job_source *s = &job->sources[job->parts[f->part]->source];
+
+    if (job->step.stopping)
+        return LEAT_OK;
+    if (f->error.status == LEAT_E_LOST)
+        return lost(job, f, err);
+    if (!leat_status_is_transient(f->error.status)) {
+        *err = f->error;
+        return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
+    }
+    if (f->error.status != LEAT_E_FULL && !s->said) {
+        leat_warn(&s->log, "%s; trying again until it works", f->error.text);
+        s->said = true;
+    }
+    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_fetch_failures, 1);
+    leat_job_event(job, (struct leat_event){
+                            .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = f->error.status});
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_fetch *f,
+                                  struct leat_error *err)
+{
+    enum leat_status status = LEAT_OK;
+    struct leat_job_source *s = &job->sources[job->parts[f->part]->source];
+
+    if (!f->block) {
+        status = unfetched(job, f, err);
+    } else {
+        if (s->is_listed)
+            answers_again(s);
+        if (f->fetch.from == 0) /* the earliest there is may be later */
+            job->step.parts[f->part].next = f->block->from;
+        take_block(job, f->part, f->block);
+    }
+    f->next_free = job->free_fetches;
+    job->free_fetches = f;
+    return status;
+}
+
+/* A block of a push source, perhaps the first of its partition. */
+enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block *b,
+                                 struct leat_error *err)
+{
+    struct leat_job_source *s = &job->sources[b->source];
+
+    if (b->part >= s->part_of_room || s->part_of[b->part] == NO_PART) {
+        struct leat_part p = {.id = b->part, .end = -1};
+        char name[80];
+        snprintf(name, sizeof name, "%.*s/%" PRIu32, (int)s->plan->name.len, s->plan->name.ptr,
+                 b->part);
+        p.name = leat_slice_str(name);
+        if (!map_room(s, b->part))
+            return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, b->part);
+        if (add_part(job, s, &p, err) != LEAT_OK)
+            return err->status;
+    }
+    take_block(job, s->part_of[b->part], b);
+    return LEAT_OK;
+}
+
+void leat_job_seal(struct leat_job_thread *job)
+{
+    for (uint32_t i = 0; i < job->plan->sources_count; i++)
+        if (job->sources[i].has_thread)
+            leat_inbox_ask_seal(&job->sources[i].inbox);
+}
+
+/* ---- begin and end */
+
+static enum leat_status init_source(struct leat_job_thread *job, struct leat_job_source *s,
+                                    struct leat_error *err)
+{
+    const struct leat_module *m = s->plan->module;
+
+    if (!m->pull && !m->push)
+        return leat_fail(err, LEAT_E_CONFIG, "'%s' is no source", m->name);
+    s->self = leat_arena_alloc(&job->arena, m->self_size);
+    struct leat_slice part = leat_arena_copy(&job->arena, s->plan->name);
+    if (!s->self || !part.ptr)
+        return leat_arena_failed(&job->arena, err);
+    if (s->plan->self)
+        memcpy(s->self, s->plan->self, m->self_size);
+    s->job = job;
+    s->log = (struct leat_log){job->name, part.ptr};
+    s->env = job->env;
+    s->env.log = &s->log;
+    s->env.budget = &job->blocks;
+    s->env.max_record_bytes = s->plan->max_record_bytes;
+    s->again_ms = 0;
+    job->step.has_push = job->step.has_push || m->push;
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_sources_init(struct leat_job_thread *job, struct leat_error *err)
+{
+    job->sources = leat_arena_array(&job->arena, job->plan->sources_count, sizeof *job->sources);
+    if (!job->sources || !make_room(job))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for the sources");
+    for (uint32_t i = 0; i < job->plan->sources_count; i++) {
+        job->sources[i].plan = &job->plan->sources[i];
+        if (init_source(job, &job->sources[i], err) != LEAT_OK)
+            return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(job->plan->sources[i].name));
+    }
+    return LEAT_OK;
+}
+
+static void stop_push(struct leat_job_source *s)
+{
+    if (!s->has_thread)
+        return;
+    leat_inbox_ask_stop(&s->inbox);
+    pthread_join(s->thread, NULL);
+    s->has_thread = false;
+}
+
+void leat_job_sources_close(struct leat_job_thread *job)
+{
+    for (uint32_t i = 0; job->sources && i < job->plan->sources_count; i++) {
+        struct leat_job_source *s = &job->sources[i];
+        if (!s->self)
+            continue;
+        stop_push(s);
+        if (s->is_open)
+            close_source(s);
+        if (s->has_inbox)
+            leat_inbox_fini(&s->inbox);
+        leat_mem_free(s->part_of);
+    }
+    for (uint32_t i = 0; i < job->step.parts_count; i++)
+        for (struct leat_block *b = job->parts[i]->first, *next; b; b = next) {
+            next = (struct leat_block *)b->msg.next;
+            leat_block_unref(b);
+        }
+    leat_mem_free(job->step.parts);
+    leat_mem_free(job->step.active);
+    leat_mem_free(job->parts);
+    leat_mem_free(job->actions.list);
+}

@@ -1,0 +1,435 @@
+/*
+ * job_thread.c - the thread of a job: messages become events, events become actions.
+ *
+ * It waits in one place, for a message or for the time that the next tick, retry or look at a
+ * source is due. It is also worker 0, so a batch runs in here; what arrives meanwhile waits in the
+ * queue, bounded by credits. Deciding is in job_step.c.
+ */
+#include "run/job_thread.h"
+
+#include "base/thread.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define NAME_BYTES 4096
+
+void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why)
+{
+    if (job->over)
+        return;
+    job->over = true;
+    job->error = *why;
+    atomic_store(&job->has_failed, true);
+}
+
+bool leat_job_has_failed(const struct leat_job_thread *job)
+{
+    return atomic_load(&job->has_failed);
+}
+
+/* The time of day, but it never goes back: when that clock is set back, the monotonic one counts
+ * on. */
+static void read_clock(struct leat_job_thread *job)
+{
+    int64_t steady_ms = leat_clock_monotonic_ms(job->options.clock);
+    int64_t day_ms = leat_clock_now_ms(job->options.clock);
+
+    if (day_ms - steady_ms > job->ahead_ms || job->now_ms == 0)
+        job->ahead_ms = day_ms - steady_ms;
+    job->now_ms = steady_ms + job->ahead_ms;
+}
+
+/* ---- actions */
+
+static void failed(struct leat_job_thread *job, const struct leat_action *a)
+{
+    struct leat_error why;
+
+    leat_fail(&why, a->status, "batch %" PRIu64 " could not be finished in time; it comes again",
+              a->batch);
+    leat_job_fail(job, &why);
+}
+
+static void carry_out(struct leat_job_thread *job, const struct leat_action *a)
+{
+    struct leat_error err = {.status = LEAT_OK};
+
+    switch (a->kind) {
+    case LEAT_ACT_FETCH:
+        err.status = leat_job_fetch(job, a->part, a->from, &err);
+        break;
+    case LEAT_ACT_SEAL:
+        leat_job_seal(job);
+        break;
+    case LEAT_ACT_RUN:
+        if (leat_job_run_batch(job, a, &err) == LEAT_OK)
+            leat_job_event(job, (struct leat_event){.kind = LEAT_EV_RAN, .batch = a->batch});
+        break;
+    case LEAT_ACT_PREPARE:
+        leat_job_prepare(job, a->batch, a->sink);
+        break;
+    case LEAT_ACT_LOG:
+        leat_job_log_record(job, a->batch);
+        break;
+    case LEAT_ACT_FINISH:
+        leat_job_finish(job, a->batch);
+        break;
+    case LEAT_ACT_IDLE:
+        leat_job_idle(job, a->time_ms);
+        break;
+    case LEAT_ACT_STOPPED:
+        job->over = true;
+        break;
+    case LEAT_ACT_FAIL:
+        failed(job, a);
+        break;
+    case LEAT_ACT_COMMIT: /* of a decider: refused when the job starts */
+    case LEAT_ACT_ABORT:
+    case LEAT_ACT_RESOLVE:
+        assert(false);
+        break;
+    }
+    if (err.status != LEAT_OK)
+        leat_job_fail(job, &err);
+}
+
+static void step(struct leat_job_thread *job, const struct leat_event *ev)
+{
+    if (ev->kind == LEAT_EV_TICK)
+        leat_job_look_at_windows(job);
+    leat_job_step(&job->step, ev, job->now_ms, &job->actions);
+    for (size_t i = 0; i < job->actions.count && !job->over; i++)
+        carry_out(job, &job->actions.list[i]);
+}
+
+/* Actions may lead to more events; those wait until the actions of this one are carried out. */
+void leat_job_event(struct leat_job_thread *job, struct leat_event ev)
+{
+    assert(job->events_count < LEAT_JOB_EVENTS);
+    job->events[job->events_count++] = ev;
+    if (job->in_event)
+        return;
+    job->in_event = true;
+    while (job->events_count && !job->over) {
+        struct leat_event now = job->events[0];
+        memmove(job->events, job->events + 1, --job->events_count * sizeof *job->events);
+        step(job, &now);
+    }
+    job->in_event = false;
+}
+
+/* ---- messages */
+
+static void answered(struct leat_job_thread *job, struct leat_sink_work *w,
+                     enum leat_event_kind kind)
+{
+    if (w->error.status != LEAT_OK) {
+        struct leat_error why = w->error;
+        leat_error_prefix(&why, "sink '%.*s'", LEAT_FMT(job->plan->sinks[w->sink].name));
+        leat_job_fail(job, &why);
+        return;
+    }
+    if (kind == LEAT_EV_PREPARED)
+        leat_job_event(job, (struct leat_event){.kind = kind, .batch = w->n, .sink = w->sink});
+    else if (kind == LEAT_EV_FINISHED)
+        leat_job_committed(job, w);
+}
+
+static void logged(struct leat_job_thread *job, struct leat_log_work *w)
+{
+    if (w->error.status != LEAT_OK)
+        leat_job_fail(job, &w->error);
+    else
+        leat_job_event(job, (struct leat_event){.kind = LEAT_EV_LOGGED, .batch = w->record.n});
+}
+
+static void handle(struct leat_job_thread *job, struct leat_msg *m)
+{
+    struct leat_error err = {.status = LEAT_OK};
+
+    switch ((enum leat_msg_kind)m->kind) {
+    case LEAT_MSG_FETCHED:
+        err.status = leat_job_fetched(job, (struct leat_job_fetch *)m, &err);
+        break;
+    case LEAT_MSG_BLOCK:
+        err.status = leat_job_pushed(job, (struct leat_block *)m, &err);
+        break;
+    case LEAT_MSG_ENDED:
+        err.status = leat_job_push_ended(
+            job, (struct leat_job_source *)((char *)m - offsetof(struct leat_job_source, ended)),
+            &err);
+        break;
+    case LEAT_MSG_OPENED:
+        answered(job, (struct leat_sink_work *)m, LEAT_EV_START);
+        break;
+    case LEAT_MSG_PREPARED:
+        answered(job, (struct leat_sink_work *)m, LEAT_EV_PREPARED);
+        break;
+    case LEAT_MSG_DONE:
+        answered(job, (struct leat_sink_work *)m, LEAT_EV_FINISHED);
+        break;
+    case LEAT_MSG_IDLED:
+        answered(job, (struct leat_sink_work *)m, LEAT_EV_TICK);
+        break;
+    case LEAT_MSG_LOGGED:
+        logged(job, (struct leat_log_work *)m);
+        break;
+    case LEAT_MSG_STOP:
+        job->stop_asked = true;
+        leat_job_event(job, (struct leat_event){.kind = LEAT_EV_STOP});
+        break;
+    case LEAT_MSG_ACKED:
+    case LEAT_MSG_RUN:
+    case LEAT_MSG_RAN:
+    case LEAT_MSG_PREPARE:
+    case LEAT_MSG_COMMIT:
+    case LEAT_MSG_IDLE:
+    case LEAT_MSG_LOG:
+        assert(false); /* nobody sends these here */
+        break;
+    }
+    if (err.status != LEAT_OK)
+        leat_job_fail(job, &err);
+}
+
+/* ---- the loop */
+
+static void note_waiting(struct leat_job_thread *job)
+{
+    int64_t waiting = 0;
+
+    for (uint32_t i = 0; i < job->plan->sources_count; i++)
+        waiting += job->sources[i].said;
+    for (uint32_t i = 0; i < job->plan->sinks_count; i++)
+        waiting += atomic_load(&job->sinks[i].waits);
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_waiting, waiting);
+}
+
+static int64_t wake_ms(const struct leat_job_thread *job)
+{
+    int64_t at_ms = job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms;
+    int64_t sources_ms = leat_job_sources_wake_ms(job);
+
+    return sources_ms < at_ms && !job->step.stopping ? sources_ms : at_ms;
+}
+
+/* What the time brings. */
+static void turn(struct leat_job_thread *job)
+{
+    struct leat_error err;
+
+    if (leat_job_sources_turn(job, &err) != LEAT_OK) {
+        leat_job_fail(job, &err);
+        return;
+    }
+    if (!job->started && leat_job_sources_are_listed(job)) {
+        job->started = true;
+        leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
+    }
+    if (!job->over &&
+        job->now_ms >= (job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms))
+        leat_job_event(job, (struct leat_event){.kind = LEAT_EV_TICK});
+    note_waiting(job);
+}
+
+static void loop(struct leat_job_thread *job)
+{
+    while (!job->over) {
+        read_clock(job);
+        turn(job);
+        if (job->over)
+            return;
+        int64_t at_ms = wake_ms(job);
+        int64_t wait_ms = at_ms == LEAT_JOB_NEVER ? -1
+                          : at_ms > job->now_ms   ? at_ms - job->now_ms
+                                                  : 0;
+        struct leat_msg *m = leat_queue_take_for(&job->in, wait_ms);
+        read_clock(job);
+        for (; m && !job->over; m = job->over ? NULL : leat_queue_try(&job->in))
+            handle(job, m);
+    }
+}
+
+/* ---- begin and end */
+
+static bool has_windows(const struct leat_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->stages_count; i++)
+        for (uint32_t n = 0; n < plan->stages[i].nodes_count; n++) {
+            const struct leat_plan_node *node = &plan->stages[i].nodes[n];
+            if (node->op && node->op->close_time &&
+                node->op->close_time(node->plan, 0) != LEAT_NO_TIME)
+                return true;
+        }
+    return false;
+}
+
+static void configure(struct leat_job_thread *job)
+{
+    const struct leat_spec *spec = job->plan->spec;
+    const struct leat_job_options *o = &job->options;
+    struct leat_job *step = &job->step;
+
+    *step = (struct leat_job){
+        .every_ms = spec->batch.every.ms,
+        .mode = spec->batch.trigger.index == LEAT_TRIGGER_CAUGHT_UP ? LEAT_JOB_CAUGHT_UP
+                : spec->batch.trigger.index == LEAT_TRIGGER_ONCE    ? LEAT_JOB_ONCE
+                                                                    : LEAT_JOB_INTERVAL,
+        .until_ms = o->until_ms ? job->now_ms + o->until_ms : LEAT_JOB_NEVER,
+        .until_batches = o->until_batches,
+        .max_records = (uint64_t)spec->batch.max_records,
+        .max_bytes = (uint64_t)spec->batch.max_bytes.bytes,
+        .early = job->plan->event_time || !has_windows(job->plan),
+        .on_empty = job->plan->on_empty,
+        .sinks_count = job->plan->sinks_count,
+        .committed = leat_job_log_last(job->log)->n};
+    if (o->until_caught_up)
+        step->mode = LEAT_JOB_CAUGHT_UP;
+    if (step->max_bytes == 0 || step->max_bytes > job->blocks.cap / 2)
+        step->max_bytes = job->blocks.cap / 2;
+}
+
+static enum leat_status open_log(struct leat_job_thread *job, struct leat_error *err)
+{
+    const struct leat_spec *spec = job->plan->spec;
+    char dir[NAME_BYTES];
+
+    if (job->options.state_dir)
+        snprintf(dir, sizeof dir, "%s", job->options.state_dir);
+    else if (spec->checkpoint.dir)
+        snprintf(dir, sizeof dir, "%s", spec->checkpoint.dir);
+    else
+        snprintf(dir, sizeof dir, "./state/%s", job->name);
+    if (leat_job_log_open(job->env.fs, dir, &job->log, err) != LEAT_OK)
+        return leat_error_prefix(err, "the job's log");
+    return LEAT_OK;
+}
+
+static enum leat_status init(struct leat_job_thread *job, struct leat_error *err)
+{
+    uint32_t threads = job->options.threads;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (threads == 0)
+        threads = cores < 1 ? 1 : cores > LEAT_WORKERS_MAX ? LEAT_WORKERS_MAX : (uint32_t)cores;
+    read_clock(job);
+    if (open_log(job, err) != LEAT_OK)
+        return err->status;
+    configure(job);
+    if (leat_flow_new(job->plan, threads, &job->work, &job->flow, err) != LEAT_OK ||
+        leat_job_sources_init(job, err) != LEAT_OK || leat_job_batches_init(job, err) != LEAT_OK)
+        return err->status;
+    if (has_windows(job->plan))
+        leat_info(&job->lines, "what open windows hold is in memory only: a stop loses it");
+    return LEAT_OK;
+}
+
+/* What was on its way when the job ended. */
+static void drain(struct leat_job_thread *job)
+{
+    for (struct leat_msg *m; (m = leat_queue_try(&job->in));)
+        if (m->kind == LEAT_MSG_BLOCK)
+            leat_block_unref((struct leat_block *)m);
+        else if (m->kind == LEAT_MSG_FETCHED)
+            leat_block_unref(((struct leat_job_fetch *)m)->block);
+}
+
+static void *job_main(void *arg)
+{
+    struct leat_job_thread *job = arg;
+    struct leat_error err;
+
+    if (init(job, &err) == LEAT_OK)
+        loop(job);
+    else
+        leat_job_fail(job, &err);
+    leat_job_batches_fini(job);
+    leat_job_sources_close(job);
+    drain(job);
+    leat_flow_free(job->flow);
+    job->flow = NULL;
+    leat_job_log_close(job->log);
+    job->log = NULL;
+    if (job->ended)
+        job->ended(job->ended_arg);
+    return NULL;
+}
+
+static enum leat_status init_names(struct leat_job_thread *job, struct leat_error *err)
+{
+    struct leat_slice name = leat_arena_copy(&job->arena, job->plan->spec->name);
+
+    if (!name.ptr)
+        return leat_arena_failed(&job->arena, err);
+    job->name = name.ptr;
+    job->lines = (struct leat_log){job->name, "job"};
+    job->env = (struct leat_env){.job = job->name,
+                                 .epoch = 1,
+                                 .fs = job->options.fs ? job->options.fs : &leat_fs_posix,
+                                 .budget = &job->blocks,
+                                 .log = &job->lines,
+                                 .clock = job->options.clock};
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_start(const struct leat_plan *plan,
+                                const struct leat_job_options *options, void (*ended)(void *arg),
+                                void *arg, struct leat_job_thread **into, struct leat_error *err)
+{
+    struct leat_job_thread *job = leat_mem_alloc(sizeof *job);
+    size_t memory = (size_t)plan->spec->memory.bytes;
+
+    *into = job;
+    if (!job)
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for a job");
+    job->plan = plan;
+    job->options = *options;
+    job->ended = ended;
+    job->ended_arg = arg;
+    job->joined = true;
+    job->blocks.cap = memory / 8 * 3;
+    job->work.cap = memory / 2; /* the rest is the client libraries' and the program's own */
+    leat_queue_init(&job->in);
+    if (init_names(job, err) != LEAT_OK ||
+        leat_thread_start(&job->thread, "leat-job", job_main, job, err) != LEAT_OK)
+        return err->status;
+    job->joined = false;
+    return LEAT_OK;
+}
+
+void leat_job_ask_stop(struct leat_job_thread *job)
+{
+    if (atomic_exchange(&job->stop_sent, true))
+        return;
+    job->stop.kind = LEAT_MSG_STOP;
+    leat_queue_put(&job->in, &job->stop);
+}
+
+enum leat_status leat_job_join(struct leat_job_thread *job, struct leat_error *err)
+{
+    pthread_join(job->thread, NULL);
+    job->joined = true;
+    if (job->error.status == LEAT_OK)
+        return LEAT_OK;
+    *err = job->error;
+    return leat_error_prefix(err, "job '%s'", job->name);
+}
+
+void leat_job_free(struct leat_job_thread *job)
+{
+    if (!job)
+        return;
+    assert(job->joined);
+    drain(job); /* a stop that came too late */
+    leat_queue_fini(&job->in);
+    leat_arena_reset(&job->arena);
+    leat_mem_free(job);
+}
+
+const struct leat_metrics *leat_job_metrics_of(const struct leat_job_thread *job)
+{
+    return &job->metrics;
+}

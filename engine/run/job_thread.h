@@ -1,0 +1,155 @@
+/*
+ * job_thread.h - the inside of a running job, shared by the files that carry out its actions.
+ *
+ *     job_thread.c  the loop: messages become events, events actions
+ *     job_source.c  sources: opening, partitions, fetches, push threads
+ *     job_batch.c   batches: run, prepare, log, finish
+ *
+ * Thread: everything here belongs to the job thread, except where said.
+ */
+#ifndef LEAT_RUN_JOB_THREAD_H
+#define LEAT_RUN_JOB_THREAD_H
+
+#include "run/batch.h"
+#include "run/inbox.h"
+#include "run/job.h"
+#include "run/log_thread.h"
+#include "run/message.h"
+#include "run/sink_thread.h"
+
+#define LEAT_JOB_EVENTS 8 /* that carrying out the actions of one may lead to */
+
+/* A source partition; its number in job->parts is also that in job->step.parts. */
+struct leat_job_source_part {
+    struct leat_part part; /* id: dense per source; name and topic are the job's copies */
+    uint32_t source;
+    uint32_t source_id;              /* as the source numbers it */
+    int64_t logged;                  /* position in the last record, or where it began */
+    struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
+};
+
+/* A fetch under way and its answer. */
+struct leat_job_fetch {
+    struct leat_msg msg;
+    struct leat_job_fetch *next_free;
+    struct leat_queue *job;
+    uint32_t part;
+    struct leat_fetch fetch;
+    struct leat_block *block;
+    struct leat_error error;
+};
+
+struct leat_job_source {
+    const struct leat_plan_source *plan;
+    struct leat_job_thread *job;
+    void *self;
+    struct leat_log log;
+    struct leat_env env;
+    uint32_t *part_of; /* by the source's number: job->parts; UINT32_MAX: none, or nothing to do */
+    uint32_t part_of_room, parts_count;
+    bool is_open, is_listed;
+    bool said;        /* that it waits for the other side */
+    int64_t again_ms; /* when to open or list it again; LEAT_JOB_NEVER */
+    int64_t pause_ms;
+
+    /* push */
+    struct leat_msg ended; /* first of what run() says when it returns */
+    struct leat_inbox inbox;
+    struct leat_error run_error;
+    pthread_t thread;
+    bool has_inbox, has_thread;
+};
+
+struct leat_job_slot {
+    struct leat_flow_batch *flow;
+    struct leat_arena arena; /* of the lists below */
+    struct leat_log_position *moved;
+    struct leat_position *positions; /* the same, for sources and sinks: by source */
+    uint32_t moved_count;
+    struct leat_sink_work *works; /* per sink */
+    struct leat_log_work log;
+    uint32_t committing; /* sinks that have not answered */
+    int64_t began_ms;
+};
+
+struct leat_job_thread {
+    const struct leat_plan *plan;
+    const char *name;
+    struct leat_job_options options;
+    void (*ended)(void *arg);
+    void *ended_arg;
+    struct leat_log lines;
+    struct leat_env env;
+    struct leat_arena arena;
+    struct leat_budget blocks, work; /* what waits never keeps a batch from running */
+    struct leat_queue in;
+    pthread_t thread;
+    bool joined;
+
+    struct leat_job step;
+    struct leat_actions actions;
+    uint32_t parts_room;
+    struct leat_event events[LEAT_JOB_EVENTS];
+    uint32_t events_count;
+    bool in_event;
+    int64_t now_ms;   /* time as decided with */
+    int64_t ahead_ms; /* of it before the monotonic clock */
+
+    struct leat_flow *flow;
+    struct leat_job_log *log;
+    struct leat_log_thread log_thread;
+    struct leat_job_source *sources;
+    struct leat_job_source_part **parts;
+    struct leat_job_fetch *free_fetches;
+    struct leat_sink_thread *sinks;
+    struct leat_log *sink_lines;
+    struct leat_sink_work *idle_works; /* per sink; kind IDLED: may be sent */
+    struct leat_job_slot batches[2];   /* N mod 2 */
+    bool started, over, stop_asked;
+    struct leat_msg stop;
+    atomic_bool stop_sent;
+    struct leat_error error;
+    atomic_bool has_failed; /* error is set */
+    struct leat_metrics metrics;
+};
+
+/* job_thread.c */
+void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
+void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
+
+/* job_source.c */
+LEAT_CHECKED enum leat_status leat_job_sources_init(struct leat_job_thread *job,
+                                                    struct leat_error *err);
+/* Open and list what is due; ask for new partitions. */
+LEAT_CHECKED enum leat_status leat_job_sources_turn(struct leat_job_thread *job,
+                                                    struct leat_error *err);
+int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job);
+bool leat_job_sources_are_listed(const struct leat_job_thread *job);
+LEAT_CHECKED enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part,
+                                             int64_t from, struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_fetched(struct leat_job_thread *job,
+                                               struct leat_job_fetch *f, struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block *block,
+                                              struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_push_ended(struct leat_job_thread *job,
+                                                  struct leat_job_source *source,
+                                                  struct leat_error *err);
+void leat_job_seal(struct leat_job_thread *job);
+void leat_job_sources_close(struct leat_job_thread *job);
+
+/* job_batch.c */
+LEAT_CHECKED enum leat_status leat_job_batches_init(struct leat_job_thread *job,
+                                                    struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_run_batch(struct leat_job_thread *job,
+                                                 const struct leat_action *a,
+                                                 struct leat_error *err);
+void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink);
+void leat_job_log_record(struct leat_job_thread *job, uint64_t n);
+void leat_job_finish(struct leat_job_thread *job, uint64_t n);
+void leat_job_committed(struct leat_job_thread *job, struct leat_sink_work *w);
+void leat_job_idle(struct leat_job_thread *job, int64_t now_ms);
+/* Before a tick: would a batch without records do something? */
+void leat_job_look_at_windows(struct leat_job_thread *job);
+void leat_job_batches_fini(struct leat_job_thread *job);
+
+#endif

@@ -1,0 +1,173 @@
+#include "run/sink_thread.h"
+
+#include "base/thread.h"
+#include "run/message.h"
+
+#include <inttypes.h>
+
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 5000
+
+/* Waiting for something to heal. */
+struct patience {
+    int64_t pause_ms;
+    bool said;
+};
+
+/* True: wait is over, try again. False: the job ends, give up. */
+static bool wait_for_better(struct leat_sink_thread *t, struct patience *p, const char *doing,
+                            const struct leat_error *why)
+{
+    if (!leat_status_is_transient(why->status) || atomic_load(&t->hurry))
+        return false;
+    if (!p->said)
+        leat_warn(t->env.log, "%s: %s; trying again until it works", doing, why->text);
+    p->said = true;
+    atomic_store(&t->waits, true);
+    p->pause_ms = p->pause_ms ? p->pause_ms * 2 : PAUSE_MIN_MS;
+    if (p->pause_ms > PAUSE_MAX_MS)
+        p->pause_ms = PAUSE_MAX_MS;
+    leat_queue_pause(&t->in, p->pause_ms);
+    return !atomic_load(&t->hurry);
+}
+
+static void healed(struct leat_sink_thread *t, const struct patience *p)
+{
+    if (p->said)
+        leat_info(t->env.log, "it works again");
+    atomic_store(&t->waits, false);
+}
+
+static enum leat_status open_once(struct leat_sink_thread *t, struct leat_error *err)
+{
+    uint64_t n = t->opened.n;
+    enum leat_status status = t->sink->open(t->self, &t->env, err);
+
+    if (status == LEAT_OK)
+        status = t->sink->recover(t->self, &n, leat_bytes_slice(&t->opened.section), err);
+    if (status != LEAT_OK)
+        t->sink->close(t->self);
+    return status;
+}
+
+static bool open_sink(struct leat_sink_thread *t)
+{
+    struct patience patience = {0};
+    struct leat_error *err = &t->opened.error;
+
+    while (open_once(t, err) != LEAT_OK)
+        if (!wait_for_better(t, &patience, "opening", err))
+            return false;
+    healed(t, &patience);
+    err->status = LEAT_OK;
+    return true;
+}
+
+static enum leat_status write_all(struct leat_sink_thread *t, struct leat_sink_work *w,
+                                  struct leat_error *err)
+{
+    if (t->sink->begin && t->sink->begin(t->self, w->n, w->batch_time_ms, err) != LEAT_OK)
+        return err->status;
+    for (const struct leat_sealed *s = w->rows; s; s = s->next)
+        if (t->sink->write(t->self, w->n, &s->chunk, err) != LEAT_OK)
+            return err->status;
+    leat_arena_recycle(&w->arena, 65536);
+    w->section = (struct leat_bytes){.arena = &w->arena};
+    enum leat_status status = t->sink->prepare(t->self, w->n, &w->positions, &w->section, err);
+    if (status == LEAT_OK && w->section.failed)
+        return leat_arena_failed(&w->arena, err);
+    return status;
+}
+
+static void prepare(struct leat_sink_thread *t, struct leat_sink_work *w)
+{
+    struct patience patience = {0};
+    struct leat_error undo;
+
+    while (write_all(t, w, &w->error) != LEAT_OK) {
+        enum leat_status status = w->error.status;
+        if (leat_status_is_transient(status) && t->sink->abort(t->self, w->n, &undo) != LEAT_OK &&
+            !leat_status_is_transient(undo.status))
+            w->error = undo;
+        if (!wait_for_better(t, &patience, "writing", &w->error))
+            return;
+    }
+    healed(t, &patience);
+    w->error.status = LEAT_OK;
+}
+
+static void commit(struct leat_sink_thread *t, struct leat_sink_work *w)
+{
+    struct patience patience = {0};
+
+    while (t->sink->commit(t->self, w->n, &w->error) != LEAT_OK)
+        if (!wait_for_better(t, &patience, "committing", &w->error))
+            return;
+    healed(t, &patience);
+    w->error.status = LEAT_OK;
+}
+
+/* What fails and may heal is tried again at the next tick. */
+static void idle(struct leat_sink_thread *t, struct leat_sink_work *w)
+{
+    if (t->sink->tick(t->self, w->batch_time_ms, &w->error) == LEAT_OK ||
+        leat_status_is_transient(w->error.status))
+        w->error.status = LEAT_OK;
+}
+
+static void answer(struct leat_sink_thread *t, struct leat_sink_work *w, enum leat_msg_kind kind)
+{
+    w->msg.kind = (int)kind;
+    leat_queue_put(t->job, &w->msg);
+}
+
+static void *sink_main(void *arg)
+{
+    struct leat_sink_thread *t = arg;
+    bool is_open = open_sink(t);
+
+    answer(t, &t->opened, LEAT_MSG_OPENED);
+    for (;;) {
+        struct leat_msg *m = leat_queue_take(&t->in);
+        struct leat_sink_work *w = (struct leat_sink_work *)m;
+        if (m->kind == LEAT_MSG_STOP)
+            break;
+        if (m->kind == LEAT_MSG_PREPARE) {
+            prepare(t, w);
+            answer(t, w, LEAT_MSG_PREPARED);
+        } else if (m->kind == LEAT_MSG_COMMIT) {
+            commit(t, w);
+            answer(t, w, LEAT_MSG_DONE);
+        } else {
+            idle(t, w);
+            answer(t, w, LEAT_MSG_IDLED);
+        }
+    }
+    if (is_open)
+        t->sink->close(t->self);
+    return NULL;
+}
+
+enum leat_status leat_sink_thread_start(struct leat_sink_thread *t, struct leat_error *err)
+{
+    leat_queue_init(&t->in);
+    if (leat_thread_start(&t->thread, "leat-sink", sink_main, t, err) != LEAT_OK) {
+        leat_queue_fini(&t->in);
+        return err->status;
+    }
+    t->running = true;
+    return LEAT_OK;
+}
+
+void leat_sink_thread_stop(struct leat_sink_thread *t, bool hurry)
+{
+    struct leat_msg stop = {.kind = LEAT_MSG_STOP};
+
+    if (!t->running)
+        return;
+    atomic_store(&t->hurry, hurry);
+    leat_queue_put(&t->in, &stop);
+    pthread_join(t->thread, NULL);
+    leat_queue_fini(&t->in);
+    t->running = false;
+}

@@ -1,0 +1,362 @@
+/*
+ * Tests engine/run/job_thread.c with job_source.c, job_batch.c, sink_thread.c and log_thread.c:
+ * whole jobs, from a source of rows in memory to a sink that the test looks at. Also under thread
+ * sanitizer.
+ */
+#include "data/memory.h"
+#include "fault_fs.h"
+#include "hand_plan.h"
+#include "leat_test.h"
+#include "run/job.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+static struct leat_error err;
+
+/* ---- a sink that shows what was committed */
+
+struct world {
+    char lines[1 << 16], counts[1 << 16]; /* visible */
+    int fail_writes;                      /* so many fail first, and heal */
+    bool broken;                          /* does not heal */
+    int fail_opens;
+    int aborts, opens;
+    uint64_t last_n;
+};
+
+static struct world world;
+
+struct catcher {
+    bool is_lines;
+    char *visible;
+    char pending[1 << 15];
+    size_t len;
+};
+
+static enum leat_status catcher_open(void *self, const struct leat_env *env, struct leat_error *e)
+{
+    struct catcher *c = self;
+
+    c->is_lines = strcmp(env->log->part, "lines") == 0;
+    c->visible = c->is_lines ? world.lines : world.counts;
+    if (c->is_lines && world.fail_opens-- > 0)
+        return leat_fail(e, LEAT_E_UNREACHABLE, "nobody there");
+    world.opens += c->is_lines;
+    return LEAT_OK;
+}
+
+static enum leat_status catcher_recover(void *self, uint64_t *n, struct leat_slice section,
+                                        struct leat_error *e)
+{
+    struct catcher *c = self;
+
+    if (*n && section.len != 8)
+        return leat_fail(e, LEAT_E_CORRUPT, "no section for batch %d", (int)*n);
+    if (c->is_lines)
+        world.last_n = *n;
+    return LEAT_OK;
+}
+
+static enum leat_status catcher_write(void *self, uint64_t n, const struct leat_chunk *chunk,
+                                      struct leat_error *e)
+{
+    struct catcher *c = self;
+
+    (void)n;
+    if (c->is_lines && world.broken)
+        return leat_fail(e, LEAT_E_BROKEN, "it is broken");
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        struct leat_slice v = chunk->values[chunk->selection[i]];
+        if (c->len + v.len + 1 > sizeof c->pending)
+            return leat_fail(e, LEAT_E_DATA, "too much");
+        memcpy(c->pending + c->len, v.ptr, v.len);
+        c->len += v.len;
+        c->pending[c->len++] = '\n';
+    }
+    if (c->is_lines && world.fail_writes-- > 0)
+        return leat_fail(e, LEAT_E_FULL, "no room");
+    return LEAT_OK;
+}
+
+static enum leat_status catcher_prepare(void *self, uint64_t n,
+                                        const struct leat_positions *positions,
+                                        struct leat_bytes *section, struct leat_error *e)
+{
+    (void)self, (void)positions, (void)e;
+    leat_bytes_put_u64(section, n);
+    return LEAT_OK;
+}
+
+static enum leat_status catcher_commit(void *self, uint64_t n, struct leat_error *e)
+{
+    struct catcher *c = self;
+    size_t have = strlen(c->visible);
+
+    (void)n;
+    if (have + c->len + 1 > sizeof world.lines)
+        return leat_fail(e, LEAT_E_DATA, "too much");
+    memcpy(c->visible + have, c->pending, c->len);
+    c->visible[have + c->len] = 0;
+    c->len = 0;
+    return LEAT_OK;
+}
+
+static enum leat_status catcher_abort(void *self, uint64_t n, struct leat_error *e)
+{
+    struct catcher *c = self;
+
+    (void)n, (void)e;
+    c->len = 0;
+    world.aborts++;
+    return LEAT_OK;
+}
+
+static void catcher_close(void *self)
+{
+    (void)self;
+}
+
+static const struct leat_module catcher = {
+    .abi = LEAT_MODULE_ABI,
+    .name = "catcher",
+    .self_size = sizeof(struct catcher),
+    .sink = &(const struct leat_sink){.open = catcher_open,
+                                      .recover = catcher_recover,
+                                      .write = catcher_write,
+                                      .prepare = catcher_prepare,
+                                      .commit = catcher_commit,
+                                      .abort = catcher_abort,
+                                      .close = catcher_close},
+};
+
+/* ---- a pipeline */
+
+static struct hand_plan plan;
+static struct leat_spec spec;
+static struct leat_memory_source source;
+static struct leat_arena rows;
+static int state_number;
+static char state_dir[256];
+
+static void new_state(void)
+{
+    snprintf(state_dir, sizeof state_dir, "%s/state%d", leat_test_dir(), state_number++);
+}
+
+static void make_plan(const struct hand_options *options)
+{
+    static struct hand_options o;
+
+    o = *options;
+    o.sources = 1;
+    o.connector = o.connector ? o.connector : &leat_memory_source_module;
+    o.sink_module = &catcher;
+    hand_plan_init(&plan, &o);
+    spec = (struct leat_spec){.name = LEAT_LIT("test"),
+                              .memory.bytes = 64 << 20,
+                              .partitions = 4,
+                              .batch = {.every.ms = 10, .max_records = 1000}};
+    spec.batch.max_bytes.bytes = 1 << 20;
+    plan.plan.spec = &spec;
+    plan.sources[0].self = &source;
+    world = (struct world){0};
+    leat_memory_source_init(&source, &rows);
+    new_state();
+}
+
+static void add_line(const char *text)
+{
+    struct leat_row row = {.value = leat_slice_str(text), .time_ms = LEAT_NO_TIME};
+
+    OK(leat_memory_source_add(&source, &row, 1, &err));
+}
+
+static enum leat_status run(struct leat_job_options o)
+{
+    struct leat_job_thread *job;
+
+    o.state_dir = state_dir;
+    o.threads = o.threads ? o.threads : 2;
+    OK(leat_job_start(&plan.plan, &o, NULL, NULL, &job, &err));
+    enum leat_status status = leat_job_join(job, &err);
+    leat_job_free(job);
+    return status;
+}
+
+static const struct leat_job_options caught_up = {.until_caught_up = true};
+
+static void a_bounded_run_reads_all_and_ends(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("to be or");
+    add_line("not to be");
+    OK(run(caught_up));
+    CU_ASSERT_STRING_EQUAL(world.lines, "to be or\nnot to be\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(world.counts, "to=2\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(world.counts, "not=1\n"));
+    leat_arena_reset(&rows);
+}
+
+static void a_restart_goes_on_where_the_log_says(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    OK(run(caught_up));
+    add_line("two");
+    OK(run(caught_up));
+    CU_ASSERT_EQUAL(world.last_n, 1);
+    OK(run(caught_up)); /* nothing is left: no batch */
+    CU_ASSERT_EQUAL(world.last_n, 2);
+    CU_ASSERT_STRING_EQUAL(world.lines, "one\ntwo\n");
+    leat_arena_reset(&rows);
+}
+
+static void a_bounded_run_closes_windows(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4, .event_time = true, .window_ms = 1000000000});
+    add_line("5 a a");
+    OK(run(caught_up));
+    CU_ASSERT_STRING_EQUAL(world.lines, "5 a a\n");
+    CU_ASSERT_STRING_EQUAL(world.counts, "a=2\n");
+    leat_arena_reset(&rows);
+}
+
+static void once_is_one_batch(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    spec.batch.trigger.index = LEAT_TRIGGER_ONCE;
+    for (int i = 0; i < 500; i++)
+        add_line("x");
+    OK(run((struct leat_job_options){0}));
+    CU_ASSERT_STRING_EQUAL(world.counts, "x=500\n");
+    leat_arena_reset(&rows);
+}
+
+static void limits_cut_more_batches(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    spec.batch.max_records = 1;
+    spec.batch.max_bytes.bytes = 100;
+    for (int i = 0; i < 3000; i++)
+        add_line("x");
+    OK(run(caught_up));
+    size_t lines = strlen(world.lines);
+    CU_ASSERT_EQUAL(lines, 6000);
+    leat_arena_reset(&rows);
+}
+
+static void what_heals_is_waited_for_and_nothing_doubles(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    world.fail_writes = 2;
+    world.fail_opens = 1;
+    OK(run(caught_up));
+    CU_ASSERT_STRING_EQUAL(world.lines, "one\n");
+    CU_ASSERT_EQUAL(world.aborts, 2);
+    CU_ASSERT_EQUAL(world.opens, 1);
+    leat_arena_reset(&rows);
+}
+
+static void what_does_not_heal_ends_the_job_and_says_why(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    world.broken = true;
+    CU_ASSERT_EQUAL(run(caught_up), LEAT_E_BROKEN);
+    CU_ASSERT_STRING_EQUAL(err.text, "job 'test': sink 'lines': it is broken");
+    CU_ASSERT_STRING_EQUAL(world.lines, "");
+    world.broken = false;
+    OK(run(caught_up)); /* it comes again */
+    CU_ASSERT_STRING_EQUAL(world.lines, "one\n");
+    leat_arena_reset(&rows);
+}
+
+static void a_bad_record_ends_the_job_with_its_place(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("bad");
+    CU_ASSERT_EQUAL(run(caught_up), LEAT_E_DATA);
+    CU_ASSERT_STRING_EQUAL(err.text, "job 'test': memory: a bad line");
+    leat_arena_reset(&rows);
+}
+
+static void a_stop_ends_an_endless_job(void)
+{
+    struct leat_job_options o = {.threads = 2, .state_dir = state_dir};
+    struct leat_job_thread *job;
+
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    OK(leat_job_start(&plan.plan, &o, NULL, NULL, &job, &err));
+    leat_job_ask_stop(job);
+    leat_job_ask_stop(job);
+    OK(leat_job_join(job, &err));
+    leat_job_free(job);
+    CU_ASSERT(strlen(world.lines) == 0 || strcmp(world.lines, "one\n") == 0);
+    leat_arena_reset(&rows);
+}
+
+static void empty_batches_are_counted_where_the_plan_speaks_on_them(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4, .on_empty = true});
+    OK(run((struct leat_job_options){.until_batches = 3}));
+    OK(run((struct leat_job_options){.until_batches = 1}));
+    CU_ASSERT_EQUAL(world.last_n, 3);
+    leat_arena_reset(&rows);
+}
+
+/* The connector of that name sends its text and then waits for acknowledgements. */
+static void a_push_source_is_read_and_acknowledged(void)
+{
+    const struct leat_module *m = leat_module_find_source("memory");
+    struct leat_arena arena = {0};
+    struct leat_setting given[] = {{.name = LEAT_LIT("text"), .value = LEAT_LIT("to be\nor not\n")},
+                                   {.name = LEAT_LIT("count"), .value = LEAT_LIT("3")}};
+
+    if (!m || !m->push)
+        LEAT_SKIP("no push source of that name is built in");
+    make_plan(&(struct hand_options){.partitions = 4, .connector = m});
+    plan.sources[0].self = leat_arena_alloc(&arena, m->self_size);
+    OK(leat_opts_apply(m->opts, plan.sources[0].self, given, 2, &arena, &err));
+    OK(run((struct leat_job_options){.until_batches = 1}));
+    CU_ASSERT_STRING_EQUAL(world.lines, "to be\nor not\nto be\nor not\nto be\nor not\n");
+    leat_arena_reset(&arena);
+}
+
+/* Power fails at the 1st, 2nd, ... call of the file system: after a restart every line is there. */
+static void a_crash_at_every_call_loses_nothing(void)
+{
+    for (int k = 1; k < 60; k++) {
+        struct fault_fs fault;
+        fault_fs_init(&fault);
+        fault.fail_at = k;
+        fault.crash = true;
+        make_plan(&(struct hand_options){.partitions = 4});
+        spec.batch.max_records = 1;
+        spec.batch.max_bytes.bytes = 1;
+        for (int i = 0; i < 10; i++)
+            add_line("x");
+        enum leat_status status =
+            run((struct leat_job_options){.until_caught_up = true, .fs = &fault.fs});
+        fault_fs_power_off(&fault);
+        CU_ASSERT(status == LEAT_OK || fault.hit);
+        size_t before = strlen(world.lines);
+        OK(run(caught_up));
+        CU_ASSERT(strlen(world.lines) >= 20);          /* all ten */
+        CU_ASSERT(strlen(world.lines) <= before + 20); /* what was not logged comes again */
+        leat_arena_reset(&rows);
+        if (!fault.hit)
+            break;
+    }
+}
+
+LEAT_TESTS("job_thread", T(a_bounded_run_reads_all_and_ends),
+           T(a_restart_goes_on_where_the_log_says), T(a_bounded_run_closes_windows),
+           T(once_is_one_batch), T(limits_cut_more_batches),
+           T(what_heals_is_waited_for_and_nothing_doubles),
+           T(what_does_not_heal_ends_the_job_and_says_why),
+           T(a_bad_record_ends_the_job_with_its_place), T(a_stop_ends_an_endless_job),
+           T(empty_batches_are_counted_where_the_plan_speaks_on_them),
+           T(a_push_source_is_read_and_acknowledged), T(a_crash_at_every_call_loses_nothing))
