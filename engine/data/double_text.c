@@ -1,4 +1,4 @@
-#include "data/json.h"
+#include "data/json_scan.h"
 
 #include <inttypes.h>
 #include <locale.h>
@@ -10,9 +10,9 @@
 #define EXACT_POWER 22  /* 10^22 is the greatest power of ten that a double holds exactly */
 #define TWO_53      9007199254740992.0
 
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const double leat_scan_powers[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 /* --- text to double --- */
 
@@ -108,8 +108,8 @@ double leat_double_parse(struct leat_slice number)
      * numbers accurately", 1990). */
     if (mantissa > (uint64_t)TWO_53 || exponent < -EXACT_POWER || exponent > EXACT_POWER)
         return parse_slowly(number);
-    double value =
-        exponent < 0 ? (double)mantissa / powers[-exponent] : (double)mantissa * powers[exponent];
+    double value = exponent < 0 ? (double)mantissa / leat_scan_powers[-exponent]
+                                : (double)mantissa * leat_scan_powers[exponent];
     return negative ? -value : value;
 }
 
@@ -157,13 +157,13 @@ static bool short_decimal(double d, uint64_t *digits, int *exponent)
     if (!(d >= 1e-7 && d < 1e15))
         return false;
     if (d >= 1)
-        while (places < 14 && d < powers[14 - places])
+        while (places < 14 && d < leat_scan_powers[14 - places])
             places++;
     else
-        for (places = 15; places < 21 && d * powers[places + 1] < 1e15;)
+        for (places = 15; places < 21 && d * leat_scan_powers[places + 1] < 1e15;)
             places++;
-    uint64_t m = (uint64_t)(d * powers[places] + 0.5);
-    if ((double)m / powers[places] != d)
+    uint64_t m = (uint64_t)(d * leat_scan_powers[places] + 0.5);
+    if ((double)m / leat_scan_powers[places] != d)
         return false;
     while (places > 0 && m % 10 == 0) {
         bool four = places >= 4 && m % 10000 == 0;

@@ -181,6 +181,15 @@ static void learn(struct slot *slots, uint32_t at, const char *from, const char 
 static const char *read_value(struct reader *r, const struct node *node, const char *p,
                               uint32_t depth);
 
+static inline const char *skip(struct reader *r, const char *p, uint32_t depth)
+{
+    bool escaped;
+
+    if (p < r->s.end && *p == '"')
+        return leat_scan_string(&r->s, p, &escaped);
+    return leat_scan_skip(&r->s, p, depth);
+}
+
 /* p is behind the opening brace; `depth` is that of the values in it. */
 static const char *read_object(struct reader *r, const struct node *node, const char *p,
                                uint32_t depth)
@@ -204,7 +213,10 @@ static const char *read_object(struct reader *r, const struct node *node, const 
             if (slots)
                 learn(slots, at, from, p, child);
         }
-        p = child ? read_value(r, child, p, depth) : leat_scan_skip(&r->s, p, depth);
+        if (child)
+            p = read_value(r, child, p, depth);
+        else
+            p = skip(r, p, depth);
     }
     return NULL;
 }
@@ -222,7 +234,7 @@ static const char *read_braces(struct reader *r, const struct node *node, const 
 
     if (depth == LEAT_JSON_DEPTH)
         return leat_scan_fail(&r->s, p, "nested too deeply");
-    if (node->children) {
+    if (node->children || (depth == 0 && r->order)) { /* so learnt names make checking cheaper */
         put_below(r, node, leat_value_fail(LEAT_V_ABSENT, ""));
         behind = read_object(r, node, p + 1, depth + 1);
     } else {
@@ -254,7 +266,10 @@ static const char *read_value(struct reader *r, const struct node *node, const c
             return no_memory(r, p);
         p = behind;
     } else {
-        p = leat_scan_value(&r->s, p, depth, false, r->arena, &v);
+        if (p < r->s.end && (*p == '-' || (unsigned char)(*p - '0') < 10))
+            p = leat_scan_number(&r->s, p, &v);
+        else
+            p = leat_scan_value(&r->s, p, depth, false, r->arena, &v);
         if (!p)
             return NULL;
     }

@@ -219,6 +219,51 @@ static struct leat_value real(struct leat_slice number)
     return leat_double(d);
 }
 
+/* Behind the digits of an exponent, p is at its 'e'. */
+static const char *scan_exponent(struct leat_scan *s, const char *p)
+{
+    p++;
+    if (p < s->end && (*p == '+' || *p == '-'))
+        p++;
+    if (!is_digit(s, p))
+        return leat_scan_fail(s, p, "a number without digits in its exponent");
+    while (is_digit(s, p))
+        p++;
+    return p;
+}
+
+/* p is at the point or the exponent of a number that begins at `begin`; `u` are the digits before.
+ */
+static const char *scan_real(struct leat_scan *s, const char *begin, const char *p, uint64_t u,
+                             struct leat_value *v)
+{
+    const char *fraction = p;
+
+    if (*p == '.') {
+        for (fraction = ++p; is_digit(s, p); p++)
+            u = u * 10 + (uint64_t)(*p - '0');
+        if (p == fraction)
+            return leat_scan_fail(s, p, "a number without digits behind the point");
+    }
+    bool is_short = p - begin <= 16; /* so at most 15 digits, which is exact: one rounding only */
+    size_t places = (size_t)(p - fraction);
+    if (p < s->end && (*p == 'e' || *p == 'E')) {
+        is_short = false;
+        p = scan_exponent(s, p);
+        if (!p)
+            return NULL;
+    }
+    if (!v)
+        return p;
+    if (is_short) {
+        double d = (double)u / leat_scan_powers[places];
+        *v = leat_double(*begin == '-' ? -d : d);
+    } else {
+        *v = real((struct leat_slice){begin, (size_t)(p - begin)});
+    }
+    return p;
+}
+
 const char *leat_scan_number(struct leat_scan *s, const char *p, struct leat_value *v)
 {
     const char *begin = p;
@@ -238,29 +283,10 @@ const char *leat_scan_number(struct leat_scan *s, const char *p, struct leat_val
         return leat_scan_fail(s, p, "a number without digits");
     if (*digits == '0' && p - digits > 1)
         return leat_scan_fail(s, digits, "a number that begins with 0");
-    if (p == s->end || (*p != '.' && *p != 'e' && *p != 'E')) {
-        if (v)
-            *v = integer(u, negative, too_big);
-        return p;
-    }
-    if (*p == '.') {
-        const char *fraction = ++p;
-        while (is_digit(s, p))
-            p++;
-        if (p == fraction)
-            return leat_scan_fail(s, p, "a number without digits behind the point");
-    }
-    if (p < s->end && (*p == 'e' || *p == 'E')) {
-        p++;
-        if (p < s->end && (*p == '+' || *p == '-'))
-            p++;
-        if (!is_digit(s, p))
-            return leat_scan_fail(s, p, "a number without digits in its exponent");
-        while (is_digit(s, p))
-            p++;
-    }
+    if (p < s->end && (*p == '.' || *p == 'e' || *p == 'E'))
+        return scan_real(s, begin, p, u, v);
     if (v)
-        *v = real((struct leat_slice){begin, (size_t)(p - begin)});
+        *v = integer(u, negative, too_big);
     return p;
 }
 

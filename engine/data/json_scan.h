@@ -22,6 +22,8 @@ struct leat_scan {
     bool no_memory;  /* that was the reason */
 };
 
+extern const double leat_scan_powers[23]; /* of ten: those that a double holds exactly */
+
 /* Notes the failure; returns NULL. */
 const char *leat_scan_fail(struct leat_scan *s, const char *at, const char *why);
 
