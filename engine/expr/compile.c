@@ -73,7 +73,16 @@ static struct op *op_of_column(struct compiler *cc, uint32_t column, bool maybe)
 }
 
 /* Evaluate an operation that depends on no row. */
-const struct op *compiler_fold(struct compiler *cc, const struct op *op)
+/* A constant that is an error, where nothing absorbs it: every row would fail. */
+static void say_failure(struct compiler *cc, struct leat_value v, const struct ast *n)
+{
+    if (v.tag != LEAT_ERROR || cc->guarded || cc->c->unchecked || !n)
+        return;
+    ast_error(cc->source, n->at, n->len, "%.*s", LEAT_FMT(leat_value_text(v)));
+    cc->failed = true;
+}
+
+const struct op *compiler_fold(struct compiler *cc, const struct op *op, const struct ast *n)
 {
     if (!op || !op->constant || op->kind == OP_CONSTANT)
         return op;
@@ -86,7 +95,9 @@ const struct op *compiler_fold(struct compiler *cc, const struct op *op)
         leat_arena_reset(&cc->scratch);
         if (cc->eval->steps > 0 && no_memory)
             return out_of_memory(cc);
-        return op_of_constant(cc, leat_value_fail(LEAT_V_BUDGET, "a constant that is too big"));
+        v = leat_value_fail(LEAT_V_BUDGET, "a constant that is too big");
+        say_failure(cc, v, n);
+        return op_of_constant(cc, v);
     }
     uint8_t flags = v.flags & (OPT_SOME | OPT_NONE);
     v = leat_value_copy(op_plain(v), cc->source->arena);
@@ -94,6 +105,7 @@ const struct op *compiler_fold(struct compiler *cc, const struct op *op)
         return out_of_memory(cc);
     v.flags |= flags;
     leat_arena_reset(&cc->scratch);
+    say_failure(cc, v, n);
     struct op *folded = op_of_constant(cc, v);
     if (folded)
         folded->optional = op->optional;
@@ -102,30 +114,53 @@ const struct op *compiler_fold(struct compiler *cc, const struct op *op)
 
 static const struct op *build(struct compiler *cc, const struct ast *n);
 
-/* Operands: where one depends on a row, the constants beside it are computed now. */
-static struct op *with_args(struct compiler *cc, struct op *op, const struct ast *first)
+/* The names of variables, which stand first among a macro's arguments, are no operands. */
+static bool is_variable(const struct ast *n, uint32_t at)
+{
+    return n->meaning == AST_MEANS_MACRO && at >= n->member && at < n->member + n->macro->vars;
+}
+
+/* What may hide an error of its operands, or not evaluate them. */
+static bool guards(const struct ast *n)
+{
+    return n->kind == AST_AND || n->kind == AST_OR || n->kind == AST_CONDITION ||
+           n->meaning == AST_MEANS_MACRO;
+}
+
+/* Builds n's operands. Where one depends on a row, the constants beside it are computed now. */
+static struct op *with_args(struct compiler *cc, struct op *op, const struct ast *n)
 {
     const struct op **args = op ? (const struct op **)(uintptr_t)op->args : NULL;
-    uint32_t i = 0;
+    uint32_t i = 0, at = 0;
 
     if (!op)
         return NULL;
-    op->constant = true;
-    for (const struct ast *child = first; child; child = child->next, i++) {
+    cc->guarded += guards(n);
+    op->constant = n->meaning != AST_MEANS_MACRO || n->macro->vars == 0;
+    for (const struct ast *child = n->first; child; child = child->next) {
+        if (is_variable(n, at++))
+            continue;
         args[i] = build(cc, child);
         if (!args[i])
             return NULL;
         op->constant = op->constant && args[i]->constant;
+        i++;
     }
-    for (i = 0; !op->constant && i < op->count; i++)
-        if (!(args[i] = compiler_fold(cc, args[i])))
+    i = at = 0;
+    for (const struct ast *child = n->first; child && !op->constant; child = child->next) {
+        if (is_variable(n, at++))
+            continue;
+        args[i] = compiler_fold(cc, args[i], child);
+        if (!args[i++])
             return NULL;
+    }
+    cc->guarded -= guards(n);
     return op;
 }
 
 static struct op *build_children(struct compiler *cc, op_run *run, const struct ast *n)
 {
-    return with_args(cc, op_new(cc, run, n->count), n->first);
+    return with_args(cc, op_new(cc, run, n->count), n);
 }
 
 static op_run *binary_run(enum ast_operator operator)
@@ -194,7 +229,7 @@ static struct op *build_function(struct compiler *cc, const struct ast *n)
     op->function = f;
     if (!f->prepare || f->constant_arg >= n->count || !op->args[f->constant_arg]->constant)
         return op;
-    const struct op *constant = compiler_fold(cc, op->args[f->constant_arg]);
+    const struct op *constant = compiler_fold(cc, op->args[f->constant_arg], NULL);
     if (!constant || constant->value.tag == LEAT_ERROR)
         return constant ? op : NULL;
     ((const struct op **)(uintptr_t)op->args)[f->constant_arg] = constant;
@@ -244,29 +279,15 @@ static struct op *build_macro(struct compiler *cc, const struct ast *n)
 {
     const struct ast_macro *m = n->macro;
     struct op *op = op_new(cc, macro_run(m->kind), n->count - m->vars);
-    const struct op **args = op ? (const struct op **)(uintptr_t)op->args : NULL;
-    uint32_t i = 0, at = 0;
 
     if (!op)
         return NULL;
-    op->constant = m->vars == 0;
     op->slot = n->slot;
     op->both = m->vars == 2;
     op->name = leat_slice_str(m->name);
     if (m->kind == MACRO_OPTIONAL_NONE)
         op->value.flags = OPT_NONE;
-    for (const struct ast *child = n->first; child; child = child->next, at++) {
-        if (at >= n->member && at < n->member + m->vars)
-            continue;
-        if (!(args[i] = build(cc, child)))
-            return NULL;
-        op->constant = op->constant && args[i]->constant;
-        i++;
-    }
-    for (i = 0; !op->constant && i < op->count; i++)
-        if (!(args[i] = compiler_fold(cc, args[i])))
-            return NULL;
-    return op;
+    return with_args(cc, op, n);
 }
 
 static struct op *build_kind(struct compiler *cc, const struct ast *n)
@@ -343,7 +364,7 @@ bool compiler_begin(struct compiler *cc, const struct leat_compile *c,
 
 const struct op *compiler_build(struct compiler *cc, const struct ast *n)
 {
-    return compiler_fold(cc, build(cc, n));
+    return compiler_fold(cc, build(cc, n), n);
 }
 
 struct leat_program *compiler_end(struct compiler *cc, const struct op *root,

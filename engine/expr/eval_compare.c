@@ -89,6 +89,8 @@ static int compare_slow(struct leat_value a, struct leat_value b)
             return leat_bool(a.as.i sign b.as.i);                                                  \
         if (a.tag == LEAT_DOUBLE && b.tag == LEAT_DOUBLE)                                          \
             return leat_bool(a.as.d sign b.as.d);                                                  \
+        if (a.tag == LEAT_DOUBLE && b.tag == LEAT_INT)                                             \
+            return leat_bool(a.as.d sign(double) b.as.i);                                          \
         if (a.tag == LEAT_ERROR)                                                                   \
             return a;                                                                              \
         if (b.tag == LEAT_ERROR)                                                                   \

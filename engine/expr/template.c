@@ -253,7 +253,7 @@ static const struct leat_program *build(struct template *t)
         op->constant = op->constant && args[i] && args[i]->constant;
     }
     parts[t->count] = leat_bytes_slice(&t->text);
-    const struct op *root = cc.failed ? NULL : compiler_fold(&cc, op);
+    const struct op *root = cc.failed ? NULL : compiler_fold(&cc, op, NULL);
     return compiler_end(&cc, root, type_kind(LEAT_T_STRING), t->node->text);
 }
 

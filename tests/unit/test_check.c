@@ -96,6 +96,20 @@ static void types_that_do_not_fit_are_told(void)
     expression_fini(&e);
 }
 
+static void constants_that_always_fail_are_told(void)
+{
+    begin();
+    WRONG("amount > double('x')", "the text is no double", "");
+    WRONG("n + 1 / 0", "division by zero", "");
+    WRONG("[1, 2][5] + n", "index 5 is outside a list of 2", "");
+    CU_ASSERT_STRING_EQUAL(expression_text(&e, "try(double('x'), 1.0)"), "1.0");
+    CU_ASSERT_STRING_EQUAL(expression_text(&e, "n == 1 || 1 / 0 == 1"), "true");
+    CU_ASSERT_STRING_EQUAL(expression_text(&e, "n == 1 ? 2 : 1 / 0"), "2");
+    CU_ASSERT_STRING_EQUAL(expression_text(&e, "[].map(x, 1 / 0)"), "[]");
+    CU_ASSERT_STRING_EQUAL(expression_text(&e, "cel.bind(x, 1 / 0, n)"), "1");
+    expression_fini(&e);
+}
+
 static void several_mistakes_are_told_at_once(void)
 {
     begin();
@@ -238,7 +252,7 @@ static void a_list_is_no_expression(void)
 }
 
 LEAT_TESTS("check", T(unknown_names_are_told_with_the_nearest), T(types_that_do_not_fit_are_told),
-           T(several_mistakes_are_told_at_once), T(types_are_inferred),
-           T(names_that_are_no_identifiers_are_indexes), T(a_program_says_what_it_is),
-           T(aggregates_are_handed_over_with_their_arguments),
+           T(constants_that_always_fail_are_told), T(several_mistakes_are_told_at_once),
+           T(types_are_inferred), T(names_that_are_no_identifiers_are_indexes),
+           T(a_program_says_what_it_is), T(aggregates_are_handed_over_with_their_arguments),
            T(functions_macros_and_operators_are_documented), T(a_list_is_no_expression))

@@ -78,8 +78,8 @@ static void what_cannot_be_computed_says_why(void)
     IS("n % 0", "error: remainder of a division by zero");
     IS("amount + dyn('x')", "error: no such overload: int + string");
     IS("coupon", "error: no such field 'coupon'");
-    IS("{'a': 1}.b", "error: no such field 'b'");
-    IS("{'a': 1}['b']", "error: no such key: 'b'");
+    IS("{'a': 1}.b", "refused: no such field 'b'");
+    IS("{'a': 1}['b']", "refused: no such key: 'b'");
     IS("[1][n]", "error: index 7 is outside a list of 1");
     IS("amount.x", "error: a value of type int has no field 'x'");
     IS("!amount", "error: no such overload: ! with int");
@@ -142,7 +142,7 @@ static void optionals_carry_what_may_be_absent(void)
     IS("{'a': null}.?b.hasValue()", "false");
     IS("[1, 2][?5].orValue(9)", "9");
     IS("[1, 2][?1].value()", "2");
-    IS("[][?0].value()", "error: the optional is empty");
+    IS("[][?0].value()", "refused: the optional is empty");
     IS("optional.none().or(optional.of(3)).value()", "3");
     IS("optional.ofNonZeroValue('').hasValue()", "false");
     IS("optional.of(4).optMap(x, x * 2).orValue(0)", "8");
@@ -219,13 +219,13 @@ static void text_functions_of_the_language_work(void)
     IS("size('πέντε') + size(b'abc') + size({}) + [1].size()", "9");
     IS("string(1.5) + string(2.0) + string(7u) + string(true) + string(b'x')", "\"1.527truex\"");
     IS("int('-9223372036854775808')", "-9223372036854775808");
-    IS("int('9223372036854775808')", "error: the text is no int");
-    IS("int(1e19)", "error: the number is out of range");
-    IS("uint(-1)", "error: the number is out of range");
+    IS("int('9223372036854775808')", "refused: the text is no int");
+    IS("int(1e19)", "refused: the number is out of range");
+    IS("uint(-1)", "refused: the number is out of range");
     IS("double('-12.5e1')", "-125.0");
-    IS("double('x')", "error: the text is no double");
+    IS("double('x')", "refused: the text is no double");
     IS("bool('False')", "false");
-    IS("string(b'\\xff')", "error: the bytes are no UTF-8");
+    IS("string(b'\\xff')", "refused: the bytes are no UTF-8");
     IS("type(n) == int && type(type(1)) == type && type(nothing) == null_type", "true");
     end();
 }
