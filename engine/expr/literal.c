@@ -219,7 +219,7 @@ static size_t unescape(struct leat_slice in, bool bytes, char *out, size_t *writ
     static const char letters[] = "abfnrtv\\?\"'`";
     static const char meanings[] = "\a\b\f\n\r\t\v\\?\"'`";
     const char *simple = in.len && *in.ptr ? strchr(letters, *in.ptr) : NULL;
-    unsigned base;
+    unsigned base = 0;
     uint32_t code = 0;
 
     *written = 1;
