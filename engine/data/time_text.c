@@ -21,6 +21,13 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+static int64_t floor_rest(int64_t a, int64_t b)
+{
+    int64_t rest = a % b;
+
+    return rest < 0 ? rest + b : rest;
+}
+
 int64_t leat_civil_days(int64_t year, uint32_t month, int64_t day)
 {
     int64_t y = year - (month <= 2);
@@ -41,7 +48,7 @@ int64_t leat_civil_seconds(const struct leat_civil *c)
 struct leat_civil leat_civil_from_seconds(int64_t seconds, uint32_t nanos)
 {
     int64_t days = floor_div(seconds, DAY_SECONDS);
-    uint32_t rest = (uint32_t)(seconds - days * DAY_SECONDS);
+    uint32_t rest = (uint32_t)floor_rest(seconds, DAY_SECONDS);
     int64_t z = days + DAYS_TO_1970;
     int64_t era = floor_div(z, ERA_DAYS);
     int64_t doe = z - era * ERA_DAYS;
@@ -63,7 +70,7 @@ struct leat_civil leat_civil_from_seconds(int64_t seconds, uint32_t nanos)
 
 uint32_t leat_civil_weekday(int64_t days)
 {
-    return (uint32_t)(days - floor_div(days + 4, 7) * 7 + 4); /* 1970-01-01 was a Thursday */
+    return (uint32_t)floor_rest(days + 4, 7); /* 1970-01-01 was a Thursday */
 }
 
 uint32_t leat_civil_yearday(const struct leat_civil *c)
@@ -97,7 +104,7 @@ struct leat_value leat_timestamp(int64_t seconds, int64_t nanos)
         seconds > LEAT_TIME_MAX)
         return leat_value_fail(LEAT_V_OVERFLOW, "a time outside the years 1 to 9999");
     return (struct leat_value){
-        .tag = LEAT_TIMESTAMP, .len = (uint32_t)(nanos - carry * NANOS), .as.i = seconds};
+        .tag = LEAT_TIMESTAMP, .len = (uint32_t)floor_rest(nanos, NANOS), .as.i = seconds};
 }
 
 static struct leat_value duration_of_nanos(wide total)
@@ -105,8 +112,8 @@ static struct leat_value duration_of_nanos(wide total)
     if (total > INT64_MAX || total < INT64_MIN)
         return leat_value_fail(LEAT_V_OVERFLOW, "a duration of more than 292 years");
     int64_t seconds = floor_div((int64_t)total, NANOS);
-    return (struct leat_value){
-        .tag = LEAT_DURATION, .len = (uint32_t)((int64_t)total - seconds * NANOS), .as.i = seconds};
+    uint32_t nanos = (uint32_t)floor_rest((int64_t)total, NANOS);
+    return (struct leat_value){.tag = LEAT_DURATION, .len = nanos, .as.i = seconds};
 }
 
 static wide nanos_of(struct leat_value v)
@@ -146,9 +153,7 @@ int64_t leat_timestamp_millis(struct leat_value t)
 
 struct leat_value leat_timestamp_from_millis(int64_t millis)
 {
-    int64_t seconds = floor_div(millis, 1000);
-
-    return leat_timestamp(seconds, (millis - seconds * 1000) * 1000000);
+    return leat_timestamp(floor_div(millis, 1000), floor_rest(millis, 1000) * 1000000);
 }
 
 /* Exactly `digits` digits from the front of *from. */

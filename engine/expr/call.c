@@ -110,7 +110,7 @@ const struct leat_zone *call_zone(struct leat_call *call, const struct leat_valu
         return NULL;
     const struct leat_zone *z = leat_zones_find(zones, leat_value_text(args[index]), &reason);
     if (!z)
-        *why = call_wrong(reason);
+        *why = reason ? call_wrong(reason) : call_full();
     return z;
 }
 

@@ -31,9 +31,8 @@ static const void *prepare(struct leat_value constant, struct leat_arena *arena,
     struct leat_regex *re = leat_regex_new(leat_value_text(constant), text);
     if (re && leat_arena_on_reset(arena, free_prepared, re))
         return re;
-    struct leat_slice copy =
-        re ? LEAT_LIT("out of memory") : leat_arena_copy(arena, leat_slice_str(text));
-    *why = copy.ptr ? copy.ptr : "out of memory";
+    /* out of memory: not a mistake of the file, so it is tried again with the first row */
+    *why = re || !text[0] ? NULL : leat_arena_copy(arena, leat_slice_str(text)).ptr;
     leat_regex_free(re);
     return NULL;
 }
@@ -55,7 +54,7 @@ static bool start(struct search *s, struct leat_call *call, const struct leat_va
                                : leat_regex_find(s->scratch, leat_value_text(args[1]), &why);
     if (!s->re && !s->why.tag) {
         struct leat_slice copy = leat_arena_copy(call->arena, leat_slice_str(why));
-        s->why = copy.ptr ? call_wrong(copy.ptr) : call_full();
+        s->why = copy.ptr && why[0] ? call_wrong(copy.ptr) : call_full();
     }
     s->subject = leat_value_text(args[0]); /* read only when re is there, so it is text */
     return s->re != NULL;

@@ -98,9 +98,11 @@ static struct leat_value from_unit(struct leat_value v, int64_t units_of_second)
                    ? leat_value_fail(LEAT_V_SYNTAX, "the text is no int")
                    : call_refuse("no such overload: fromMillis(), fromMicros(), fromNanos() take "
                                  "an int, or text of one");
-    int64_t seconds = i / units_of_second - (i % units_of_second < 0);
-    return leat_timestamp(seconds,
-                          (i - seconds * units_of_second) * (NANOS_OF_SECOND / units_of_second));
+    int64_t rest = i % units_of_second;
+    int64_t seconds = i / units_of_second - (rest < 0);
+    if (rest < 0)
+        rest += units_of_second;
+    return leat_timestamp(seconds, rest * (NANOS_OF_SECOND / units_of_second));
 }
 
 static struct leat_value call_from_millis(struct leat_call *call, const struct leat_value *args,

@@ -72,7 +72,7 @@ static pcre2_code *compile(struct leat_slice pattern, pcre2_general_context *gen
     PCRE2_SIZE at;
     int error;
 
-    snprintf(why, LEAT_REGEX_WHY_BYTES, "out of memory");
+    why[0] = 0;
     if (!context)
         return NULL;
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
@@ -118,7 +118,7 @@ struct leat_regex *leat_regex_new(struct leat_slice pattern, char why[LEAT_REGEX
                  LEAT_REGEX_PATTERN_MAX);
         return NULL;
     }
-    snprintf(why, LEAT_REGEX_WHY_BYTES, "out of memory");
+    why[0] = 0;
     char *into = leat_mem_alloc(pattern.len * 4 + 1);
     pcre2_general_context *general = pcre2_general_context_create(take_memory, give_memory, NULL);
     if (into && general) {
@@ -219,8 +219,7 @@ const struct leat_regex *leat_regex_find(struct leat_regex_scratch *s, struct le
     bool is_short = pattern.len <= LEAT_REGEX_PATTERN_MAX;
     char *copy = is_short ? leat_mem_alloc(pattern.len + 1) : NULL;
     if (!copy) { /* not kept */
-        snprintf(s->why, sizeof s->why, "%s",
-                 is_short ? "out of memory" : "the regular expression is too long");
+        snprintf(s->why, sizeof s->why, "%s", is_short ? "" : "the regular expression is too long");
         *why = s->why;
         return NULL;
     }
@@ -229,7 +228,11 @@ const struct leat_regex *leat_regex_find(struct leat_regex_scratch *s, struct le
     k->len = pattern.len;
     k->re = leat_regex_new(pattern, k->why);
     *why = k->why;
-    return k->re;
+    if (k->re || k->why[0])
+        return k->re;
+    forget(k); /* out of memory: another time there may be some */
+    *why = "";
+    return NULL;
 }
 
 enum leat_regex_result leat_regex_match(const struct leat_regex *re, struct leat_regex_scratch *s,

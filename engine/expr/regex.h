@@ -22,7 +22,7 @@
 struct leat_regex;
 struct leat_regex_scratch;
 
-/* NULL: `why` says what is wrong with the pattern. */
+/* NULL: `why` says what is wrong with the pattern; empty: out of memory. */
 struct leat_regex *leat_regex_new(struct leat_slice pattern, char why[LEAT_REGEX_WHY_BYTES]);
 void leat_regex_free(struct leat_regex *re);
 uint32_t leat_regex_groups(const struct leat_regex *re); /* without the whole match, which is 0 */
@@ -32,8 +32,8 @@ struct leat_regex_scratch *leat_regex_scratch_new(void); /* NULL: out of memory 
 void leat_regex_scratch_free(struct leat_regex_scratch *s);
 
 /* Patterns that only a record's data names: a few dozen are kept, mistakes too. NULL: *why says
- * what is wrong, until the next call. The expression is valid until as many others were asked for
- * as are kept (16 at least). */
+ * what is wrong, until the next call; empty: out of memory. The expression is valid until as many
+ * others were asked for as are kept (16 at least). */
 const struct leat_regex *leat_regex_find(struct leat_regex_scratch *s, struct leat_slice pattern,
                                          const char **why);
 

@@ -91,13 +91,15 @@ static int64_t time_at(const char *p, size_t bytes)
 }
 
 static bool read_transitions(struct leat_zone *z, const struct header *h, size_t bytes,
-                             const char *body, struct leat_arena *arena)
+                             const char *body, struct leat_arena *arena, const char **why)
 {
     int64_t *at = leat_arena_array(arena, h->transitions + 1, sizeof *at);
     uint8_t *type_of = leat_arena_array(arena, h->transitions + 1, 1);
 
-    if (!at || !type_of)
+    if (!at || !type_of) {
+        *why = NULL;
         return false;
+    }
     memcpy(type_of, body + h->transitions * bytes, h->transitions);
     for (uint32_t i = 0; i < h->transitions; i++) {
         at[i] = time_at(body + i * bytes, bytes);
@@ -111,13 +113,15 @@ static bool read_transitions(struct leat_zone *z, const struct header *h, size_t
 }
 
 static bool read_types(struct leat_zone *z, const struct header *h, const char *body,
-                       struct leat_arena *arena)
+                       struct leat_arena *arena, const char **why)
 {
     struct zone_type *types = leat_arena_array(arena, h->types, sizeof *types);
     char *chars = leat_arena_alloc(arena, h->chars + 1); /* zeroed: ends the last one */
 
-    if (!types || !chars)
+    if (!types || !chars) {
+        *why = NULL;
         return false;
+    }
     for (uint32_t i = 0; i < h->types; i++) {
         uint32_t offset;
         memcpy(&offset, body + i * 6, 4);
@@ -155,7 +159,7 @@ const struct leat_zone *leat_zone_read(struct leat_slice tzif, struct leat_arena
     struct header h;
     size_t bytes = 4;
 
-    *why = "out of memory";
+    *why = NULL;
     if (!z)
         return NULL;
     *why = "its zone file is damaged";
@@ -173,7 +177,8 @@ const struct leat_zone *leat_zone_read(struct leat_slice tzif, struct leat_arena
         return NULL;
     }
     const char *types = tzif.ptr + h.transitions * (bytes + 1);
-    if (!read_transitions(z, &h, bytes, tzif.ptr, arena) || !read_types(z, &h, types, arena))
+    if (!read_transitions(z, &h, bytes, tzif.ptr, arena, why) ||
+        !read_types(z, &h, types, arena, why))
         return NULL;
     size_t body = body_bytes(&h, bytes);
     if (bytes == 8 && !read_foot(z, (struct leat_slice){tzif.ptr + body, tzif.len - body}))
@@ -235,7 +240,7 @@ static const struct leat_zone *open_file(struct leat_slice name, struct leat_are
         return NULL;
     }
     char *bytes = leat_mem_alloc((size_t)info.st_size + 1);
-    *why = "out of memory";
+    *why = NULL;
     if (bytes) {
         size_t len = read_all(fd, bytes, (size_t)info.st_size);
         z = leat_zone_read((struct leat_slice){bytes, len}, arena, why);
@@ -254,7 +259,7 @@ const struct leat_zone *leat_zone_open(struct leat_slice name, struct leat_arena
         return &leat_zone_utc;
     if (leat_offset_parse(name, &offset)) {
         struct leat_zone *z = leat_arena_alloc(arena, sizeof *z);
-        *why = "out of memory";
+        *why = NULL;
         if (z)
             *z = (struct leat_zone){.has_rule = true, .rule.offset = offset};
         return z;
@@ -342,8 +347,9 @@ const struct leat_zone *leat_zones_find(struct leat_zones *zones, struct leat_sl
     leat_arena_reset(&k->arena);
     memcpy(k->name, name.ptr, name.len);
     k->len = name.len;
-    k->why = NULL;
     k->zone = leat_zone_open(name, &k->arena, &k->why);
     *why = k->why;
+    if (!k->zone && !k->why) /* out of memory: another time there may be some */
+        k->len = 0;
     return k->zone;
 }

@@ -19,7 +19,8 @@ struct leat_zone;
 extern const struct leat_zone leat_zone_utc;
 
 /* "UTC", "Z", an offset or a name ("Europe/Paris"). What is made lives in arena. NULL: *why says
- * what is wrong (constant text). Reads a file: for plans and caches, not for each record. */
+ * what is wrong (constant text; NULL: out of memory). Reads a file: for plans and caches, not for
+ * each record. */
 const struct leat_zone *leat_zone_open(struct leat_slice name, struct leat_arena *arena,
                                        const char **why);
 /* The same from a zone file's bytes, which are not needed afterwards. */
@@ -38,7 +39,8 @@ int64_t leat_zone_to_utc(const struct leat_zone *z, int64_t local);
 struct leat_zones;
 struct leat_zones *leat_zones_new(void); /* NULL: out of memory */
 void leat_zones_free(struct leat_zones *zones);
-/* Valid until as many other names were asked for as are kept (16 at least). NULL: see *why. */
+/* Valid until as many other names were asked for as are kept (16 at least). NULL: see *why, as
+ * above. */
 const struct leat_zone *leat_zones_find(struct leat_zones *zones, struct leat_slice name,
                                         const char **why);
 

@@ -183,6 +183,8 @@ static void milliseconds_round_down(void)
     CU_ASSERT_EQUAL(leat_timestamp_millis(leat_timestamp_from_millis(1234567890123)),
                     1234567890123);
     CU_ASSERT(failed(leat_timestamp_from_millis(INT64_MAX), LEAT_V_OVERFLOW));
+    CU_ASSERT(failed(leat_timestamp_from_millis(INT64_MIN), LEAT_V_OVERFLOW));
+    CU_ASSERT(failed(leat_timestamp(INT64_MIN, INT64_MIN), LEAT_V_OVERFLOW));
 }
 
 static void offsets_are_read_and_written(void)
