@@ -177,6 +177,8 @@ enum leat_status leat_compressor_write(struct leat_compressor *c, struct leat_sl
 
     if (text.len == 0 && (!end || !c->is_open))
         return LEAT_OK;
+    if (!text.ptr)
+        text.ptr = "";
     switch (c->kind) {
     case LEAT_COMPRESSION_NONE:
         for (size_t n; text.len && status == LEAT_OK; text.ptr += n, text.len -= n) {

@@ -75,7 +75,8 @@ static enum leat_status read_back(enum leat_compression kind, struct leat_slice 
 
 static void what_is_compressed_comes_back(void)
 {
-    for (int kind = LEAT_COMPRESSION_NONE; kind <= LEAT_COMPRESSION_LZ4; kind++) {
+    for (int k = LEAT_COMPRESSION_NONE; k <= LEAT_COMPRESSION_LZ4; k++) {
+        enum leat_compression kind = (enum leat_compression)k;
         for (size_t len = 0; len <= 400000; len = len * 7 + 1) {
             struct leat_slice text = sample(len), bytes = compressed(kind, text);
             const size_t pieces[] = {1 << 20, 65536, 1009, 1};
@@ -93,7 +94,8 @@ static void what_is_compressed_comes_back(void)
 
 static void a_cut_or_damaged_stream_is_noticed(void)
 {
-    for (int kind = LEAT_COMPRESSION_GZIP; kind <= LEAT_COMPRESSION_LZ4; kind++) {
+    for (int k = LEAT_COMPRESSION_GZIP; k <= LEAT_COMPRESSION_LZ4; k++) {
+        enum leat_compression kind = (enum leat_compression)k;
         struct leat_slice bytes = compressed(kind, sample(5000));
         for (size_t cut = 1; cut < bytes.len; cut += 13) {
             struct leat_bytes back = {.arena = &arena};
