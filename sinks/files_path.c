@@ -57,7 +57,7 @@ static enum leat_status scan_template(struct leat_slice path, struct scan *s,
             continue;
         }
         s->slashes += path.ptr[i] == '/' && (s->has_file || s->has_expression);
-        i += (path.ptr[i] == '{' || path.ptr[i] == '}') && doubled;
+        i += path.ptr[i] == '{' && doubled;
         leat_bytes_put(&s->rendered, &path.ptr[i], 1);
     }
     return LEAT_OK;
