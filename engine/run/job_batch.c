@@ -135,6 +135,7 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
                               .clock_ms = job->now_ms};
 
     leat_arena_recycle(&slot->arena, LISTS_KEEP);
+    leat_job_tables_turn(job);
     slot->began_ms = leat_clock_monotonic_ms(job->options.clock);
     slot->flow = leat_flow_begin(job->flow, &info);
     if (!slot->flow)

@@ -320,7 +320,8 @@ static enum leat_status init(struct leat_job_thread *job, struct leat_error *err
         return err->status;
     configure(job);
     if (leat_flow_new(job->plan, threads, &job->work, &job->flow, err) != LEAT_OK ||
-        leat_job_sources_init(job, err) != LEAT_OK || leat_job_batches_init(job, err) != LEAT_OK)
+        leat_job_tables_init(job, err) != LEAT_OK || leat_job_sources_init(job, err) != LEAT_OK ||
+        leat_job_batches_init(job, err) != LEAT_OK)
         return err->status;
     if (has_windows(job->plan))
         leat_info(&job->lines, "what open windows hold is in memory only: a stop loses it");
@@ -351,6 +352,7 @@ static void *job_main(void *arg)
     drain(job);
     leat_flow_free(job->flow);
     job->flow = NULL;
+    leat_job_tables_fini(job);
     leat_job_log_close(job->log);
     job->log = NULL;
     if (job->ended)

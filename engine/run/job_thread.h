@@ -4,12 +4,14 @@
  *     job_thread.c  the loop: messages become events, events actions
  *     job_source.c  sources: opening, partitions, fetches, push threads
  *     job_batch.c   batches: run, prepare, log, finish
+ *     job_table.c   reference tables: loaded at the start, read again when the file changes
  *
  * Thread: everything here belongs to the job thread, except where said.
  */
 #ifndef LEAT_RUN_JOB_THREAD_H
 #define LEAT_RUN_JOB_THREAD_H
 
+#include "op/lookup.h"
 #include "run/batch.h"
 #include "run/inbox.h"
 #include "run/job.h"
@@ -60,6 +62,14 @@ struct leat_job_source {
     bool has_inbox, has_thread;
 };
 
+struct leat_job_table {
+    struct leat_lookup_table *rows;
+    int64_t look_ms;    /* when to look at the file again; LEAT_JOB_NEVER */
+    int64_t changed_ns; /* the file's time when it was read */
+    int64_t file_bytes;
+    bool said; /* that it cannot be read */
+};
+
 struct leat_job_slot {
     struct leat_flow_batch *flow;
     struct leat_arena arena; /* of the lists below */
@@ -101,6 +111,8 @@ struct leat_job_thread {
     struct leat_job_source *sources;
     struct leat_job_source_part **parts;
     struct leat_job_fetch *free_fetches;
+    struct leat_job_table *tables;
+    const struct leat_lookup_table **table_rows; /* what batches get */
     struct leat_sink_thread *sinks;
     struct leat_log *sink_lines;
     struct leat_sink_work *idle_works; /* per sink; kind IDLED: may be sent */
@@ -136,6 +148,13 @@ LEAT_CHECKED enum leat_status leat_job_push_ended(struct leat_job_thread *job,
                                                   struct leat_error *err);
 void leat_job_seal(struct leat_job_thread *job);
 void leat_job_sources_close(struct leat_job_thread *job);
+
+/* job_table.c */
+LEAT_CHECKED enum leat_status leat_job_tables_init(struct leat_job_thread *job,
+                                                   struct leat_error *err);
+/* Between batches: read those again that have changed. What cannot be read stays as it was. */
+void leat_job_tables_turn(struct leat_job_thread *job);
+void leat_job_tables_fini(struct leat_job_thread *job);
 
 /* job_batch.c */
 LEAT_CHECKED enum leat_status leat_job_batches_init(struct leat_job_thread *job,

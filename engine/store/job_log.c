@@ -144,6 +144,18 @@ static int64_t read_all(const struct leat_job_log *log, int64_t at, char *into, 
     return (int64_t)have;
 }
 
+/* Nothing but zeros from here to the end: a file that grew before its bytes reached the disk. */
+static bool is_blank(const struct leat_job_log *log, int64_t at)
+{
+    char bytes[512];
+
+    for (int64_t n; (n = log->fs->read(log->fs, log->path, at, bytes, sizeof bytes)) > 0; at += n)
+        for (int64_t i = 0; i < n; i++)
+            if (bytes[i])
+                return false;
+    return true;
+}
+
 /* One record at log->length. *more false: there is none, or only a part of one. */
 static enum leat_status read_record(struct leat_job_log *log, int64_t file_bytes, bool *more,
                                     struct leat_error *err)
@@ -159,6 +171,8 @@ static enum leat_status read_record(struct leat_job_log *log, int64_t file_bytes
     struct leat_slice rest = {head, HEAD_BYTES};
     if (n != HEAD_BYTES || !leat_take_u32(&rest, &len) || !leat_take_u32(&rest, &crc))
         return leat_fs_failed(err, n < 0 ? n : -EIO, "read", log->path);
+    if (len == 0 && is_blank(log, at))
+        return LEAT_OK;
     if (len > RECORD_MAX || file_bytes - at - HEAD_BYTES < (int64_t)len)
         return LEAT_OK;
     leat_arena_recycle(&log->work, READ_BYTES);

@@ -42,7 +42,8 @@ static enum leat_status catcher_open(void *self, const struct leat_env *env, str
     c->visible = c->is_lines ? world.lines : world.counts;
     if (c->is_lines && world.fail_opens-- > 0)
         return leat_fail(e, LEAT_E_UNREACHABLE, "nobody there");
-    world.opens += c->is_lines;
+    if (c->is_lines)
+        world.opens++;
     return LEAT_OK;
 }
 
@@ -108,7 +109,8 @@ static enum leat_status catcher_abort(void *self, uint64_t n, struct leat_error 
 
     (void)n, (void)e;
     c->len = 0;
-    world.aborts++;
+    if (c->is_lines)
+        world.aborts++;
     return LEAT_OK;
 }
 
