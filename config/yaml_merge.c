@@ -136,7 +136,7 @@ static void merge_map(struct config_tree *t, const struct leat_node *map,
                       const struct leat_node *from, struct entry *entries, uint32_t *n,
                       unsigned depth)
 {
-    if (from->alias.ptr && !from->text.ptr && from->kind == LEAT_NODE_SCALAR)
+    if (from->alias.ptr && from->is_null && from->text.len == 0)
         return; /* an alias of nothing, which was said */
     if (from->kind != LEAT_NODE_MAP) {
         leat_diag_error(t->diags, from, "'<<' takes a map, or a list of maps");

@@ -229,7 +229,8 @@ static void read_alias(struct config_tree *t, struct fy_event *event, struct lea
     node->comment_behind = false;
     if (named || t->failed)
         return;
-    /* The text is not known: in an expression slot the alias is the mistake, elsewhere this is. */
+    node->is_null = true;
+    node->text = LEAT_LIT("");
     struct leat_diag *d = leat_diag_error(t->diags, node,
                                           found ? "'*%.*s' stands inside of what it names"
                                                 : "there is no YAML anchor '&%.*s' above",

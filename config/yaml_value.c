@@ -93,7 +93,7 @@ static struct leat_value scalar(const struct leat_node *node)
 
     if (node->style != LEAT_STYLE_PLAIN || node->filled || node->tag.ptr)
         return leat_string(s.ptr ? s : LEAT_LIT(""));
-    if (node->is_null)
+    if (node->is_null || s.len == 0)
         return (struct leat_value){0};
     if (leat_slice_eq(s, LEAT_LIT("true")) || leat_slice_eq(s, LEAT_LIT("false")))
         return leat_bool(s.ptr[0] == 't');

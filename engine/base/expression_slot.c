@@ -105,6 +105,8 @@ static bool refuse_yaml(const struct leat_node *node, struct leat_diags *diags)
 {
     struct leat_diag *d;
 
+    if (node->alias.ptr && node->is_null && node->text.len == 0)
+        return true; /* of nothing, which was said when the file was read */
     if (node->alias.ptr) {
         d = leat_diag_error(diags, node, "YAML takes '*%.*s' for an alias", LEAT_FMT(node->alias));
         hint_quoted(diags, d, node, whole_of(node));
