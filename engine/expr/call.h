@@ -105,5 +105,8 @@ typedef struct leat_value call_fn(struct leat_call *call, const struct leat_valu
 call_fn fn_format, fn_split, fn_join, fn_replace, fn_reverse;
 call_fn fn_keys, fn_values, fn_merge, fn_get, fn_parse_url, fn_parse_query;
 call_fn fn_truncate, fn_parse_time;
+const char *fn_check_format(uint32_t arg, struct leat_value constant);
+const char *fn_check_truncate(uint32_t arg, struct leat_value constant);
+const char *fn_check_parse_time(uint32_t arg, struct leat_value constant);
 
 #endif

@@ -218,6 +218,21 @@ static struct op *build_items(struct compiler *cc, op_run *run, const struct ast
     return op;
 }
 
+/* Constant arguments that the function knows to be wrong, whatever the others are. */
+static void check_constants(struct compiler *cc, const struct op *op, const struct ast *n)
+{
+    uint32_t i = 0;
+
+    for (const struct ast *arg = n->first; arg; arg = arg->next, i++) {
+        bool is_constant = op->args[i]->kind == OP_CONSTANT;
+        const char *why = is_constant ? n->function->check(i, op->args[i]->value) : NULL;
+        if (why && !cc->c->unchecked) {
+            ast_error(cc->source, arg->at, arg->len, "%s", why);
+            cc->failed = true;
+        }
+    }
+}
+
 static struct op *build_function(struct compiler *cc, const struct ast *n)
 {
     const struct leat_function *f = n->function;
@@ -227,6 +242,8 @@ static struct op *build_function(struct compiler *cc, const struct ast *n)
     if (!op)
         return NULL;
     op->function = f;
+    if (f->check && !op->constant)
+        check_constants(cc, op, n);
     if (!f->prepare || f->constant_arg >= n->count || !op->args[f->constant_arg]->constant)
         return op;
     const struct op *constant = compiler_fold(cc, op->args[f->constant_arg], NULL);

@@ -37,6 +37,9 @@ struct leat_function {
      * leat_arena_on_reset). NULL after *why: a mistake in the file, told at once. */
     const void *(*prepare)(struct leat_value constant, struct leat_arena *arena, const char **why);
     uint32_t constant_arg;
+    /* Called at compile time for each argument that is a constant beside others that are not: what
+     * is wrong with it, or NULL. For mistakes that would be errors of every record. */
+    const char *(*check)(uint32_t arg, struct leat_value constant);
     const char *signature, *help;
 };
 

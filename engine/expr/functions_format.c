@@ -397,6 +397,14 @@ static struct leat_value format_time(struct leat_call *call, const struct leat_v
     return into.failed ? call_full() : call_text(leat_bytes_slice(&into));
 }
 
+/* Of a time: of text the argument is a list. */
+const char *fn_check_format(uint32_t arg, struct leat_value constant)
+{
+    return arg == 1 && constant.tag == LEAT_STRING
+               ? leat_time_format_check(leat_value_text(constant))
+               : NULL;
+}
+
 struct leat_value fn_format(struct leat_call *call, const struct leat_value *args, uint32_t n)
 {
     if (args[0].tag == LEAT_TIMESTAMP)

@@ -334,7 +334,7 @@ const struct leat_function leat_functions_text[] = {
      .signature = "strings.quote(text)",
      .help = "In double quotes, special characters escaped, safe to print."},
     {.name = "format", .form = LEAT_FN_MEMBER, .overloads = "SL>S T>S TS>S TSS>S",
-     .call = fn_format, .prepare = call_prepare_zone, .constant_arg = 2,
+     .call = fn_format, .check = fn_check_format, .prepare = call_prepare_zone, .constant_arg = 2,
      .signature = "text.format(list), time.format(pattern), time.format(pattern, zone)",
      .help = "Text with %s %d %f %e %b %o %x %X (%.2f: with precision) replaced by the list's items; or a "
              "time by a pattern: %Y %m %d %H %M %S %f %j %a %b %p %z %Z %s %F %T, in UTC or a zone; "

@@ -260,12 +260,12 @@ const struct leat_function leat_functions_time[] = {
      .signature = "time.nanos(), duration.nanos()",
      .help = "Nanoseconds since 1970, or of the duration."},
     {.name = "parseTime", .form = CALL_BOTH, .overloads = "SS>T SSS>T",
-     .call = fn_parse_time, .prepare = call_prepare_zone, .constant_arg = 2,
+     .call = fn_parse_time, .check = fn_check_parse_time, .prepare = call_prepare_zone, .constant_arg = 2,
      .signature = "parseTime(text, pattern), parseTime(text, pattern, zone)",
      .help = "The time that the text is by a pattern (%d/%m/%Y %H:%M), in UTC or the zone where "
              "it names no offset."},
     {.name = "truncate", .form = LEAT_FN_MEMBER, .overloads = "TS>T TSS>T TP>T TPS>T",
-     .call = fn_truncate, .prepare = call_prepare_zone, .constant_arg = 2,
+     .call = fn_truncate, .check = fn_check_truncate, .prepare = call_prepare_zone, .constant_arg = 2,
      .signature = "time.truncate(unit), time.truncate(unit, zone)",
      .help = "The beginning of its second, minute, hour, day, week (Monday), month, quarter or "
              "year, or of its multiple of a duration since 1970, in UTC or the zone."},

@@ -9,6 +9,10 @@
 
 #define DAY_SECONDS INT64_C(86400)
 
+static const char no_such_unit[] =
+    "truncate() knows second, minute, hour, day, week, month, quarter, year";
+static const char not_above_zero[] = "truncate() to a duration that is not above zero";
+
 struct leat_value fn_parse_time(struct leat_call *call, const struct leat_value *args, uint32_t n)
 {
     struct leat_value why;
@@ -21,6 +25,12 @@ struct leat_value fn_parse_time(struct leat_call *call, const struct leat_value 
     if (!leat_call_charge(call, (args[0].len + args[1].len) / 1024))
         return leat_call_exhausted();
     return leat_time_scan(leat_value_text(args[1]), leat_value_text(args[0]), z);
+}
+
+const char *fn_check_parse_time(uint32_t arg, struct leat_value constant)
+{
+    return arg == 1 && constant.tag == LEAT_STRING ? leat_time_scan_check(leat_value_text(constant))
+                                                   : NULL;
 }
 
 /* Local seconds at which the day begins that `unit` begins with; false: no such unit. */
@@ -90,14 +100,28 @@ struct leat_value fn_truncate(struct leat_call *call, const struct leat_value *a
         return why;
     if (args[1].tag == LEAT_DURATION) {
         step = args[1].as.i * 1000000000 + args[1].len; /* a duration fits 64 bits of nanoseconds */
-        return step > 0 ? truncate_step(args[0], step, z)
-                        : call_wrong("truncate() to a duration that is not above zero");
+        return step > 0 ? truncate_step(args[0], step, z) : call_wrong(not_above_zero);
     }
     struct leat_slice unit = leat_value_text(args[1]);
     step = short_unit_nanos(unit);
     if (step)
         return truncate_step(args[0], step, z);
     if (!unit_start(unit, args[0].as.i + leat_zone_offset(z, args[0].as.i, NULL), &start))
-        return call_wrong("truncate() knows second, minute, hour, day, week, month, quarter, year");
+        return call_wrong(no_such_unit);
     return leat_timestamp(leat_zone_to_utc(z, start), 0);
+}
+
+const char *fn_check_truncate(uint32_t arg, struct leat_value constant)
+{
+    struct leat_slice unit = leat_value_text(constant);
+    int64_t ignored;
+
+    if (arg != 1)
+        return NULL;
+    if (constant.tag == LEAT_DURATION)
+        return constant.as.i > 0 || (constant.as.i == 0 && constant.len > 0) ? NULL
+                                                                             : not_above_zero;
+    if (constant.tag != LEAT_STRING || short_unit_nanos(unit) || unit_start(unit, 0, &ignored))
+        return NULL;
+    return no_such_unit;
 }

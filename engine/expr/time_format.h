@@ -31,6 +31,9 @@ const char *leat_time_format_check(struct leat_slice pattern);
 bool leat_time_format(struct leat_slice pattern, struct leat_value t, const struct leat_zone *z,
                       struct leat_bytes *into);
 
+/* The same for reading. */
+const char *leat_time_scan_check(struct leat_slice pattern);
+
 /* The time that text stands for; z counts where the text names no offset. An error value else. */
 struct leat_value leat_time_scan(struct leat_slice pattern, struct leat_slice text,
                                  const struct leat_zone *z);

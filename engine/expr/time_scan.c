@@ -14,6 +14,8 @@ enum part {
     IS_AM = 32
 };
 
+static const char needs_year[] = "the pattern of a time needs a year (%Y) or %s";
+
 struct scan {
     struct leat_slice text;
     struct leat_civil c;
@@ -289,7 +291,7 @@ static struct leat_value time_of(struct scan *s, const struct leat_zone *z)
     if (s->has & HAS_SECONDS)
         return leat_timestamp(s->seconds, c->nanos);
     if (!(s->has & HAS_YEAR))
-        return leat_value_fail(LEAT_V_ARGUMENT, "the pattern of a time needs a year (%Y) or %s");
+        return leat_value_fail(LEAT_V_ARGUMENT, needs_year);
     if (s->has & (IS_PM | IS_AM))
         c->hour = c->hour % 12 + (s->has & IS_PM ? 12 : 0);
     if (c->day > leat_civil_month_days(c->year, c->month))
@@ -313,4 +315,23 @@ struct leat_value leat_time_scan(struct leat_slice pattern, struct leat_slice te
     if (!take_all(&s, pattern) || s.text.len)
         return leat_value_fail(LEAT_V_SYNTAX, "the text does not fit the pattern of the time");
     return time_of(&s, z);
+}
+
+const char *leat_time_scan_check(struct leat_slice pattern)
+{
+    bool has_year = false;
+
+    for (size_t i = 0; i < pattern.len; i++) {
+        if (pattern.ptr[i] != '%')
+            continue;
+        char letter = ++i < pattern.len ? pattern.ptr[i] : 0;
+        char next = i + 1 < pattern.len ? pattern.ptr[i + 1] : 0;
+        bool longer =
+            (letter == ':' && next == 'z') || (letter >= '1' && letter <= '9' && next == 'f');
+        if (!letter || (!longer && !strchr("YymedjHIpMSfNLaAbhBzZsnt%FTRD", letter)))
+            return "unknown % in the pattern of a time to read (%Y %m %d %H ...)";
+        i += longer;
+        has_year |= strchr("YysFD", letter) != NULL;
+    }
+    return has_year ? NULL : needs_year;
 }

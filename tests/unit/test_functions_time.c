@@ -115,6 +115,19 @@ static void times_are_truncated(void)
     end();
 }
 
+static void wrong_patterns_and_units_are_told_at_once(void)
+{
+    begin();
+    BEGINS("timestamp(one).format('%Q')", "refused: unknown % in the pattern");
+    BEGINS("timestamp(one).format(x == 'y' ? '%Y' : '%Q')", "error: unknown % in the pattern");
+    BEGINS("parseTime(x, '%d.%m')", "refused: the pattern of a time needs a year");
+    BEGINS("parseTime(x, '%Y', 'Nowhere/X')", "refused: unknown time zone");
+    BEGINS("timestamp(one).truncate('fortnight')", "refused: truncate() knows");
+    BEGINS("timestamp(one).truncate(duration('0s'))", "refused: truncate() to a duration");
+    IS("timestamp(one).truncate('week')", "\"1969-12-29T00:00:00Z\"");
+    end();
+}
+
 static void summer_time_is_heeded(void)
 {
     if (access("/usr/share/zoneinfo/Europe/Paris", R_OK) != 0)
@@ -141,4 +154,5 @@ static void summer_time_is_heeded(void)
 
 LEAT_TESTS("functions_time", T(times_come_from_many_numbers), T(too_large_seconds_are_recognized),
            T(times_are_numbers_again), T(parts_of_times), T(texts_are_read_by_a_pattern),
-           T(times_are_truncated), T(summer_time_is_heeded))
+           T(times_are_truncated), T(wrong_patterns_and_units_are_told_at_once),
+           T(summer_time_is_heeded))

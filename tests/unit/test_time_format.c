@@ -117,5 +117,17 @@ static void texts_that_do_not_fit_are_refused(void)
             LEAT_ERROR);
 }
 
+static void patterns_for_reading_are_checked(void)
+{
+    static const char *const good[] = {"%d/%m/%Y", "%F %T.%3f%:z", "%s", "%y%%", "%D"};
+    static const char *const bad[] = {"%d/%m", "%Y %Q", "%Y%", "%Y %u", "%Y %3d", "%Y %:", ""};
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        CU_ASSERT_PTR_NULL(leat_time_scan_check(leat_slice_str(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_PTR_NOT_NULL(leat_time_scan_check(leat_slice_str(bad[i])));
+}
+
 LEAT_TESTS("time_format", T(every_letter_is_written), T(unknown_letters_are_told),
-           T(texts_are_read), T(texts_that_do_not_fit_are_refused))
+           T(texts_are_read), T(texts_that_do_not_fit_are_refused),
+           T(patterns_for_reading_are_checked))
