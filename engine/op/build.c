@@ -175,8 +175,8 @@ bool leat_build_refuse_arg(struct leat_build *b)
 
 bool leat_build_need_arg(struct leat_build *b, const char *what)
 {
-    if (b->arg && !b->arg->is_null)
-        return false;
+    if (b->arg && (!b->arg->is_null || b->arg->tag.ptr))
+        return false; /* a tag is a YAML trap, which compiling tells */
     leat_build_error(b, "'%.*s' needs %s", LEAT_FMT(b->name), what);
     return true;
 }

@@ -332,7 +332,7 @@ struct plan_branch *plan_from(struct planner *p, const struct leat_spec_from *fr
 {
     struct plan_branch *first = NULL, *last = NULL;
 
-    for (; from; from = from->next) {
+    for (; from && p->nodes < PLAN_NODES_MAX; from = from->next) {
         struct plan_stream *s = find_stream(p, from->name);
         if (!s)
             continue; /* told by whoever read the file */

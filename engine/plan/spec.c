@@ -374,8 +374,10 @@ static struct leat_spec_op *read_op(struct spec_reader *r, const struct leat_nod
     }
     struct leat_slice name = is_bare ? node->text : one->key;
     const struct leat_node *place = is_bare ? node : one;
-    const struct leat_node *arg =
-        one && !(one->kind == LEAT_NODE_SCALAR && one->is_null && one->text.len == 0) ? one : NULL;
+    const struct leat_node *arg = one && !(one->kind == LEAT_NODE_SCALAR && one->is_null &&
+                                           one->text.len == 0 && !one->tag.ptr)
+                                      ? one
+                                      : NULL;
     if (leat_spec_refuse_unbuilt(place, name, r->diags) ||
         (is_foreign(arg) && leat_spec_refuse_unbuilt(arg->first, arg->first->key, r->diags)))
         return NULL;

@@ -173,6 +173,11 @@ enum leat_status leat_driver_row(struct leat_driver *d, uint32_t source, uint32_
     return LEAT_OK;
 }
 
+void leat_driver_cut_block(struct leat_driver *d, uint32_t source, uint32_t part)
+{
+    seal_open(fed_of(d, source, part));
+}
+
 void leat_driver_feed(struct leat_driver *d, uint32_t source, uint32_t part,
                       struct leat_block *block)
 {

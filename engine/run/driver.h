@@ -40,6 +40,9 @@ LEAT_CHECKED enum leat_status leat_driver_row(struct leat_driver *d, uint32_t so
 void leat_driver_feed(struct leat_driver *d, uint32_t source, uint32_t part,
                       struct leat_block *block);
 
+/* The next row begins a new block: results must not depend on where blocks are cut. */
+void leat_driver_cut_block(struct leat_driver *d, uint32_t source, uint32_t part);
+
 /* The partition has been read to its end; it may become idle. True until said otherwise. */
 void leat_driver_at_end(struct leat_driver *d, uint32_t source, uint32_t part, bool at_end);
 

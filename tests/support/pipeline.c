@@ -97,6 +97,18 @@ void pipeline_row(struct pipeline *p, const char *source, const char *partition,
     OK(leat_driver_row(p->driver, number, part_number(p, number, partition, 0), &row, &err));
 }
 
+void pipeline_part(struct pipeline *p, const char *source, const char *partition)
+{
+    part_number(p, source_number(p, source), partition, 0);
+}
+
+void pipeline_cut(struct pipeline *p, const char *source, const char *partition)
+{
+    uint32_t number = source_number(p, source);
+
+    leat_driver_cut_block(p->driver, number, part_number(p, number, partition, 0));
+}
+
 bool pipeline_batch(struct pipeline *p, int64_t time_ms, bool close)
 {
     bool ran;

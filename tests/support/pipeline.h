@@ -36,6 +36,9 @@ void pipeline_close(struct pipeline *p);
 /* A row of a source's partition ("orders/0" is made when it is first named). */
 void pipeline_row(struct pipeline *p, const char *source, const char *partition, const char *key,
                   const char *value, int64_t time_ms);
+/* The partition exists from now on, rows or not; the next row goes into a new block. */
+void pipeline_part(struct pipeline *p, const char *source, const char *partition);
+void pipeline_cut(struct pipeline *p, const char *source, const char *partition);
 /* Run what was fed. False: it failed, see p->error. */
 bool pipeline_batch(struct pipeline *p, int64_t time_ms, bool close);
 /* What the sink got in that batch, into `room` bytes. `keys`, `times`: show them. */

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""`leat check` says everything that is wrong, with its place, and never falls over."""
+import pathlib
+import resource
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from leat_test import LEAT, ROOT, folder, leat, main, write  # noqa: E402
+
+GOOD = """leat: 1
+name: orders
+sources:
+  orders:
+    kafka: { brokers: "localhost:9092", topic: orders }
+    format: json
+    time: { at: timestamp(created_at), lateness: 30s }
+    schema: { city: string, amount: double, created_at: string }
+streams:
+  per_city:
+    from: orders
+    ops:
+      - filter: amount > 0.0
+      - key_by: city
+      - window: { size: 10m, slide: 1m }
+      - aggregate:
+          revenue: sum(amount)
+sinks:
+  out: { from: per_city, console: {} }
+"""
+
+
+def check(text):
+    with folder() as d:
+        code, out, err = leat("check", write(d, "f.yaml", text))
+        return code, out, err.replace(d + "/", "")
+
+
+def wrong(change, *expected):
+    """GOOD with (old, new) replaced is refused, and the message has every piece of text."""
+    old, new = change
+    assert old in GOOD
+    code, _, err = check(GOOD.replace(old, new))
+    assert code == 78, f"exit {code}: {err}"
+    for piece in expected:
+        assert piece in err, f"{piece!r} is not in:\n{err}"
+
+
+def test_a_good_file_is_ok():
+    code, out, err = check(GOOD)
+    assert (code, err) == (0, ""), err
+    assert out.endswith("f.yaml: ok\n")
+
+
+def test_a_misspelt_field_is_told_with_line_column_caret_path_and_nearest_name():
+    wrong(("sum(amount)", "sum(ammount)"), "f.yaml:17:24: error:", "'ammount'",
+          "   17 |           revenue: sum(ammount)", "^~~~~~~", "did you mean 'amount'?",
+          "streams.per_city.ops[3].aggregate.revenue")
+
+
+def test_a_misspelt_operator_option_section_and_function_get_the_nearest_name():
+    wrong(("- filter:", "- fliter:"), "'fliter'", "did you mean 'filter'?")
+    wrong(("slide: 1m", "slid: 1m"), "'slid'", "did you mean 'slide'?")
+    wrong(("streams:", "strems:"), "'strems'", "did you mean 'streams'?")
+    wrong(("timestamp(created_at)", "timestmap(created_at)"), "'timestmap'",
+          "did you mean 'timestamp'?")
+    wrong(("topic: orders", "topc: orders"), "'topc'", "did you mean 'topic'?")
+    wrong(("from: per_city", "from: per_citty"), "'per_citty'", "did you mean 'per_city'?")
+    wrong(("kafka:", "kafak:"), "'kafak'", "did you mean 'kafka'?")
+
+
+def test_all_mistakes_are_told_at_once():
+    text = GOOD.replace("sum(amount)", "sum(ammount)").replace("key_by: city", "key_by: citty")
+    code, _, err = check(text.replace("lateness: 30s", "lateness: 30"))
+    assert code == 78
+    assert err.count("error:") == 3 and "3 errors" in err, err
+
+
+def test_a_bare_number_where_a_unit_is_due_is_an_error():
+    wrong(("size: 10m", "size: 10"), "needs a unit")
+
+
+def test_yaml_traps_in_expressions_are_told_with_the_corrected_line():
+    wrong(("filter: amount > 0.0", "filter: !deleted"), "'!deleted'")
+    wrong(("filter: amount > 0.0", "filter: amount # > 0"), "#")
+    wrong(("filter: amount > 0.0", "filter: [amount]"), "list")
+    wrong(("filter: amount > 0.0", "filter:"), "filter")
+    wrong(("filter: amount > 0.0", "filter: amount > 0.0 ? true : false"), "quote")
+
+
+def test_what_the_language_has_and_this_version_has_not_is_refused_by_name():
+    wrong(("- key_by: city", "- map_with_state: {}"), "'map_with_state' is not in this version")
+    wrong(("- key_by: city", "- join: { with: x }"), "'join' is not in this version")
+    wrong(("name: orders", "name: orders\ndelivery: exactly_once"), "not in this version")
+    wrong(("name: orders", "name: orders\non_error: dlq"), "not in this version")
+    wrong(("console: {}", "mqtt: {}"), "'mqtt' is not in this version")
+
+
+def test_an_event_time_window_straight_into_a_sink_is_refused_with_the_reason():
+    wrong(("      - aggregate:\n          revenue: sum(amount)\n", ""), "window")
+
+
+def test_a_cycle_of_streams_is_told():
+    wrong(("from: orders\n    ops", "from: per_city\n    ops"), "per_city")
+
+
+def test_a_file_without_a_source_or_sink_is_refused():
+    code, _, err = check("leat: 1\nname: x\n")
+    assert code == 78 and "source" in err and "sink" in err, err
+
+
+def test_exit_codes_of_wrong_words_are_2():
+    assert leat("chek")[0] == 2
+    assert leat("check")[0] == 2
+    assert leat("run", "--until", "never", "x.yaml")[0] == 2
+    assert leat("docs", "nothing-of-that-name")[0] == 2
+    assert leat()[0] == 2
+
+
+def test_a_file_that_is_not_there_is_78_and_named():
+    code, _, err = leat("check", "/nonexistent/x.yaml")
+    assert code == 78 and "/nonexistent/x.yaml" in err
+
+
+def limited():
+    resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+
+
+def peak_kib(path):
+    code = ("import resource,subprocess,sys;"
+            "p=subprocess.run(sys.argv[1:],capture_output=True,timeout=20);"
+            "print(p.returncode,resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    out = subprocess.run([sys.executable, "-c", code, LEAT, "check", str(path)], check=True,
+                         capture_output=True, text=True, timeout=30).stdout.split()
+    return int(out[0]), int(out[1])
+
+
+def test_no_content_makes_it_crash_hang_or_use_more_than_64_mib():
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefg", "bcdefgh"))
+    contents = {
+        "brackets": b"[" * (1 << 20), "braces": b"{a: " * 200000, "bomb": bomb.encode(),
+        "nul": b"leat: 1\n\0\0", "latin1": b"leat: \xe9\xff\n", "percent": b"%\xff\n" * 1000,
+        "bom16": "leat: 1".encode("utf-16"), "dashes": b"- " * 300000, "quotes": b'"' * 65537,
+        "long": b"x" * (1 << 20), "huge": b"a: b\n" * (1 << 19), "empty": b"",
+        "keys": b"".join(b"k%d: {a: [1,2]}\n" % i for i in range(40000)),
+        "expression": GOOD.replace("amount > 0.0", "(" * 20000 + "1").encode(),
+        "plus": GOOD.replace("amount > 0.0", "1" + "+1" * 20000 + " > 0").encode(),
+        "unions": ("leat: 1\nname: x\nsources: { s: { generate: {} } }\nstreams:\n  a0: { from: s }\n"
+                   + "".join(f"  a{i}: {{ from: [a{i - 1}, a{i - 1}], ops: [{{ filter: this > 1 }}] }}\n"
+                             for i in range(1, 40))
+                   + "sinks: { o: { from: a39, console: {} } }\n").encode(),
+    }
+    with folder() as d:
+        for name, text in contents.items():
+            path = pathlib.Path(d) / f"{name}.yaml"
+            path.write_bytes(text)
+            code, kib = peak_kib(path)
+            assert code == 78, f"{name}: exit {code}"
+            assert kib < 64 * 1024, f"{name}: {kib} KiB"
+
+
+def test_examples_are_good_and_their_tests_pass():
+    examples = sorted((ROOT / "config/examples").glob("*.yaml"))
+    assert examples
+    for path in examples:
+        code, _, err = leat("check", path)
+        assert code == 0, err
+        code, out, err = leat("test", path)
+        assert code == 0, out + err
+
+
+main(sys.modules[__name__])

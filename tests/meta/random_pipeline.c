@@ -1,0 +1,203 @@
+#include "random_pipeline.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* splitmix64 (Steele, Lea, Flood, 2014) */
+uint64_t dice_next(struct dice *d)
+{
+    uint64_t z = d->state += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint32_t dice_below(struct dice *d, uint32_t n)
+{
+    return (uint32_t)(dice_next(d) % n);
+}
+
+bool dice_percent(struct dice *d, uint32_t percent)
+{
+    return dice_below(d, 100) < percent;
+}
+
+static void say(struct random_pipeline *p, const char *fmt, ...)
+{
+    size_t len = strlen(p->yaml);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(p->yaml + len, sizeof p->yaml - len, fmt, args);
+    va_end(args);
+}
+
+static const char *one_of(struct dice *d, const char *const *list, uint32_t count)
+{
+    return list[dice_below(d, count)];
+}
+
+/* Fields k s (text), n m (int), x (double), l (list of int), ts stay what they are. */
+static void row_op(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const ops[] = {
+        "filter: n % 3 != 1",
+        "filter: x > 10.0 || k == \"k1\"",
+        "filter: this.s.startsWith(\"a\") || n > 20",
+        "set: { m: n * 2 + 1 }",
+        "set: { n: n + size(l), s: s + k }",
+        "map: { k: k, s: s, n: n + 1, m: m, x: x * 0.5, l: l, ts: ts }",
+        "set: { x: x + double(n) }",
+        "unset: [extra]",
+        "set: { s: \"a\" + string(n % 4) }",
+    };
+
+    say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
+}
+
+static void key_op(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const ops[] = {"key_by: k", "key_by: n % 5", "key_by: [k, s]",
+                                      "key_by: { a: k, b: n % 2 == 0 }", "key_by: s"};
+
+    say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
+}
+
+static void window(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const event[] = {
+        "{ size: 10s }",
+        "{ size: 10s, slide: 5s }",
+        "{ size: 7s, slide: 3s }",
+        "{ size: 1m, slide: 2s }",
+        "{ session: 2s }",
+        "{ session: 5s }",
+        "{ size: 1h, offset: 7m }",
+        "{ size: 3s, slide: 10s }",
+        "{ size: 1d, zone: Europe/Paris }",
+    };
+    static const char *const batch[] = {"{ size: 3s }", "{ size: 3s, slide: 1s }",
+                                        "{ size: 4s, slide: 2s }"};
+
+    say(p, "      - window: %s\n",
+        p->event_time ? one_of(d, event, sizeof event / sizeof *event)
+                      : one_of(d, batch, sizeof batch / sizeof *batch));
+}
+
+static void aggregate(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const functions[] = {
+        "count()",          "count_if(n > 3)",
+        "sum(n)",           "sum(x)",
+        "avg(x)",           "min(n)",
+        "max(x)",           "min(s)",
+        "stddev(x)",        "variance(x)",
+        "any(n > 30)",      "all(n > 1)",
+        "first(n)",         "last(s)",
+        "sum(n) / count()", "count_distinct(s)",
+        "top(n, 3)",        "collect(n, 5)",
+        "min_by(s, n)",     "max_by(n, x)",
+        "quantile(x, 0.5)", "count_distinct(n, \"approx\")",
+        "max(n) - min(n)",
+    };
+    uint32_t count = 1 + dice_below(d, 4);
+
+    say(p, "      - aggregate:\n");
+    for (uint32_t i = 0; i < count; i++)
+        say(p, "          r%u: %s\n", i,
+            one_of(d, functions, sizeof functions / sizeof *functions));
+}
+
+/* What order rows of a key come in is defined only where there is event time. */
+static void keyed_op(struct dice *d, struct random_pipeline *p, bool has_key)
+{
+    static const char *const plain[] = {"count", "count_by_value", "distinct: { by: s }",
+                                        "map: n\n      - reduce: a + b",
+                                        "map: k\n      - count_by_value"};
+    static const char *const keyed[] = {
+        "map: n\n      - reduce_by_key: a + b",
+        "map: s\n      - reduce_by_key: \"a < b ? a : b\"",
+        "map: n\n      - combine_by_key: { create: \"[this, 1]\", merge_value: \"[acc[0] + this, "
+        "acc[1] "
+        "+ 1]\", merge: \"[a[0] + b[0], a[1] + b[1]]\", result: \"acc[0]\" }",
+    };
+
+    if (dice_percent(d, 55))
+        aggregate(d, p);
+    else if (has_key && dice_percent(d, 60))
+        say(p, "      - %s\n", one_of(d, keyed, sizeof keyed / sizeof *keyed));
+    else if (has_key && p->event_time && dice_percent(d, 40))
+        say(p, "      - map: n\n      - group_by_key\n");
+    else
+        say(p, "      - %s\n", one_of(d, plain, sizeof plain / sizeof *plain));
+}
+
+static void second_op(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const ops[] = {"count", "aggregate:\n          again: count()",
+                                      "map: string(this)\n      - count_by_value",
+                                      "repartition: 3"};
+
+    say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
+}
+
+static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms)
+{
+    uint32_t keys = 1 + dice_below(d, 12);
+    uint64_t ts = 1700000000000u + dice_below(d, 100000);
+
+    p->parts = 1 + dice_below(d, 4);
+    p->rows_count = dice_percent(d, 4) ? 3000 + dice_below(d, 2500) : 1 + dice_below(d, 300);
+    for (uint32_t i = 0; i < p->rows_count; i++) {
+        struct random_row *r = &p->rows[i];
+        uint32_t n = dice_below(d, 40), l = dice_below(d, 4);
+        char list[32] = "";
+        ts += dice_percent(d, 3) ? dice_below(d, 20000) : dice_below(d, 400);
+        for (uint32_t k = 0; k < l; k++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", k ? "," : "",
+                     dice_below(d, 9));
+        r->part = dice_below(d, p->parts);
+        snprintf(r->key, sizeof r->key, "p%u", n % 3);
+        snprintf(r->value, sizeof r->value,
+                 "{\"k\":\"k%u\",\"s\":\"%c%u\",\"n\":%u,\"m\":%d,\"x\":%u.%02u,\"l\":[%s],"
+                 "\"ts\":%llu,\"extra\":null}",
+                 dice_below(d, keys), "abc"[dice_below(d, 3)], dice_below(d, 5), n,
+                 (int)dice_below(d, 100) - 50, dice_below(d, 100), dice_below(d, 100), list,
+                 (unsigned long long)(ts - (disorder_ms ? dice_below(d, disorder_ms) : 0)));
+    }
+}
+
+void random_pipeline(struct dice *d, struct random_pipeline *p)
+{
+    uint32_t disorder_ms = dice_percent(d, 50) ? dice_below(d, 4000) : 0;
+    bool has_key = dice_percent(d, 75), windowed;
+
+    p->yaml[0] = '\0';
+    p->event_time = dice_percent(d, 70);
+    windowed = p->event_time || dice_percent(d, 50);
+    say(p,
+        "leat: 1\nname: random\npartitions: %u\nsources:\n  in:\n"
+        "    kafka: { brokers: b, topic: t }\n    format: json\n",
+        1 + dice_below(d, 20));
+    if (p->event_time)
+        say(p, "    time: { at: fromMillis(ts), lateness: %ums }\n", disorder_ms);
+    if (dice_percent(d, 50))
+        say(p,
+            "    schema: { k: string, s: string, n: int, m: int, x: double, l: [int], ts: int }\n");
+    say(p, "streams:\n  out:\n    from: in\n    ops:\n");
+    for (uint32_t i = dice_below(d, 3); i > 0; i--)
+        row_op(d, p);
+    if (has_key)
+        key_op(d, p);
+    if (windowed)
+        window(d, p);
+    if (dice_percent(d, 30))
+        row_op(d, p);
+    keyed_op(d, p, has_key);
+    if (dice_percent(d, 25))
+        second_op(d, p);
+    say(p, "sinks:\n  sink: { from: out, memory: {}, format: json }\n");
+    rows(d, p, disorder_ms);
+}

@@ -1,0 +1,39 @@
+/*
+ * random_pipeline.h - pipelines and inputs from a seed, for tests that compare results.
+ *
+ * Every pipeline is good and deterministic: its results must not depend on threads, on how blocks
+ * are cut and, with event time and no late records, not on how batches are cut.
+ */
+#ifndef LEAT_TEST_RANDOM_PIPELINE_H
+#define LEAT_TEST_RANDOM_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dice {
+    uint64_t state;
+};
+
+uint64_t dice_next(struct dice *d);
+uint32_t dice_below(struct dice *d, uint32_t n); /* 0..n-1 */
+bool dice_percent(struct dice *d, uint32_t percent);
+
+#define RANDOM_ROWS_MAX 6000
+
+struct random_row {
+    uint32_t part;
+    char key[8];
+    char value[200];
+};
+
+struct random_pipeline {
+    char yaml[4096];
+    bool event_time;
+    uint32_t parts, rows_count;
+    struct random_row *rows; /* RANDOM_ROWS_MAX */
+};
+
+void random_pipeline(struct dice *d, struct random_pipeline *p);
+
+#endif
