@@ -34,6 +34,8 @@ struct leat_work {
     struct leat_pool *pool;     /* where partial results own memory */
     struct leat_arena *scratch; /* for what lives no longer than one call of an aggregator */
     uint64_t order;             /* rows that came so far: a position for those that have none */
+    uint32_t columns[128];      /* prepare() to add(): where arguments stand */
+    uint32_t columns_used;
 };
 
 /* A result on its way out. */
@@ -92,7 +94,8 @@ struct leat_aggregator {
 
     /* A key whose last pane has left the window: does it go on to speak, with what `partial` is
      * then (KEEP_RUNNING: what inverse() left; else empty)? NULL: it is forgotten. */
-    bool (*stays)(const struct leat_group *g, struct leat_work *w, const void *partial);
+    bool (*stays)(const struct leat_group *g, struct leat_work *w, struct leat_slice key,
+                  const void *partial);
 };
 
 enum leat_over { LEAT_OVER_BATCH, LEAT_OVER_PANES, LEAT_OVER_SESSION };

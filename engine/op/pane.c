@@ -194,7 +194,7 @@ static enum leat_status end_key(const struct leat_group *g, struct leat_panes *p
     struct leat_pane_key *k = leat_pane_key_of(e);
     const void *left = p->keep == LEAT_KEEP_RUNNING ? k->running : spare;
 
-    k->stays = g->agg->stays && g->agg->stays(g, w, left);
+    k->stays = g->agg->stays && g->agg->stays(g, w, e->key, left);
     if (!k->stays)
         forget_key(g, p, w, e);
     else if (!leat_changes_add(&p->stays, p->pool, &k->change))

@@ -116,9 +116,10 @@ EMIT(sum, sum)
 EMIT(max, max)
 EMIT(order, order)
 
-static bool stays(const struct leat_group *g, struct leat_work *w, const void *partial)
+static bool stays(const struct leat_group *g, struct leat_work *w, struct leat_slice key,
+                  const void *partial)
 {
-    (void)g, (void)w, (void)partial;
+    (void)g, (void)w, (void)key, (void)partial;
     return true;
 }
 
