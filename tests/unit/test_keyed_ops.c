@@ -1,0 +1,181 @@
+/* Tests count.c, reduce.c, aggregate*.c, window.c: whole pipelines, batch by batch. */
+#include "pipeline.h"
+
+#include "leat_test.h"
+
+#include <stdio.h>
+
+static char out[16384];
+
+/* A stream of `ops` over source `in`; with `time` its event time is the field t, in ms. */
+static void begin(struct pipeline *p, const char *ops, bool time)
+{
+    static char yaml[4096];
+
+    snprintf(yaml, sizeof yaml,
+             "leat: 1\nname: t\nbatch: { every: 1s }\nsources:\n  in:\n"
+             "    kafka: { brokers: b, topic: t }\n    format: json\n%s"
+             "streams:\n  s:\n    from: in\n    ops:\n%s"
+             "sinks:\n  out:\n    from: s\n    memory: {}\n    format: json\n",
+             time ? "    time: fromMillis(t)\n" : "", ops);
+    pipeline_open(p, yaml, 1);
+}
+
+/* Rows, then a batch of this time; "-" stands before what came out of it. */
+static void batch(struct pipeline *p, int64_t time_ms, const char *const *rows)
+{
+    size_t len = strlen(out);
+
+    for (; *rows; rows++)
+        pipeline_row(p, "in", "t/0", "k", *rows, 1000);
+    len += (size_t)snprintf(out + len, sizeof out - len, "-\n");
+    if (pipeline_batch(p, time_ms, false))
+        pipeline_output(p, "out", PIPELINE_KEYS, out + len, sizeof out - len);
+    else
+        snprintf(out + len, sizeof out - len, "failed: %s\n", p->error.text);
+}
+
+#define ROWS(...)         ((const char *const[]){__VA_ARGS__, NULL})
+#define SAME(got, wanted) same(__LINE__, got, wanted)
+#define NOTHING           ((const char *const[]){NULL})
+
+static void same(int line, const char *got, const char *wanted)
+{
+    if (strcmp(got, wanted) != 0)
+        printf("line %d:\n%s  wanted:\n%s", line, got, wanted);
+    CU_ASSERT_STRING_EQUAL(got, wanted);
+}
+
+static const char *one(const char *ops, const char *const *rows)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p, ops, false);
+    batch(&p, 2000, rows);
+    pipeline_close(&p);
+    return out + 2;
+}
+
+static void count_is_one_number_also_for_an_empty_batch(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p, "      - count\n", false);
+    batch(&p, 2000, ROWS("{\"a\":1}", "{\"a\":2}"));
+    batch(&p, 3000, NOTHING);
+    pipeline_close(&p);
+    SAME(out, "-\n|2\n-\n|0\n");
+}
+
+static void count_by_value_makes_the_value_the_key(void)
+{
+    SAME(one("      - flat_map: w.split(\" \")\n      - count_by_value\n",
+             ROWS("{\"w\":\"to be or\"}", "{\"w\":\"not to be\"}")),
+         "or|1\nto|2\nbe|2\nnot|1\n"); /* by state partition, there as they came */
+}
+
+static void reduce_by_key_adds_up(void)
+{
+    SAME(one("      - map_to_pair: { key: k, value: v }\n      - reduce_by_key: a + b\n",
+             ROWS("{\"k\":\"x\",\"v\":1}", "{\"k\":\"x\",\"v\":2}")),
+         "x|3\n");
+    SAME(one("      - map: v\n      - reduce: 'a > b ? a : b'\n",
+             ROWS("{\"v\":\"n\"}", "{\"v\":\"z\"}", "{\"v\":\"b\"}")),
+         "|\"z\"\n");
+}
+
+static void aggregate_makes_a_record_of_key_and_results(void)
+{
+    SAME(one("      - key_by: city\n      - aggregate:\n          n: count()\n"
+             "          total: sum(x)\n          mean: sum(x) / count()\n          least: min(x)\n"
+             "          most: max(x)\n          one: first(x)\n          end: last(x)\n"
+             "          big: count_if(x > 1)\n          some: any(x > 2)\n          every: all(x > "
+             "0)\n"
+             "          by: { top: \"max_by(city, x)\" }\n          var: variance(x)\n",
+             ROWS("{\"city\":\"p\",\"x\":2}", "{\"city\":\"p\",\"x\":null}",
+                  "{\"city\":\"p\",\"x\":1}", "{\"city\":\"p\",\"x\":3}")),
+         "p|{\"city\":\"p\",\"n\":4,\"total\":6,\"mean\":1.5,\"least\":1,\"most\":3,\"one\":2,"
+         "\"end\":3,\"big\":2,\"some\":true,\"every\":true,\"by\":{\"top\":\"p\"},\"var\":1.0}\n");
+}
+
+static void aggregate_in_event_time_windows_fires_once_when_time_has_passed(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p,
+          "      - key_by: k\n      - window: { size: 10s, slide: 5s }\n"
+          "      - aggregate:\n          n: count()\n          s: sum(x)\n",
+          true);
+    batch(&p, 1000, ROWS("{\"k\":1,\"x\":1,\"t\":1000}", "{\"k\":1,\"x\":2,\"t\":6000}"));
+    batch(&p, 2000, ROWS("{\"k\":1,\"x\":4,\"t\":12000}"));
+    batch(&p, 3000, ROWS("{\"k\":1,\"x\":8,\"t\":4000}", "{\"k\":1,\"x\":16,\"t\":30000}"));
+    pipeline_close(&p);
+    SAME(out,
+         "-\n1|{\"k\":1,\"window_start\":\"1969-12-31T23:59:55Z\",\"window_end\":\"1970-01-01T00:"
+         "00:05Z\",\"n\":1,\"s\":1}\n-\n1|{\"k\":1,\"window_start\":\"1970-01-01T00:00:00Z\","
+         "\"window_end\":\"1970-01-01T00:00:10Z\",\"n\":2,\"s\":3}\n-\n1|{\"k\":1,\"window_"
+         "start\":\"1970-01-01T00:00:05Z\",\"window_end\":\"1970-01-01T00:00:15Z\",\"n\":2,"
+         "\"s\":6}\n1|{\"k\":1,\"window_start\":\"1970-01-01T00:00:10Z\",\"window_end\":\"1970-"
+         "01-01T00:00:20Z\",\"n\":1,\"s\":4}\n");
+}
+
+static void an_inverse_window_keeps_speaking_as_in_spark(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p,
+          "      - map_to_pair: { key: k, value: v }\n      - reduce_by_key_and_window:\n"
+          "          size: 2s\n          slide: 1s\n          reduce: a + b\n"
+          "          inverse: a - b\n",
+          false);
+    batch(&p, 1000, ROWS("{\"k\":\"x\",\"v\":1}"));
+    batch(&p, 2000, ROWS("{\"k\":\"x\",\"v\":2}"));
+    batch(&p, 3000, NOTHING);
+    batch(&p, 4000, NOTHING);
+    batch(&p, 5000, NOTHING);
+    pipeline_close(&p);
+    SAME(out, "-\nx|1\n-\nx|3\n-\nx|2\n-\nx|0\n-\nx|0\n");
+}
+
+static void count_by_window_goes_on_with_zero(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p, "      - count_by_window: { size: 2s, slide: 1s }\n", false);
+    batch(&p, 1000, NOTHING);
+    batch(&p, 2000, ROWS("{}", "{}"));
+    batch(&p, 3000, ROWS("{}"));
+    batch(&p, 4000, NOTHING);
+    batch(&p, 5000, NOTHING);
+    pipeline_close(&p);
+    SAME(out, "-\n-\n|2\n-\n|3\n-\n|1\n-\n|0\n");
+}
+
+static void windows_cascade(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p,
+          "      - key_by: k\n      - window: { size: 10s }\n      - aggregate:\n"
+          "          n: count()\n      - window: { size: 20s }\n      - aggregate:\n"
+          "          most: max(n)\n          windows: count()\n",
+          true);
+    batch(&p, 1000, ROWS("{\"k\":1,\"t\":1000}", "{\"k\":1,\"t\":2000}", "{\"k\":1,\"t\":11000}"));
+    batch(&p, 2000, ROWS("{\"k\":1,\"t\":40000}"));
+    pipeline_close(&p);
+    SAME(out, "-\n-\n1|{\"k\":1,\"window_start\":\"1970-01-01T00:00:00Z\",\"window_end\":"
+              "\"1970-01-01T00:00:20Z\",\"most\":2,\"windows\":2}\n");
+}
+
+LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
+           T(count_by_value_makes_the_value_the_key), T(reduce_by_key_adds_up),
+           T(aggregate_makes_a_record_of_key_and_results),
+           T(aggregate_in_event_time_windows_fires_once_when_time_has_passed),
+           T(an_inverse_window_keeps_speaking_as_in_spark), T(count_by_window_goes_on_with_zero),
+           T(windows_cascade))
