@@ -91,8 +91,8 @@ static void aggregate_makes_a_record_of_key_and_results(void)
     SAME(one("      - key_by: city\n      - aggregate:\n          n: count()\n"
              "          total: sum(x)\n          mean: sum(x) / count()\n          least: min(x)\n"
              "          most: max(x)\n          one: first(x)\n          end: last(x)\n"
-             "          big: count_if(x > 1)\n          some: any(x > 2)\n          every: all(x > "
-             "0)\n"
+             "          big: count_if(x == 2 || x == 3)\n          some: any(x == 3)\n"
+             "          every: all(x != 0)\n"
              "          by: { top: \"max_by(city, x)\" }\n          var: variance(x)\n",
              ROWS("{\"city\":\"p\",\"x\":2}", "{\"city\":\"p\",\"x\":null}",
                   "{\"city\":\"p\",\"x\":1}", "{\"city\":\"p\",\"x\":3}")),
