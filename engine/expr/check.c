@@ -20,7 +20,8 @@ struct leat_diag *check_wrong(struct checker *ck, struct ast *n, uint32_t at, ui
     n->type = type_any();
     if (!ck->c->unchecked) {
         ck->failed = true;
-        return ast_error(ck->source, at, len, "%s", text);
+        return ck->mistakes++ < CHECK_MISTAKES_MAX ? ast_error(ck->source, at, len, "%s", text)
+                                                   : NULL;
     }
     struct leat_slice copy = leat_arena_copy(ck->source->arena, leat_slice_str(text));
     n->meaning = AST_MEANS_ERROR;
@@ -35,7 +36,7 @@ const struct leat_type *check_want_bool(struct checker *ck, struct ast *n, const
     if (t->kind != LEAT_T_BOOL && t->kind != LEAT_T_ANY && !ck->c->unchecked) {
         struct leat_diag *d =
             check_wrong(ck, n, n->at, n->len, "%s wants a bool, this is %s", where, type_word(t));
-        if (t->kind == LEAT_T_STRING || type_is_number(t))
+        if (d && (t->kind == LEAT_T_STRING || type_is_number(t)))
             leat_diag_hint(ck->source->diags, d, "compare it with something");
     }
     return type_kind(LEAT_T_BOOL);
@@ -88,7 +89,7 @@ static const struct leat_type *no_overload(struct checker *ck, struct ast *n,
     struct leat_diag *d =
         check_wrong(ck, n, n->name_at, n->name_len, "no such overload: %s %.*s %s", type_word(a),
                     LEAT_FMT(n->name), type_word(b));
-    bool text = a->kind == LEAT_T_STRING || b->kind == LEAT_T_STRING;
+    bool text = d && (a->kind == LEAT_T_STRING || b->kind == LEAT_T_STRING);
     if (n->operator== AST_ADD && text)
         leat_diag_hint(ck->source->diags, d, "string(x) makes text of a value");
     else if (n->operator!= AST_IN && text &&(type_is_number(a) || type_is_number(b)))

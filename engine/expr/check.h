@@ -20,14 +20,17 @@ struct checker {
     struct leat_names *names; /* c's, or those of rows within an aggregate */
     const struct ast_source *source;
     uint32_t locals_count;
+    uint32_t mistakes;
     bool failed;
     struct check_local locals[AST_LOCALS_MAX];
 };
 
 /* Fills in the tree below n. Returns n's type, never NULL. */
 const struct leat_type *check_node(struct checker *ck, struct ast *n);
+#define CHECK_MISTAKES_MAX 20 /* of one expression; further ones are not told */
+
 /* Say that n is wrong: an error in the file, or with `unchecked` an error value. The diagnostic is
- * NULL then. */
+ * NULL then, and when there were too many. */
 LEAT_PRINTF(5, 6)
 struct leat_diag *check_wrong(struct checker *ck, struct ast *n, uint32_t at, uint32_t len,
                               const char *fmt, ...);

@@ -271,7 +271,7 @@ static const struct leat_type *index_type(struct checker *ck, struct ast *n,
         return type_item(of);
     struct leat_diag *d = check_wrong(ck, n, index->at, index->len, "no such overload: %s[%s]",
                                       type_word(of), type_word(by));
-    if (of->kind == LEAT_T_STRING)
+    if (d && of->kind == LEAT_T_STRING)
         leat_diag_hint(ck->source->diags, d, "x.charAt(i) is a character of text");
     return type_any();
 }
