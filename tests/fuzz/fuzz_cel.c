@@ -2,8 +2,8 @@
  * fuzz_cel.c - compiles arbitrary text and runs what compiles over a few columns.
  *
  * The first byte chooses which allocation fails, the second whether the text is an expression, one
- * that is not checked beforehand, or a template. Files in corpus/cel/ run as ordinary tests in
- * every build; a crash that is found goes there.
+ * that is not checked beforehand, a template, or one with aggregates. Files in corpus/cel/ run as
+ * ordinary tests in every build; a crash that is found goes there.
  */
 #include "base/mem.h"
 #include "expr/expr.h"
@@ -21,7 +21,7 @@ static bool gate(void)
     return countdown == 0 || --countdown != 0;
 }
 
-static const char *const names[] = {"a", "b", "c", "s", "list", "map", "this"};
+static const char *const names[] = {"a", "b", "c", "s", "xs", "m", "this"};
 
 #define NAMES (sizeof names / sizeof *names)
 
@@ -36,6 +36,25 @@ static enum leat_found resolve(struct leat_names *self, const struct leat_slice 
             return LEAT_FOUND;
         }
     return LEAT_FOUND_NOTHING;
+}
+
+/* Every aggregate is column a. */
+static enum leat_found aggregate(struct leat_names *self, const struct leat_aggregate_call *call,
+                                 struct leat_ref *ref)
+{
+    (void)self;
+    for (size_t i = 0; i < call->count; i++)
+        assert(leat_program_type(call->args[i]) && leat_program_source(call->args[i]).len);
+    if (leat_slice_eq(call->name, LEAT_LIT("top")))
+        return LEAT_FOUND_NOTHING;
+    *ref = (struct leat_ref){.column = LEAT_COL_PATHS, .used = 1};
+    return LEAT_FOUND;
+}
+
+static void see_column(uint32_t column, void *arg)
+{
+    (void)arg;
+    assert(column >= LEAT_COL_PATHS && column < LEAT_COL_PATHS + NAMES);
 }
 
 static void fill(struct leat_chunk *chunk, struct leat_value *scratch)
@@ -79,6 +98,13 @@ static void run(const struct leat_program *p, struct leat_arena *arena)
     for (uint32_t row = 0; row < ROWS; row++)
         assert(chunk.columns[out][row].tag <= LEAT_TYPE &&
                (chunk.columns[out][row].flags & 0xc0) == 0);
+    struct leat_value again = leat_eval_row(p, ev, &chunk, 1), constant;
+    uint32_t column;
+    assert(again.tag == chunk.columns[out][1].tag);
+    if (leat_program_is_column(p, &column))
+        see_column(column, NULL);
+    assert(!leat_program_is_constant(p, &constant) || constant.tag == again.tag);
+    leat_program_columns(p, see_column, NULL);
     leat_eval_free(ev);
     leat_arena_reset(&made);
 }
@@ -87,13 +113,17 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     struct leat_arena arena = {.cap = 64 << 20};
     struct leat_diags diags = {.arena = &arena};
-    struct leat_names all = {.resolve = resolve};
+    struct leat_names row = {.resolve = resolve}, all = {.resolve = resolve};
 
     if (size < 2 || size > 8192)
         return 0;
     struct leat_node node = {.text = {(const char *)data + 2, size - 2}, .mark = {1, 1, 1}};
     struct leat_compile c = {
         .names = &all, .arena = &arena, .diags = &diags, .unchecked = data[1] % 8 == 1};
+    if (data[1] % 8 == 5) {
+        all.row = &row;
+        all.aggregate = aggregate;
+    }
     countdown = data[0];
     leat_mem_gate = gate;
     const struct leat_program *p =
