@@ -155,7 +155,8 @@ static bool copy(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_m
         .position = m->offset,
     };
 
-    if (!encode_headers(f, m, &row.headers))
+    /* Costly: librdkafka makes a buffer of its own even to find that there are none. */
+    if (!p->request.fetch.no_headers && !encode_headers(f, m, &row.headers))
         return false;
     if (!p->open || !leat_block_append(p->open, &row)) {
         size_t need = FRAME + row.key.len + row.value.len + row.headers.len;

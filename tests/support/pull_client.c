@@ -68,7 +68,8 @@ static void done(void *arg, const struct leat_fetch *fetch, struct leat_block *b
 void pull_begin(struct pull_client *c, struct pull_answer *a, uint32_t part, int64_t from,
                 size_t max_bytes)
 {
-    struct leat_fetch want = {.part = part, .from = from, .max_bytes = max_bytes};
+    struct leat_fetch want = {
+        .part = part, .from = from, .max_bytes = max_bytes, .no_headers = c->no_headers};
 
     *a = (struct pull_answer){0};
     sem_init(&a->done, 0, 0);

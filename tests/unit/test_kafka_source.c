@@ -132,6 +132,21 @@ static void keys_times_headers_and_tombstones_come_through(void)
     stop(&c);
 }
 
+static void headers_nobody_looks_at_are_left_out(void)
+{
+    struct pull_client c;
+    struct seen seen = {0};
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+
+    start(&c, 1);
+    c.no_headers = true;
+    rd_kafka_header_add(headers, "kind", -1, "new", -1);
+    plain_write(mock.bootstrap, TOPIC, 0, "k1", "v1", 0, headers);
+    OK(pull_partitions(&c));
+    CU_ASSERT_EQUAL(pull_read(&c, 0, 0, WANT_BYTES, NULL, see, &seen), 1);
+    CU_ASSERT_EQUAL(seen.headers_len, 0);
+    stop(&c);
+}
 
 static void the_end_is_told_once_and_then_waited_at(void)
 {
@@ -381,8 +396,9 @@ static void wrong_options_are_found_without_a_broker(void)
 
 LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap),
            T(any_position_can_be_read_again), T(keys_times_headers_and_tombstones_come_through),
-           T(the_end_is_told_once_and_then_waited_at), T(an_empty_partition_is_at_its_end),
-           T(close_answers_what_waits), T(a_partition_nobody_wants_is_answered_and_dropped),
+           T(headers_nobody_looks_at_are_left_out), T(the_end_is_told_once_and_then_waited_at),
+           T(an_empty_partition_is_at_its_end), T(close_answers_what_waits),
+           T(a_partition_nobody_wants_is_answered_and_dropped),
            T(all_partitions_are_read_side_by_side_in_order),
            T(jumping_back_and_forth_never_skips_a_record), T(the_budget_bounds_what_is_read_ahead),
            T(a_broker_that_is_away_is_said_and_waited_for), T(committed_positions_win_over_start),
