@@ -31,8 +31,8 @@ static struct leat_value field_of(struct leat_eval *ev, const struct op *op, str
 {
     if (v.tag == LEAT_ERROR)
         return v;
-    if (v.tag != LEAT_RECORD && v.tag != LEAT_MAP)
-        return op_fail(ev, LEAT_V_TYPE, "a value of type %s has no field '%.*s'", op_type_name(v),
+    if (v.tag != LEAT_RECORD && v.tag != LEAT_MAP) /* absent, as a reader of paths finds it */
+        return op_fail(ev, LEAT_V_ABSENT, "a value of type %s has no field '%.*s'", op_type_name(v),
                        LEAT_FMT(op->name));
     struct leat_value found = leat_value_field(v, op->name, ev->arena);
     return is_absent(found) ? op->value : found;

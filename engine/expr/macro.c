@@ -188,19 +188,16 @@ static const struct leat_type *check_fold(struct checker *ck, struct ast *n)
 {
     const struct leat_type *range = check_node(ck, n->first);
     struct ast *init = argument(n, 3), *body = argument(n, 4);
-    const struct leat_type *types[2] = {check_node(ck, init), NULL};
+    const struct leat_type *first = check_node(ck, init);
+    const struct leat_type *types[2] = {type_any(), NULL}; /* what goes round may change its type */
     const struct leat_type *result = type_any();
     uint32_t before = ck->locals_count;
 
     if (!check_range(ck, n, range))
         return type_any();
     loop_types(range, 1, &types[1]);
-    /* What goes round keeps its type only when it comes out as it went in. */
-    if (types[0]->kind == LEAT_T_LIST || types[0]->kind == LEAT_T_MAP ||
-        types[0]->kind == LEAT_T_NULL)
-        types[0] = type_any();
     if (bind(ck, n, types))
-        result = type_join(ck->source->arena, types[0], check_node(ck, body));
+        result = type_join(ck->source->arena, first, check_node(ck, body));
     ck->locals_count = before;
     return result;
 }

@@ -116,6 +116,8 @@ static void absent_is_not_null_and_not_any_error(void)
     IS("default(amount, 1)", "10");
     IS("default(broken, 1)", "error: not a number");
     IS("default({'a': 1}.b, 2)", "2");
+    IS("default(nothing.b, 2)", "2");
+    IS("has(nothing.b.c) || has(amount.b)", "false");
     IS("try(broken, 1)", "1");
     IS("try(coupon, 2)", "2");
     IS("try(1 / (n - 7), -1)", "-1");
@@ -163,6 +165,8 @@ static void macros_go_through_lists_and_maps(void)
     IS("{'a': 1}.transformMapEntry(k, v, {string(v): k})", "{\"1\":\"a\"}");
     IS("['a', 'b'].transformMapEntry(i, v, {'k': i})", "error: a key stands twice in a map");
     IS("[1, 2, 3, 4].fold(acc, x, 0, acc + x)", "10");
+    IS("[1, 2.5].fold(acc, x, 0, acc + x)", "3.5");
+    IS("[3].fold(acc, x, 4, (acc + x) / 2)", "3.5");
     IS("['c', 'a'].fold(acc, x, '', acc + x)", "\"ca\"");
     IS("[3, 1, 2].sortBy(x, -x)", "[3,2,1]");
     IS("['bb', 'a', 'cc'].sortBy(x, size(x))", "[\"a\",\"bb\",\"cc\"]");
