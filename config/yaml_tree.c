@@ -104,13 +104,12 @@ static bool is_null_text(struct leat_slice text)
            leat_slice_eq(text, LEAT_LIT("NULL"));
 }
 
+/* `x # > 3` may be meant as one expression; a comment that is set off further is a comment. */
 static bool is_comment_behind(const struct config_tree *t, size_t end)
 {
     struct leat_slice rest = to_line_end(t, end);
 
-    while (rest.len && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t'))
-        rest = (struct leat_slice){rest.ptr + 1, rest.len - 1};
-    return rest.len && rest.ptr[0] == '#';
+    return rest.len > 1 && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t') && rest.ptr[1] == '#';
 }
 
 /* Spaces that YAML took off the front of every line of a block scalar: those in front of its first

@@ -94,8 +94,9 @@ static bool refuse_shape(const struct leat_node *node, struct leat_diags *diags)
 {
     if (node->kind == LEAT_NODE_SCALAR)
         return false;
-    struct leat_diag *d = leat_diag_error(diags, node, "an expression is needed here, not a YAML %s",
-                                          node->kind == LEAT_NODE_LIST ? "list" : "map");
+    struct leat_diag *d =
+        leat_diag_error(diags, node, "an expression is needed here, not a YAML %s",
+                        node->kind == LEAT_NODE_LIST ? "list" : "map");
     if (node->kind == LEAT_NODE_LIST)
         leat_diag_hint(diags, d, "for a list as a value, quote it: '[a, b]'");
     return true;
@@ -124,7 +125,8 @@ static bool refuse_yaml(const struct leat_node *node, struct leat_diags *diags)
         d = leat_diag_error(diags, node, "YAML takes what is behind '%.*s' for a comment",
                             LEAT_FMT(node->text));
         hint_quoted(diags, d, node, whole_of(node));
-        leat_diag_note(diags, d, "a comment stands on a line of its own, or behind a quoted text");
+        leat_diag_note(diags, d,
+                       "a comment stands two blanks behind an expression, or on its own line");
     } else {
         return false;
     }

@@ -49,7 +49,7 @@ struct leat_node {
     bool in_flow;               /* stands in { } or [ ] */
     bool secret;                /* came from ${file:} : never print it */
     bool interpolated;      /* the text is not what stands in the file: marks inside it are vague */
-    bool comment_behind;    /* plain scalar with a comment straight after it */
+    bool comment_behind;    /* plain scalar, one blank, and a comment */
     struct leat_slice text; /* scalars */
     struct leat_slice tag;  /* "!deleted"; ptr NULL: none */
     struct leat_slice alias; /* the scalar was written as *alias; ptr NULL: it was not */

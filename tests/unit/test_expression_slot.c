@@ -65,6 +65,7 @@ static void a_single_word_in_quotes_is_a_warning(void)
 static void good_expressions_are_left_alone(void)
 {
     says("filter: null\n", "");
+    says("filter: x  # set off by two blanks\n", "");
     says("filter: x > 0 && y == \"a\"\n", "");
     says("filter: 'x'' > 3' # why\n", "");
     says("filter: |\n  x > 3 &&\n  y # no comment\n", "");

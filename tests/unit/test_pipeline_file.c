@@ -242,7 +242,7 @@ static void mark_is(const struct leat_node *node, size_t from, size_t len, unsig
 
 static void everything_knows_its_place(void)
 {
-    static const char text[] = "a: plain text   # c\n"
+    static const char text[] = "a: plain text # c\n"
                                "\"b\": 'it''s ü x'\n"
                                "c: \"x\\t\\u00fcy z\"\n"
                                "d: |\n"
@@ -253,7 +253,7 @@ static void everything_knows_its_place(void)
                                "    f x\n"
                                "    g y\n"
                                "f: one\n"
-                               "   two\n"
+                               "   two  # c\n"
                                "g: [ u, { k: v } ]\n"
                                "h:\n"
                                "i: !tag t\n";
@@ -265,6 +265,7 @@ static void everything_knows_its_place(void)
     CU_ASSERT_EQUAL(r->count, 9);
     is(at(r, "a"), "plain text", 1, 4);
     CU_ASSERT(at(r, "a")->comment_behind);
+    CU_ASSERT_FALSE(at(r, "f")->comment_behind);
     is(at(r, "b"), "it's \xc3\xbc x", 2, 7);
     CU_ASSERT_EQUAL(at(r, "b")->key_style, LEAT_STYLE_DOUBLE);
     mark_is(at(r, "b"), 3, 1, 2, 11, 1); /* s: the quote before it is written twice */
