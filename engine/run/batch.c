@@ -408,21 +408,10 @@ bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64
     return false;
 }
 
-int64_t leat_flow_idle_at(const struct leat_flow *flow)
+void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bool at_end,
+                      bool finished)
 {
-    int64_t at_ms = LEAT_NO_TIME;
-
-    for (uint32_t s = 0; s < flow->plan->sources_count; s++) {
-        int64_t idle_ms = leat_watermark_idle_at(&flow->watermarks[s]);
-        if (idle_ms != LEAT_NO_TIME && (at_ms == LEAT_NO_TIME || idle_ms < at_ms))
-            at_ms = idle_ms;
-    }
-    return at_ms;
-}
-
-void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bool at_end)
-{
-    leat_watermark_at_end(&flow->watermarks[source], part, at_end);
+    leat_watermark_at_end(&flow->watermarks[source], part, at_end, finished);
 }
 
 void leat_flow_set_tables(struct leat_flow *flow, const struct leat_lookup_table *const *tables)

@@ -63,10 +63,9 @@ void leat_flow_release(struct leat_flow *flow, struct leat_flow_batch *batch);
 bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64_t clock_ms,
                       bool close);
 
-/* When by the clock a source gets idle, if nothing comes: LEAT_NO_TIME: none ever. */
-int64_t leat_flow_idle_at(const struct leat_flow *flow);
-
-void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bool at_end);
+/* As leat_watermark_at_end(). */
+void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bool at_end,
+                      bool finished);
 
 /* Tables for the batches from now on, by number in the plan; borrowed. */
 void leat_flow_set_tables(struct leat_flow *flow, const struct leat_lookup_table *const *tables);

@@ -108,7 +108,7 @@ enum leat_status leat_driver_part(struct leat_driver *d, uint32_t source, struct
         return leat_arena_failed(&d->arena, err);
     if (leat_flow_part(d->flow, source, s->count, clock_ms, err) != LEAT_OK)
         return err->status;
-    leat_flow_at_end(d->flow, source, s->count, true);
+    leat_flow_at_end(d->flow, source, s->count, true, false);
     *id = s->count;
     s->parts[s->count++] = f;
     return LEAT_OK;
@@ -191,7 +191,7 @@ void leat_driver_feed(struct leat_driver *d, uint32_t source, uint32_t part,
 
 void leat_driver_at_end(struct leat_driver *d, uint32_t source, uint32_t part, bool at_end)
 {
-    leat_flow_at_end(d->flow, source, part, at_end);
+    leat_flow_at_end(d->flow, source, part, at_end, false);
 }
 
 static bool has_input(const struct leat_driver *d)

@@ -41,6 +41,17 @@ static struct leat_block *take_blocks(struct leat_job_source_part *p, uint32_t c
     return first;
 }
 
+static void give_back(struct leat_job_source_part *p, struct leat_block *blocks)
+{
+    struct leat_block *last = blocks;
+
+    while (last->msg.next)
+        last = (struct leat_block *)last->msg.next;
+    last->msg.next = p->first ? &p->first->msg : NULL;
+    p->first = blocks;
+    p->last = p->last ? p->last : last;
+}
+
 static enum leat_status add_tasks(struct leat_job_thread *job, struct leat_job_slot *slot,
                                   struct leat_error *err)
 {
@@ -58,8 +69,11 @@ static enum leat_status add_tasks(struct leat_job_thread *job, struct leat_job_s
         struct leat_job_source_part *p = list[i];
         uint32_t number = job->sources[p->source].part_of[p->source_id];
         struct leat_block *blocks = take_blocks(p, job->step.parts[number].take);
-        if (leat_flow_add(job->flow, slot->flow, p->source, &p->part, blocks, err) != LEAT_OK)
+        leat_job_tell_end(job, p);
+        if (leat_flow_add(job->flow, slot->flow, p->source, &p->part, blocks, err) != LEAT_OK) {
+            give_back(p, blocks); /* to be freed with the others that wait */
             return err->status;
+        }
     }
     return LEAT_OK;
 }

@@ -2,6 +2,9 @@
 
 #include <assert.h>
 
+/* A batch takes half of a partition's credits, so that the next one can fill meanwhile. */
+#define BATCH_BLOCKS (LEAT_JOB_BLOCKS / 2)
+
 void leat_job_keep(struct leat_job *job, struct leat_job_part *p, const struct leat_event *ev)
 {
     assert(p->count < LEAT_JOB_BLOCKS);
@@ -85,17 +88,17 @@ bool leat_job_is_full(const struct leat_job *job)
     if ((job->max_records && job->pending_records >= job->max_records) ||
         job->pending_bytes >= job->max_bytes)
         return true;
+    bool filled = false;
     for (uint32_t i = 0; i < job->active_count; i++) {
         const struct leat_job_part *p = &job->parts[job->active[i]];
         if (p->starved)
             return true;
-        if (p->credits && !p->at_end && !leat_job_part_is_read(job, p))
+        if (p->count >= BATCH_BLOCKS || p->credits == 0)
+            filled = true;
+        else if (!p->at_end && !leat_job_part_is_read(job, p))
             return false; /* more is on its way */
     }
-    for (uint32_t i = 0; i < job->active_count; i++)
-        if (job->parts[job->active[i]].credits == 0)
-            return true; /* and would go on with a credit */
-    return false;
+    return filled;
 }
 
 bool leat_job_part_is_read(const struct leat_job *job, const struct leat_job_part *p)

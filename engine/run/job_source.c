@@ -238,7 +238,9 @@ enum leat_status leat_job_push_ended(struct leat_job_thread *job, struct leat_jo
         return wait_for(s, &why, err);
     }
     for (uint32_t i = 0; i < job->step.parts_count; i++)
-        if (&job->sources[job->parts[i]->source] == s)
+        if (&job->sources[job->parts[i]->source] == s) {
+            job->parts[i]->at_end = job->parts[i]->finished = true;
+            leat_job_tell_end(job, job->parts[i]);
             leat_job_event(job, (struct leat_event){.kind = LEAT_EV_BLOCK,
                                                     .part = i,
                                                     .from = job->step.parts[i].next,
@@ -246,6 +248,7 @@ enum leat_status leat_job_push_ended(struct leat_job_thread *job, struct leat_jo
                                                     .empty = true,
                                                     .at_end = true,
                                                     .finished = true});
+        }
     return LEAT_OK;
 }
 
@@ -382,6 +385,14 @@ static void keep_block(struct leat_job_source_part *p, struct leat_block *b)
     p->last = b;
 }
 
+/* As long as rows wait to be cut, the end is not reached for those who keep time. */
+void leat_job_tell_end(struct leat_job_thread *job, struct leat_job_source_part *p)
+{
+    bool waits = p->first;
+
+    leat_flow_at_end(job->flow, p->source, p->part.id, !waits && p->at_end, !waits && p->finished);
+}
+
 static void take_block(struct leat_job_thread *job, uint32_t part, struct leat_block *b)
 {
     struct leat_job_source_part *p = job->parts[part];
@@ -396,12 +407,14 @@ static void take_block(struct leat_job_thread *job, uint32_t part, struct leat_b
                             .time_min_ms = b->time_min_ms};
 
     ev.records = b->rows_hint ? b->rows_hint : (uint32_t)(b->bytes.len / ROW_BYTES + 1);
-    leat_flow_at_end(job->flow, p->source, p->part.id, b->at_end);
+    p->at_end = b->at_end;
+    p->finished = b->finished;
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_bytes_in, b->bytes.len);
     if (ev.empty)
         leat_block_unref(b);
     else
         keep_block(p, b);
+    leat_job_tell_end(job, p);
     leat_job_event(job, ev);
 }
 

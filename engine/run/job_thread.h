@@ -28,6 +28,7 @@ struct leat_job_source_part {
     uint32_t source_id;              /* as the source numbers it */
     int64_t logged;                  /* position in the last record, or where it began */
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
+    bool at_end, finished;           /* as of the last block received */
 };
 
 /* A fetch under way and its answer. */
@@ -146,6 +147,8 @@ LEAT_CHECKED enum leat_status leat_job_pushed(struct leat_job_thread *job, struc
 LEAT_CHECKED enum leat_status leat_job_push_ended(struct leat_job_thread *job,
                                                   struct leat_job_source *source,
                                                   struct leat_error *err);
+/* Nothing of the partition waits for a batch: does it still hold time back? */
+void leat_job_tell_end(struct leat_job_thread *job, struct leat_job_source_part *p);
 void leat_job_seal(struct leat_job_thread *job);
 void leat_job_sources_close(struct leat_job_thread *job);
 

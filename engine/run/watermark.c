@@ -9,11 +9,15 @@ static bool make_room(struct leat_watermark *w, struct leat_arena *arena, uint32
     while (room <= part)
         room *= 2;
     struct leat_watermark_part *grown = leat_arena_array(arena, room, sizeof *grown);
-    if (!grown)
+    uint32_t *open = leat_arena_array(arena, room, sizeof *open);
+    if (!grown || !open)
         return false;
     if (w->parts_count)
         memcpy(grown, w->parts, w->parts_count * sizeof *grown);
+    if (w->open_count)
+        memcpy(open, w->open, w->open_count * sizeof *open);
     w->parts = grown;
+    w->open = open;
     w->parts_room = room;
     return true;
 }
@@ -23,9 +27,12 @@ bool leat_watermark_part(struct leat_watermark *w, struct leat_arena *arena, uin
 {
     if (part >= w->parts_room && !make_room(w, arena, part))
         return false;
-    for (; w->parts_count <= part; w->parts_count++)
+    for (; w->parts_count <= part; w->parts_count++) {
         w->parts[w->parts_count] =
             (struct leat_watermark_part){.max_ms = LEAT_NO_TIME, .last_ms = clock_ms};
+        w->open[w->open_count++] = w->parts_count;
+    }
+    w->last_ms = clock_ms > w->last_ms ? clock_ms : w->last_ms;
     return true;
 }
 
@@ -35,15 +42,24 @@ void leat_watermark_seen(struct leat_watermark *w, uint32_t part, int64_t time_m
     struct leat_watermark_part *p = &w->parts[part];
 
     p->last_ms = clock_ms;
+    w->last_ms = clock_ms > w->last_ms ? clock_ms : w->last_ms;
     if (time_max_ms > p->max_ms)
         p->max_ms = time_max_ms;
     if (time_max_ms > w->max_ms)
         w->max_ms = time_max_ms;
 }
 
-void leat_watermark_at_end(struct leat_watermark *w, uint32_t part, bool at_end)
+void leat_watermark_at_end(struct leat_watermark *w, uint32_t part, bool at_end, bool finished)
 {
-    w->parts[part].at_end = at_end;
+    w->parts[part].at_end = at_end || finished;
+    if (!finished || w->parts[part].finished)
+        return;
+    w->parts[part].finished = true;
+    for (uint32_t i = 0; i < w->open_count; i++)
+        if (w->open[i] == part) {
+            w->open[i] = w->open[--w->open_count];
+            return;
+        }
 }
 
 static bool is_idle(const struct leat_watermark *w, const struct leat_watermark_part *p,
@@ -84,16 +100,18 @@ int64_t leat_watermark_at(const struct leat_watermark *w, uint32_t source, int64
         int64_t at_ms = end_ms > batch_time_ms ? end_ms : batch_time_ms;
         return at_ms > w->now_ms ? at_ms : w->now_ms;
     }
-    for (uint32_t i = 0; !close && i < w->parts_count; i++) {
-        const struct leat_watermark_part *p = &w->parts[i];
+    for (uint32_t i = 0; !close && i < w->open_count; i++) {
+        const struct leat_watermark_part *p = &w->parts[w->open[i]];
         if (is_idle(w, p, clock_ms))
             continue;
         int64_t mark = less(p->max_ms, w->lateness_ms);
         least = mark < least ? mark : least;
         active++;
     }
+    if (close || (active == 0 && w->idle_ms && clock_ms - w->last_ms >= w->idle_ms))
+        return closed(w, source, close_time, arg);
     if (active == 0)
-        return close || w->parts_count ? closed(w, source, close_time, arg) : w->now_ms;
+        least = less(w->max_ms, w->lateness_ms);
     return least > w->now_ms ? least : w->now_ms;
 }
 
@@ -102,18 +120,6 @@ void leat_watermark_move(struct leat_watermark *w, int64_t to_ms)
     w->before_ms = w->now_ms;
     if (to_ms > w->now_ms)
         w->now_ms = to_ms;
-}
-
-int64_t leat_watermark_idle_at(const struct leat_watermark *w)
-{
-    int64_t at_ms = LEAT_NO_TIME;
-
-    if (!w->event_time || !w->idle_ms || w->max_ms == LEAT_NO_TIME)
-        return LEAT_NO_TIME;
-    for (uint32_t i = 0; i < w->parts_count; i++)
-        if (w->parts[i].last_ms + w->idle_ms > at_ms)
-            at_ms = w->parts[i].last_ms + w->idle_ms;
-    return at_ms;
 }
 
 int64_t leat_watermarks_before(const struct leat_watermark *list, uint32_t count, uint64_t sources)

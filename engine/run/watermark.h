@@ -20,6 +20,7 @@ struct leat_watermark_part {
     int64_t max_ms;  /* greatest event time; LEAT_NO_TIME: none yet */
     int64_t last_ms; /* by the clock: when its last record came, or it was first seen */
     bool at_end;     /* nothing was behind what was read */
+    bool finished;   /* and nothing ever will be: it holds nobody back */
 };
 
 struct leat_watermark {
@@ -28,7 +29,10 @@ struct leat_watermark {
 
     struct leat_watermark_part *parts;
     uint32_t parts_count, parts_room;
+    uint32_t *open; /* numbers of those that are not finished; there may be many that are */
+    uint32_t open_count;
     int64_t max_ms;    /* of all partitions */
+    int64_t last_ms;   /* of all partitions */
     int64_t before_ms; /* W(N-1) */
     int64_t now_ms;    /* W(N); LEAT_NO_TIME: not known yet */
 };
@@ -44,8 +48,8 @@ LEAT_CHECKED bool leat_watermark_part(struct leat_watermark *w, struct leat_aren
 void leat_watermark_seen(struct leat_watermark *w, uint32_t part, int64_t time_max_ms,
                          int64_t clock_ms);
 
-/* What was read last of `part` was its end, or was not. */
-void leat_watermark_at_end(struct leat_watermark *w, uint32_t part, bool at_end);
+/* What was read last of `part` was its end, or was not; nothing will ever be behind it. */
+void leat_watermark_at_end(struct leat_watermark *w, uint32_t part, bool at_end, bool finished);
 
 /* What W would be after a batch of this time with what is known now. `close`: a bounded run ends
  * here, all partitions count as idle. */
@@ -55,9 +59,6 @@ int64_t leat_watermark_at(const struct leat_watermark *w, uint32_t source, int64
 
 /* The barrier of a batch: before_ms becomes W(N-1), now_ms the given W(N), if that is more. */
 void leat_watermark_move(struct leat_watermark *w, int64_t to_ms);
-
-/* When, by the clock, the source becomes idle if nothing comes; LEAT_NO_TIME: never. */
-int64_t leat_watermark_idle_at(const struct leat_watermark *w);
 
 /* Least over the sources in the bit set. */
 int64_t leat_watermarks_before(const struct leat_watermark *list, uint32_t count, uint64_t sources);

@@ -65,7 +65,7 @@ static void a_silent_partition_at_its_end_holds_nobody_back(void)
     leat_watermark_seen(&w, 1, 5000, 1000);
     leat_watermark_seen(&w, 0, 30000, 61000);
     CU_ASSERT_EQUAL(at(&w, 61000, false), 5000); /* it has not been read to its end */
-    leat_watermark_at_end(&w, 1, true);
+    leat_watermark_at_end(&w, 1, true, false);
     CU_ASSERT_EQUAL(at(&w, 60999, false), 5000);
     CU_ASSERT_EQUAL(at(&w, 61000, false), 30000);
     leat_arena_reset(&arena);
@@ -75,13 +75,28 @@ static void when_all_are_idle_the_last_window_closes(void)
 {
     struct leat_watermark w = event_time(500, 60000, 2);
 
-    leat_watermark_at_end(&w, 0, true);
-    leat_watermark_at_end(&w, 1, true);
+    leat_watermark_at_end(&w, 0, true, false);
+    leat_watermark_at_end(&w, 1, true, false);
     CU_ASSERT_EQUAL(at(&w, 99000, false), LEAT_NO_TIME); /* there never was anything */
     leat_watermark_seen(&w, 0, 21000, 1000);
-    CU_ASSERT_EQUAL(leat_watermark_idle_at(&w), 61000);
     CU_ASSERT_EQUAL(at(&w, 60999, false), 20500);
     CU_ASSERT_EQUAL(at(&w, 61000, false), 30000);
+    leat_arena_reset(&arena);
+}
+
+static void a_finished_partition_holds_nobody_back(void)
+{
+    struct leat_watermark w = event_time(500, 0, 3);
+
+    leat_watermark_seen(&w, 0, 21000, 1000);
+    leat_watermark_seen(&w, 1, 31000, 1000);
+    leat_watermark_at_end(&w, 2, true, true);
+    CU_ASSERT_EQUAL(at(&w, 1000, false), 20500);
+    leat_watermark_at_end(&w, 0, true, true);
+    CU_ASSERT_EQUAL(at(&w, 1000, false), 30500);
+    leat_watermark_at_end(&w, 1, true, true);
+    leat_watermark_at_end(&w, 1, true, true);
+    CU_ASSERT_EQUAL(at(&w, 1000, false), 30500); /* more partitions may come: nothing is closed */
     leat_arena_reset(&arena);
 }
 
@@ -118,6 +133,6 @@ static void of_a_stage_it_is_the_least_of_its_sources(void)
 
 LEAT_TESTS("watermark", T(it_is_the_least_of_the_partitions_less_lateness), T(it_never_goes_back),
            T(a_silent_partition_at_its_end_holds_nobody_back),
-           T(when_all_are_idle_the_last_window_closes), T(a_bounded_run_closes_at_its_end),
-           T(without_event_time_it_is_the_time_of_the_batch),
+           T(when_all_are_idle_the_last_window_closes), T(a_finished_partition_holds_nobody_back),
+           T(a_bounded_run_closes_at_its_end), T(without_event_time_it_is_the_time_of_the_batch),
            T(of_a_stage_it_is_the_least_of_its_sources))
