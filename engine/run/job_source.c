@@ -14,7 +14,7 @@
 
 #define PAUSE_MIN_MS    250
 #define PAUSE_MAX_MS    10000
-#define LIST_EVERY_MS   3000 /* new partitions are looked for so often */
+#define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
 #define NO_PART         UINT32_MAX
 #define PARTS_MAX       (UINT32_C(1) << 24)
 #define FETCH_BYTES_MIN ((size_t)64 * 1024)
@@ -141,8 +141,12 @@ static void each_part(void *arg, const struct leat_part *p)
     struct listing *l = arg;
     struct leat_job_source *s = l->source;
 
-    if (l->err.status != LEAT_OK || (p->id < s->part_of_room && s->part_of[p->id] != NO_PART))
+    if (l->err.status != LEAT_OK)
         return;
+    if (p->id < s->part_of_room && s->part_of[p->id] != NO_PART) {
+        s->job->parts[s->part_of[p->id]]->part.end = p->end;
+        return;
+    }
     if (p->id >= PARTS_MAX || !map_room(s, p->id))
         leat_fail(&l->err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, p->id);
     else
@@ -266,6 +270,19 @@ static enum leat_status open_source(struct leat_job_source *s, struct leat_error
     return status;
 }
 
+/* What is there and in no batch yet, as far as ends are known. */
+static void note_lag(struct leat_job_thread *job)
+{
+    int64_t lag = 0;
+
+    for (uint32_t i = 0; i < job->step.active_count; i++) {
+        uint32_t number = job->step.active[i];
+        int64_t left = job->parts[number]->part.end - job->step.parts[number].cut;
+        lag += left > 0 ? left : 0;
+    }
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_lag, lag);
+}
+
 static enum leat_status list_source(struct leat_job_source *s, struct leat_error *err)
 {
     struct listing l = {.source = s};
@@ -277,6 +294,7 @@ static enum leat_status list_source(struct leat_job_source *s, struct leat_error
     }
     if (status != LEAT_OK)
         return status;
+    note_lag(s->job);
     s->is_listed = true;
     /* A bounded run reads what was there when it began. */
     s->again_ms =
@@ -367,10 +385,12 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
         f = leat_arena_alloc(&job->arena, sizeof *f);
     if (!f)
         return leat_arena_failed(&job->arena, err);
-    *f = (struct leat_job_fetch){
-        .job = &job->in,
-        .part = part,
-        .fetch = {.part = p->source_id, .from = from, .max_bytes = fetch_bytes(job)}};
+    *f = (struct leat_job_fetch){.job = &job->in,
+                                 .part = part,
+                                 .fetch = {.part = p->source_id,
+                                           .from = from,
+                                           .max_bytes = fetch_bytes(job),
+                                           .earliest = p->was_lost}};
     s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
     return LEAT_OK;
 }
@@ -425,12 +445,12 @@ static enum leat_status lost(struct leat_job_thread *job, struct leat_job_fetch 
     struct leat_job_source_part *p = job->parts[f->part];
     struct leat_job_source *s = &job->sources[p->source];
 
-    if (!s->plan->lost_to_earliest || f->fetch.from == 0) {
+    if (!s->plan->lost_to_earliest || f->fetch.earliest) {
         *err = f->error;
         return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
     }
     leat_warn(&s->log, "%s; going on with the earliest there is", f->error.text);
-    job->step.parts[f->part].next = 0;
+    p->was_lost = true;
     leat_job_event(job, (struct leat_event){
                             .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = LEAT_E_LOST});
     return LEAT_OK;
@@ -470,8 +490,7 @@ enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_f
     } else {
         if (s->is_listed)
             answers_again(s);
-        if (f->fetch.from == 0) /* the earliest there is may be later */
-            job->step.parts[f->part].next = f->block->from;
+        job->parts[f->part]->was_lost = false;
         take_block(job, f->part, f->block);
     }
     f->next_free = job->free_fetches;

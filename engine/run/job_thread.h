@@ -29,6 +29,7 @@ struct leat_job_source_part {
     int64_t logged;                  /* position in the last record, or where it began */
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
+    bool was_lost;                   /* the next fetch is for the earliest there is */
 };
 
 /* A fetch under way and its answer. */
