@@ -327,7 +327,7 @@ static enum leat_found plan_call(struct agg_names *n, const struct leat_aggregat
     if (fn->plan && !fn->plan(c, constants, constants_count, &why))
         return refuse(n, why, fn->signature);
     c->offset = n->a->group.partial_size;
-    n->a->group.partial_size += (fn->size + 7) & ~(size_t)7;
+    n->a->group.partial_size += (c->fn->size + 7) & ~(size_t)7;
     c->column = leat_view_column(n->b->out);
     return LEAT_FOUND;
 }
@@ -354,8 +354,8 @@ static enum leat_found aggregate_call(struct leat_names *self,
         n->args->columns[n->count][i] = leat_view_column(n->row.view);
     }
     n->count++;
-    const struct leat_type *type = leat_type_of_kind(fn->type);
-    if (fn->type == LEAT_T_ANY && c->args)
+    const struct leat_type *type = leat_type_of_kind(c->fn->type);
+    if (c->fn->type == LEAT_T_ANY && c->args)
         type = c->arg_types[0];
     *ref = (struct leat_ref){c->column, 1, type};
     return LEAT_FOUND;

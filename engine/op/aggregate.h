@@ -40,7 +40,7 @@ struct leat_agg_fn {
     /* Read the constants; false: *why says what is wrong. NULL: there are none. */
     bool (*plan)(struct leat_agg_call *c, const struct leat_value *constants, uint32_t count,
                  const char **why);
-    /* One row; args are not null. NULL in `of_rows`: not called. */
+    /* One row; args are not null. NULL: there is add_run. */
     enum leat_status (*add)(const struct leat_agg_call *c, struct leat_work *w, void *piece,
                             const struct leat_value *args, const struct leat_order *order,
                             struct leat_error *err);
@@ -65,7 +65,8 @@ struct leat_agg_fn {
 /* Tables, each ends with {0}. */
 extern const struct leat_agg_fn leat_agg_plain[];  /* aggregate_functions.c */
 extern const struct leat_agg_fn leat_agg_values[]; /* aggregate_values.c: those that keep values */
-extern const struct leat_agg_fn leat_agg_sketch[]; /* aggregate_sketch.c */
+extern const struct leat_agg_fn leat_agg_lists[];  /* aggregate_lists.c: that keep many */
+extern const struct leat_agg_fn leat_agg_sketch[]; /* aggregate_sketch.c: in bounded memory */
 
 const struct leat_agg_fn *leat_agg_find(struct leat_slice name);
 void leat_agg_each(void (*fn)(const struct leat_agg_fn *f, void *arg), void *arg);

@@ -236,7 +236,8 @@ const struct leat_agg_fn leat_agg_values[] = {
 };
 /* clang-format on */
 
-static const struct leat_agg_fn *const tables[] = {leat_agg_plain, leat_agg_values};
+static const struct leat_agg_fn *const tables[] = {leat_agg_plain, leat_agg_values, leat_agg_lists,
+                                                   leat_agg_sketch};
 
 void leat_agg_each(void (*fn)(const struct leat_agg_fn *f, void *arg), void *arg)
 {

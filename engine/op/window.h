@@ -30,7 +30,8 @@ extern const struct leat_opt leat_window_emit_options[];
      .optional = true, .help = "Time zone whose calendar days size and slide count."}, \
     {.name = "offset", .kind = LEAT_OPT_DURATION, .offset = offsetof(type, window.offset), \
      .def = "0ms", .max = INT64_C(1) << 45, .help = "How far the grid of windows is moved."}, \
-    LEAT_OPT_GROUPED(type, window.emit, leat_window_emit_options, .help = "Early results.")
+    {.name = "emit", .kind = LEAT_OPT_GROUP, .offset = offsetof(type, window.emit), \
+     .group = leat_window_emit_options, .help = "Early results."}
 /* clang-format on */
 
 /* The window that `o` asks for. kind NONE after an error in diags. */

@@ -173,9 +173,110 @@ static void windows_cascade(void)
               "\"1970-01-01T00:00:20Z\",\"most\":2,\"windows\":2}\n");
 }
 
+static void group_by_key_lists_the_values(void)
+{
+    SAME(one("      - map_to_pair: { key: k, value: v }\n      - group_by_key\n",
+             ROWS("{\"k\":\"x\",\"v\":2}", "{\"k\":\"x\",\"v\":\"z\"}")),
+         "x|[2,\"z\"]\n");
+    SAME(one("      - map_to_pair: { key: k, value: v }\n      - group_by_key: { max: 1 }\n",
+             ROWS("{\"k\":\"x\",\"v\":2}", "{\"k\":\"x\",\"v\":\"z\"}")),
+         "x|[2]\n");
+}
+
+static void sort_by_orders_and_cuts_the_batch(void)
+{
+    SAME(one("      - sort_by: { by: a, order: desc, limit: 2 }\n",
+             ROWS("{\"a\":1}", "{\"a\":3,\"b\":1}", "{\"a\":2}", "{\"a\":3,\"b\":2}")),
+         "k|{\"a\":3,\"b\":1}\nk|{\"a\":3,\"b\":2}\n");
+}
+
+static void distinct_keeps_the_first_of_equal_values(void)
+{
+    SAME(one("      - map: a\n      - distinct\n", ROWS("{\"a\":1}", "{\"a\":1.0}", "{\"a\":1}")),
+         "k|1\n");
+    SAME(one("      - distinct: { by: a }\n", ROWS("{\"a\":1,\"n\":1}", "{\"a\":1,\"n\":2}")),
+         "k|{\"a\":1,\"n\":1}\n");
+}
+
+static void repartition_changes_nothing_but_the_place(void)
+{
+    SAME(one("      - repartition: 1\n      - filter: a > 1\n", ROWS("{\"a\":1}", "{\"a\":2}")),
+         "k|{\"a\":2}\n");
+}
+
+static void combine_by_key_does_as_described(void)
+{
+    SAME(one("      - combine_by_key:\n          create: '[a, 1]'\n"
+             "          merge_value: '[acc[0] + a, acc[1] + 1]'\n"
+             "          merge: '[a[0] + b[0], a[1] + b[1]]'\n"
+             "          result: double(acc[0]) / double(acc[1])\n",
+             ROWS("{\"a\":1}", "{\"a\":2}", "{\"a\":6}")),
+         "k|3.0\n");
+}
+
+static void aggregates_of_many_values(void)
+{
+    SAME(one("      - aggregate:\n          all: collect(x)\n          two: collect(x, 2)\n"
+             "          top: top(x, 2)\n          n: count_distinct(x)\n"
+             "          about: count_distinct(x, \"approx\")\n          half: quantile(x, 0.5)\n",
+             ROWS("{\"x\":0}", "{\"x\":5}", "{\"x\":0}", "{\"x\":-1}")),
+         "k|{\"key\":\"k\",\"all\":[0,5,0,-1],\"two\":[0,5],\"top\":[5,0],\"n\":3,\"about\":3,"
+         "\"half\":0.0}\n");
+}
+
+static void a_window_of_batches_goes_to_a_sink_row_by_row(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p, "      - window: { size: 2s, slide: 1s }\n", false);
+    batch(&p, 1000, ROWS("{\"a\":1}"));
+    batch(&p, 2000, ROWS("{\"a\":2}"));
+    batch(&p, 3000, NOTHING);
+    batch(&p, 4000, NOTHING);
+    pipeline_close(&p);
+    SAME(out, "-\nk|{\"a\":1}\n-\nk|{\"a\":1}\nk|{\"a\":2}\n-\nk|{\"a\":2}\n-\n");
+}
+
+static void sessions_end_after_a_gap(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p,
+          "      - key_by: k\n      - window: { session: 5s }\n      - aggregate:\n"
+          "          n: count()\n          path: collect(p)\n",
+          true);
+    batch(&p, 1000, ROWS("{\"k\":1,\"p\":\"b\",\"t\":3000}", "{\"k\":1,\"p\":\"a\",\"t\":1000}"));
+    batch(&p, 2000, ROWS("{\"k\":1,\"p\":\"c\",\"t\":20000}"));
+    pipeline_close(&p);
+    SAME(out, "-\n-\n1|{\"k\":1,\"window_start\":\"1970-01-01T00:00:01Z\",\"window_end\":\"1970-01-"
+              "01T00:00:08Z\",\"n\":2,\"path\":[\"a\",\"b\"]}\n");
+}
+
+static void early_results_are_told_apart(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p,
+          "      - window: { size: 10s, emit: { every: 1s } }\n      - aggregate:\n"
+          "          n: count()\n          open: 'window.final == false'\n",
+          true);
+    batch(&p, 1000, ROWS("{\"t\":1000}"));
+    batch(&p, 2000, ROWS("{\"t\":11000}"));
+    pipeline_close(&p);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"window_final\":false,\"n\":1,\"open\":true"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"window_final\":true,\"n\":1,\"open\":false"));
+}
+
 LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(count_by_value_makes_the_value_the_key), T(reduce_by_key_adds_up),
            T(aggregate_makes_a_record_of_key_and_results),
            T(aggregate_in_event_time_windows_fires_once_when_time_has_passed),
            T(an_inverse_window_keeps_speaking_as_in_spark), T(count_by_window_goes_on_with_zero),
-           T(windows_cascade))
+           T(windows_cascade), T(group_by_key_lists_the_values),
+           T(sort_by_orders_and_cuts_the_batch), T(distinct_keeps_the_first_of_equal_values),
+           T(repartition_changes_nothing_but_the_place), T(combine_by_key_does_as_described),
+           T(aggregates_of_many_values), T(a_window_of_batches_goes_to_a_sink_row_by_row),
+           T(sessions_end_after_a_gap), T(early_results_are_told_apart))

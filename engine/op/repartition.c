@@ -1,0 +1,156 @@
+/*
+ * repartition.c - spreads rows over N partitions, in turn.
+ *
+ * Each row crosses the exchange under a key of its own, a number; key, value and time come out as
+ * they were. Headers end here, as at every exchange.
+ */
+#include "base/module.h"
+#include "op/group_build.h"
+#include "op/held.h"
+
+#include <stdlib.h>
+
+struct repartition {
+    int64_t partitions;
+    bool windows;
+};
+
+struct repartition_in {
+    const struct leat_assemble *value;
+    uint32_t key_column;
+    bool windows;
+};
+
+struct spread {
+    uint64_t next;
+};
+
+static enum leat_status flush(struct leat_task *task, struct leat_bytes *bytes,
+                              struct leat_error *err)
+{
+    struct leat_chunk *out = task->out;
+
+    if (bytes->failed)
+        return leat_arena_failed(bytes->arena, err);
+    for (uint32_t i = 0, at = 0; i < out->rows; i++) {
+        out->keys[i].ptr = bytes->ptr + at;
+        out->values[i].ptr = bytes->ptr + at + out->keys[i].len;
+        at += (uint32_t)(out->keys[i].len + out->values[i].len);
+    }
+    bytes->len = 0;
+    return leat_out_flush(task, err);
+}
+
+static enum leat_status spread_process(const void *plan, void *memory, struct leat_task *task,
+                                       struct leat_chunk *chunk, struct leat_error *err)
+{
+    const struct repartition_in *in = plan;
+    struct spread *s = memory;
+    struct leat_bytes bytes = {.arena = chunk->arena};
+    uint32_t column = leat_assemble(in->value, chunk);
+
+    if (column == LEAT_NO_COLUMN)
+        return leat_arena_failed(chunk->arena, err);
+    if (leat_sweep_errors(task, chunk, column, LEAT_LIT("decoding"), err) != LEAT_OK)
+        return err->status;
+    leat_out_clear(task);
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        struct leat_value key = {0};
+        if (in->key_column != LEAT_NO_COLUMN)
+            key = chunk->columns[in->key_column][row];
+        leat_bytes_put_u64(&bytes, s->next++);
+        size_t from = bytes.len;
+        leat_bytes_put_u64(&bytes, in->windows ? (uint64_t)chunk->windows[row].start_ms : 0);
+        leat_bytes_put_u64(&bytes, in->windows ? (uint64_t)chunk->windows[row].end_ms : 0);
+        uint8_t final = in->windows && chunk->windows[row].final;
+        leat_bytes_put(&bytes, &final, 1);
+        leat_value_encode(key, &bytes);
+        leat_value_encode(chunk->columns[column][row], &bytes);
+        leat_chunk_add(task->out, &(struct leat_row){.key = {NULL, 8},
+                                                     .value = {NULL, bytes.len - from},
+                                                     .time_ms = chunk->times_ms[row]});
+        if (task->out->rows == LEAT_CHUNK_ROWS && flush(task, &bytes, err) != LEAT_OK)
+            return err->status;
+    }
+    return flush(task, &bytes, err);
+}
+
+static const struct leat_op combiner = {
+    .scope = LEAT_SCOPE_PARTITION,
+    .task_size = sizeof(struct spread),
+    .makes_rows = true,
+    .process = spread_process,
+};
+
+static enum leat_status repartition_process(const void *plan, void *memory, struct leat_task *task,
+                                            struct leat_chunk *chunk, struct leat_error *err)
+{
+    const struct repartition *p = plan;
+    struct leat_chunk *out = task->out;
+
+    (void)memory;
+    leat_out_clear(task);
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        struct leat_slice bytes = chunk->values[chunk->selection[i]];
+        uint64_t start, end;
+        uint8_t final;
+        uint32_t row = out->rows;
+        leat_chunk_add(out, &(struct leat_row){.time_ms = chunk->times_ms[chunk->selection[i]]});
+        if (!leat_take_u64(&bytes, &start) || !leat_take_u64(&bytes, &end) ||
+            !leat_take(&bytes, &final, 1))
+            return leat_fail(err, LEAT_E_CORRUPT, "a damaged row behind repartition");
+        if (leat_value_decode(&bytes, out->arena, &out->columns[LEAT_COL_KEY][row], err) ||
+            leat_value_decode(&bytes, out->arena, &out->columns[LEAT_COL_THIS][row], err))
+            return err->status;
+        if (p->windows)
+            out->windows[row] = (struct leat_window){(int64_t)start, (int64_t)end, final != 0};
+    }
+    return leat_out_flush(task, err);
+}
+
+static void repartition_build(void *plan, struct leat_build *b)
+{
+    struct repartition *p = plan;
+    const struct leat_view in = b->in[0];
+    char *end;
+
+    if (leat_build_need_arg(b, "a number of partitions: - repartition: 4"))
+        return;
+    p->partitions = b->arg->text.ptr ? strtoll(b->arg->text.ptr, &end, 10) : 0;
+    if (!b->arg->text.ptr || *end || p->partitions < 1 || p->partitions > 1024) {
+        leat_diag_error(b->diags, b->arg, "'repartition' wants a number from 1 to 1024");
+        p->partitions = 1;
+    }
+    b->partitions = (uint32_t)p->partitions;
+    p->windows = in.windowed;
+    for (uint32_t i = 0; i < b->in_count; i++) {
+        struct repartition_in *args = b->combiner_plans[i];
+        args->value = leat_view_assemble(&b->in[i], b->shapes, b->arena);
+        args->key_column = b->in[i].has_key ? b->in[i].key_column : LEAT_NO_COLUMN;
+        args->windows = in.windowed;
+    }
+    leat_build_new_segment(b, b->out);
+    b->out->segment->windows = in.windowed;
+    b->out->has_origin = false;
+    leat_group_out_value(b, in.type);
+}
+
+static const struct leat_module module = {
+    .abi = LEAT_MODULE_ABI,
+    .name = "repartition",
+    .summary = "spread over N partitions",
+    .self_size = sizeof(struct repartition),
+    .op =
+        &(const struct leat_op){
+            .scope = LEAT_SCOPE_KEY,
+            .combiner = &combiner,
+            .combiner_size = sizeof(struct repartition_in),
+            .makes_rows = true,
+            .argument = "N",
+            .build = repartition_build,
+            .process = repartition_process,
+        },
+};
+
+LEAT_MODULE(module);
