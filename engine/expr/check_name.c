@@ -81,6 +81,8 @@ static void unknown_field(struct checker *ck, struct ast *part, const struct lea
     if (ck->names->each)
         ck->names->each(ck->names, count ? path : NULL, count, add_candidate, &all);
     leat_diag_nearest(ck->source->diags, d, name, all.names, all.count);
+    if (ck->names->given_by)
+        leat_diag_note(ck->source->diags, d, "%s", ck->names->given_by);
 }
 
 static bool is_type_name(struct leat_slice name)

@@ -56,6 +56,7 @@ struct leat_names {
     enum leat_found (*aggregate)(struct leat_names *self, const struct leat_aggregate_call *call,
                                  struct leat_ref *ref);
 
+    const char *given_by;      /* "fields are given by ...": behind an unknown field; may be NULL */
     const char *why, *instead; /* set with LEAT_FOUND_ERROR; static or as long as the names */
 };
 

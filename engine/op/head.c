@@ -22,31 +22,6 @@ enum leat_status leat_head_finish(struct leat_head *head, struct leat_arena *are
 
 /* ---- keys */
 
-static bool is_utf8(struct leat_slice s)
-{
-    size_t i = 0;
-
-    while (i < s.len) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        size_t more = c < 0x80                ? 0
-                      : c >= 0xc2 && c < 0xe0 ? 1
-                      : c >= 0xe0 && c < 0xf0 ? 2
-                      : c >= 0xf0 && c < 0xf5 ? 3
-                                              : 9;
-        if (more == 9 || s.len - i <= more)
-            return false;
-        unsigned char second = more ? (unsigned char)s.ptr[i + 1] : 0;
-        if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-            (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
-            return false;
-        for (size_t k = 1; k <= more; k++)
-            if (((unsigned char)s.ptr[i + k] & 0xc0) != 0x80)
-                return false;
-        i += more + 1;
-    }
-    return true;
-}
-
 static struct leat_value key_value(const struct leat_head *head, struct leat_slice raw,
                                    struct leat_arena *arena)
 {
@@ -56,7 +31,7 @@ static struct leat_value key_value(const struct leat_head *head, struct leat_sli
         return (struct leat_value){0};
     if (head->key_format == LEAT_KEY_JSON)
         return leat_json_parse(raw, arena);
-    if (head->key_format == LEAT_KEY_RAW || !is_utf8(raw))
+    if (head->key_format == LEAT_KEY_RAW || !leat_utf8_valid(raw.ptr, raw.ptr + raw.len))
         return bytes;
     return leat_string(raw);
 }

@@ -19,7 +19,7 @@ struct leat_lookup_plan {
     void *format_self;
     const struct leat_module *json_format; /* for tests of a pipeline: rows are data */
     void *json_self;
-    bool from_text, skip_first; /* CSV: convert by schema; a header line */
+    bool from_text, has_header; /* CSV: the schema converts; the first line has the names */
     const struct leat_segment *segment;
     struct leat_exprs key;
     const struct leat_assemble *row;

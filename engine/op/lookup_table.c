@@ -245,7 +245,8 @@ static enum leat_status add_array(struct loading *l, struct leat_slice text,
     return LEAT_OK;
 }
 
-static enum leat_status add_lines(struct loading *l, struct leat_slice text, struct leat_error *err)
+static enum leat_status add_lines(struct loading *l, struct leat_slice text,
+                                  struct leat_arena *arena, struct leat_error *err)
 {
     struct leat_slice line, rest = text;
     int64_t number = 0;
@@ -255,7 +256,10 @@ static enum leat_status add_lines(struct loading *l, struct leat_slice text, str
         number++;
         if (line.len && line.ptr[line.len - 1] == '\r')
             line.len--;
-        if (line.len == 0 || (number == 1 && l->plan->skip_first))
+        if (number == 1 && l->plan->has_header &&
+            l->plan->format->format->header(l->plan->format_self, line, arena, err) != LEAT_OK)
+            return leat_error_prefix(err, "line 1");
+        if (line.len == 0 || (number == 1 && l->plan->has_header))
             continue;
         if (add_value(l, line, number, err) != LEAT_OK)
             return err->status;
@@ -304,7 +308,7 @@ static enum leat_status from_file(struct loading *l, const void *arg, struct lea
         return err->status;
     if (strcmp(l->plan->format->name, "json") == 0 && is_array(text))
         return add_array(l, text, arena, err);
-    return add_lines(l, text, err);
+    return add_lines(l, text, arena, err);
 }
 
 enum leat_status leat_lookup_load(const struct leat_lookup_plan *plan, size_t cap,
@@ -338,6 +342,6 @@ enum leat_status leat_lookup_from_rows(const struct leat_lookup_plan *plan,
 
     as_json.format = plan->json_format;
     as_json.format_self = plan->json_self;
-    as_json.from_text = as_json.skip_first = false;
+    as_json.from_text = as_json.has_header = false;
     return load(&as_json, 0, from_rows, &(struct rows){json, count}, table, err);
 }

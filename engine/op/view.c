@@ -311,10 +311,13 @@ static void each(struct leat_names *names, const struct leat_slice *parent, size
 void leat_view_names_init(struct leat_view_names *n, struct leat_view *view,
                           struct leat_shapes *shapes, struct leat_arena *arena)
 {
-    *n = (struct leat_view_names){.names = {.resolve = resolve, .each = each},
-                                  .view = view,
-                                  .shapes = shapes,
-                                  .arena = arena};
+    *n = (struct leat_view_names){
+        .names = {.resolve = resolve,
+                  .each = each,
+                  .given_by = view->kind == LEAT_VIEW_RAW ? view->given_by : NULL},
+        .view = view,
+        .shapes = shapes,
+        .arena = arena};
 }
 
 /* ---- whole values */

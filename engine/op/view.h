@@ -96,6 +96,7 @@ struct leat_view {
     uint32_t column;              /* VALUE */
     const struct leat_type *type; /* of the value as far as it is known; RAW: the schema or ANY */
     bool format_has_fields;       /* RAW */
+    const char *given_by; /* "fields are given by sources.orders.schema (line 27)"; or NULL */
 
     bool has_key;
     uint32_t key_column;

@@ -86,6 +86,12 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
                                       const char *standard, void **self);
 const struct leat_node *plan_option_node(const struct leat_module *m, const void *self,
                                          const char *name);
+/* `header: true` of a CSV format. */
+bool plan_has_header(const struct leat_spec_module *format);
+/* Tell a format whose bytes do not name the fields (CSV) which ones there are, where it is known.
+ */
+void plan_format_fields(struct planner *p, const struct leat_module *format, void *self,
+                        const struct leat_type *type);
 int plan_option_choice(const struct leat_module *m, const void *self, const char *name, int none);
 enum leat_template_rules plan_template(const struct leat_module *m, const void *self,
                                        const struct leat_node **node);

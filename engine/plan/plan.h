@@ -69,7 +69,7 @@ struct leat_plan_sink {
     struct leat_slice name;
     const struct leat_module *module;
     void *self;
-    bool is_dlq;
+    struct leat_slice preamble; /* what its format wants at the start of every file */
 };
 
 struct leat_plan {

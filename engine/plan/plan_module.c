@@ -108,3 +108,24 @@ enum leat_template_rules plan_template(const struct leat_module *m, const void *
     }
     return LEAT_TEMPLATE_TEXT;
 }
+
+bool plan_has_header(const struct leat_spec_module *format)
+{
+    const struct leat_node *header = leat_node_find(format->given, "header");
+
+    return header && leat_slice_eq(header->text, LEAT_LIT("true"));
+}
+
+void plan_format_fields(struct planner *p, const struct leat_module *format, void *self,
+                        const struct leat_type *type)
+{
+    struct leat_error err;
+
+    if (!format || !format->format->fields || type->kind != LEAT_T_RECORD || type->count == 0)
+        return;
+    struct leat_slice *names = plan_alloc(p, type->count * sizeof *names);
+    for (uint32_t i = 0; i < type->count; i++)
+        names[i] = type->fields[i].name;
+    if (format->format->fields(self, names, type->count, p->arena, &err) != LEAT_OK)
+        leat_diag_error(p->diags, NULL, "format '%s': %s", format->name, err.text);
+}

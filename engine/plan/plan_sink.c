@@ -24,6 +24,27 @@ static struct plan_branch *close_window(struct planner *p, const struct leat_spe
     return NULL;
 }
 
+/* The names of a record as it goes out, for formats that do not write them beside every value. */
+static const struct leat_type *written_type(struct planner *p, const struct leat_view *v)
+{
+    struct leat_type *t = plan_alloc(p, sizeof *t);
+    uint32_t known =
+        v->type->kind == LEAT_T_RECORD && v->kind != LEAT_VIEW_FIELDS ? v->type->count : 0;
+    struct leat_type_field *fields = plan_alloc(p, (known + v->fields_count + 1) * sizeof *fields);
+
+    *t = (struct leat_type){.kind = LEAT_T_RECORD, .fields = fields};
+    for (uint32_t i = 0; i < known; i++)
+        fields[t->count++] = v->type->fields[i];
+    for (uint32_t i = 0; i < v->fields_count; i++) {
+        uint32_t at = 0;
+        while (at < t->count && !leat_slice_eq(fields[at].name, v->fields[i].name))
+            at++;
+        fields[at].name = v->fields[i].name;
+        t->count += at == t->count;
+    }
+    return v->kind == LEAT_VIEW_FIELDS || known ? t : leat_type_of_kind(LEAT_T_ANY);
+}
+
 static struct leat_output *plan_output(struct planner *p, const struct leat_spec_sink *spec,
                                        const struct leat_plan_sink *sink, uint32_t number,
                                        const struct leat_module *format, void *format_self,
@@ -100,8 +121,30 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
         strcmp(sink->module->name, "print") == 0)
         p->plan->on_empty = true;
     struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
+    if (format && list)
+        plan_format_fields(p, format, format_self, written_type(p, &list->view));
+    if (format && format->format->preamble)
+        sink->preamble = format->format->preamble(format_self);
     for (struct plan_branch *b = list; b; b = b->next)
         plan_output(p, spec, sink, number, format, format_self, b)->typed = typed;
+}
+
+/* Two that write to one template would take each other's unfinished files for their own. */
+static void check_same_target(struct planner *p, const struct leat_spec_sink *one)
+{
+    static const char *const keys[] = {"path", "prefix"};
+
+    for (const struct leat_spec_sink *other = p->spec->sinks; other != one; other = other->next)
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            const struct leat_node *a = leat_node_find(one->connector.given, keys[k]),
+                                   *b = leat_node_find(other->connector.given, keys[k]);
+            if (a && b && leat_slice_eq(one->connector.name, other->connector.name) &&
+                leat_slice_eq(a->text, b->text))
+                leat_diag_hint(p->diags,
+                               leat_diag_error(p->diags, a, "sink '%.*s' writes there too",
+                                               LEAT_FMT(other->name)),
+                               "give each a place of its own, or one sink a list in 'from:'");
+        }
 }
 
 void plan_sinks(struct planner *p)
@@ -113,6 +156,8 @@ void plan_sinks(struct planner *p)
     p->plan->sinks = plan_alloc(p, (count + 1) * sizeof *p->plan->sinks);
     p->plan->sinks_count = count;
     count = 0;
-    for (const struct leat_spec_sink *s = p->spec->sinks; s; s = s->next)
+    for (const struct leat_spec_sink *s = p->spec->sinks; s; s = s->next) {
+        check_same_target(p, s);
         plan_sink(p, s, count++);
+    }
 }

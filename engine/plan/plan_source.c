@@ -1,5 +1,7 @@
 #include "plan/build.h"
 
+#include <stdio.h>
+
 static const char *standard_format(const struct leat_module *m)
 {
     return strcmp(m->name, "kafka") == 0 || strcmp(m->name, "memory") == 0 ? "json" : "text";
@@ -8,6 +10,20 @@ static const char *standard_format(const struct leat_module *m)
 static bool has_keys(const struct leat_module *m)
 {
     return strcmp(m->name, "kafka") == 0 || strcmp(m->name, "memory") == 0;
+}
+
+static const char *given_by(struct planner *p, const struct leat_node *schema)
+{
+    char text[200];
+
+    int len =
+        snprintf(text, sizeof text, "fields are given by %.*s (line %u)", LEAT_FMT(schema->path),
+                 schema->key.ptr ? schema->key_mark.line : schema->mark.line);
+    size_t room = sizeof text - 1;
+    return leat_arena_copy(p->arena, (struct leat_slice){text, len < 0              ? 0
+                                                               : (size_t)len > room ? room
+                                                                                    : (size_t)len})
+        .ptr;
 }
 
 static struct leat_view first_view(struct planner *p, const struct leat_spec_source *spec,
@@ -27,10 +43,12 @@ static struct leat_view first_view(struct planner *p, const struct leat_spec_sou
     if (spec->schema) {
         const struct leat_type *t = leat_type_read(spec->schema, p->arena, p->diags);
         v.type = t ? t : any;
+        v.given_by = given_by(p, spec->schema);
         if (!v.format_has_fields && head->format)
             leat_diag_error(p->diags, spec->schema, "format '%s' has no fields for a schema",
                             head->format->name);
     }
+    plan_format_fields(p, head->format, head->format_self, v.type);
     if (!v.format_has_fields)
         v.type = leat_type_of_kind(
             head->format && strcmp(head->format->name, "raw") == 0 ? LEAT_T_BYTES : LEAT_T_STRING);
@@ -132,6 +150,13 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     head->source = spec->name;
     head->key_format = key_format_of(p, spec->key_format);
     head->from_text = head->format && strcmp(head->format->name, "csv") == 0;
+    if (head->from_text && plan_has_header(&spec->format) && source->module &&
+        strcmp(source->module->name, "files") != 0)
+        leat_diag_hint(p->diags,
+                       leat_diag_error(p->diags, spec->format.node,
+                                       "only files begin with a header line, '%s' has none",
+                                       source->module->name),
+                       "name the fields: { csv: { columns: [a, b] } }, or in a schema");
     head->max_record_bytes = spec->max_record.bytes;
 
     struct leat_view view = first_view(p, spec, head);

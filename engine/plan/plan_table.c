@@ -58,11 +58,9 @@ static struct leat_exprs key_of(struct leat_build *b, struct leat_view *view,
 static void csv_columns(struct planner *p, const struct leat_spec_table *spec,
                         struct leat_lookup_plan *t)
 {
-    const struct leat_node *header = leat_node_find(spec->format.given, "header");
-
     t->from_text = strcmp(t->format->name, "csv") == 0;
-    t->skip_first = t->from_text && header && leat_slice_eq(header->text, LEAT_LIT("true"));
-    (void)p;
+    t->has_header = t->from_text && plan_has_header(&spec->format);
+    plan_format_fields(p, t->format, t->format_self, t->type);
 }
 
 static void plan_table(struct planner *p, const struct leat_spec_table *spec,

@@ -342,6 +342,7 @@ static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struc
     t->env = job->env;
     t->env.log = &job->sink_lines[i];
     t->env.budget = &job->work;
+    t->env.file_preamble = job->plan->sinks[i].preamble;
     t->job = &job->in;
     t->opened.sink = i;
     t->opened.n = last->n;
