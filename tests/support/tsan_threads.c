@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#pragma GCC visibility push(default) /* librdkafka has to find them */
 #include <threads.h>
+#pragma GCC visibility pop
 
 struct start {
     thrd_start_t function;
