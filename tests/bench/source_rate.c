@@ -58,7 +58,7 @@ struct instance {
 
 static void make(struct instance *i, const struct leat_module *m, const char *const *settings)
 {
-    struct leat_setting given[8];
+    struct leat_setting given[8] = {0};
     struct leat_error err;
     size_t n = 0;
 

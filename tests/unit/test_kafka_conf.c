@@ -15,7 +15,7 @@ static const struct leat_opt options[] = {LEAT_KAFKA_OPTIONS(struct holder), {0}
 static enum leat_status read_conf(struct holder *h, struct leat_arena *arena,
                                   const char *const *settings)
 {
-    struct leat_setting given[8];
+    struct leat_setting given[8] = {0};
     size_t n = 0;
 
     *h = (struct holder){0};
