@@ -8,6 +8,7 @@
 #include "run/job_thread.h"
 
 #include "base/thread.h"
+#include "op/output.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -15,7 +16,6 @@
 #define PAUSE_MIN_MS    250
 #define PAUSE_MAX_MS    10000
 #define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
-#define NO_PART         UINT32_MAX
 #define PARTS_MAX       (UINT32_C(1) << 24)
 #define FETCH_BYTES_MIN ((size_t)64 * 1024)
 #define FETCH_BYTES_MAX ((size_t)1024 * 1024)
@@ -23,113 +23,6 @@
 #define ROW_BYTES       64 /* guess, where a block does not say how many rows it has */
 
 /* ---- partitions */
-
-static void *larger(const void *old, size_t count, size_t room, size_t size)
-{
-    void *grown = leat_mem_alloc(room * size);
-
-    if (grown && count)
-        memcpy(grown, old, count * size);
-    return grown;
-}
-
-/* Everything that is as long as there are parts. */
-static bool make_room(struct leat_job_thread *job)
-{
-    uint32_t n = job->step.parts_count, room = job->parts_room ? job->parts_room * 2 : 16;
-    size_t actions_room = LEAT_JOB_ACTIONS(room, job->plan->sinks_count);
-
-    if (n < job->parts_room)
-        return true;
-    void *step = larger(job->step.parts, n, room, sizeof *job->step.parts);
-    void *active = larger(job->step.active, job->step.active_count, room, sizeof *job->step.active);
-    void *parts = larger(job->parts, n, room, sizeof *job->parts);
-    void *actions =
-        larger(job->actions.list, job->actions.count, actions_room, sizeof *job->actions.list);
-    if (!step || !active || !parts || !actions) {
-        leat_mem_free(step), leat_mem_free(active), leat_mem_free(parts), leat_mem_free(actions);
-        return false;
-    }
-    leat_mem_free(job->step.parts), leat_mem_free(job->step.active);
-    leat_mem_free(job->parts), leat_mem_free(job->actions.list);
-    job->step.parts = step;
-    job->step.active = active;
-    job->parts = parts;
-    job->actions = (struct leat_actions){actions, job->actions.count, actions_room};
-    job->parts_room = room;
-    return true;
-}
-
-static bool map_room(struct leat_job_source *s, uint32_t id)
-{
-    uint32_t room = s->part_of_room ? s->part_of_room : 16;
-
-    while (room <= id)
-        room *= 2;
-    if (room == s->part_of_room)
-        return true;
-    uint32_t *grown = larger(s->part_of, s->part_of_room, room, sizeof *grown);
-    if (!grown)
-        return false;
-    for (uint32_t i = s->part_of_room; i < room; i++)
-        grown[i] = NO_PART;
-    leat_mem_free(s->part_of);
-    s->part_of = grown;
-    s->part_of_room = room;
-    return true;
-}
-
-/* A committed position wins, then the log's, then where the source would begin. */
-static int64_t begin_at(const struct leat_job_thread *job, const struct leat_job_source *s,
-                        const struct leat_part *p)
-{
-    int64_t next;
-
-    if (!p->committed && leat_job_log_position(job->log, s->plan->name, p->name, &next))
-        return next;
-    return p->first;
-}
-
-static enum leat_status copy_part(struct leat_job_thread *job, struct leat_job_source_part *into,
-                                  const struct leat_part *p, struct leat_error *err)
-{
-    into->part = *p;
-    into->part.name = leat_arena_copy(&job->arena, p->name);
-    into->part.topic = leat_arena_copy(&job->arena, p->topic);
-    if (!into->part.name.ptr || !into->part.topic.ptr)
-        return leat_arena_failed(&job->arena, err);
-    into->source_id = p->id;
-    return LEAT_OK;
-}
-
-static enum leat_status add_part(struct leat_job_thread *job, struct leat_job_source *s,
-                                 const struct leat_part *p, struct leat_error *err)
-{
-    bool bounded = job->step.mode != LEAT_JOB_INTERVAL;
-    uint32_t number = job->step.parts_count;
-    int64_t from = s->plan->module->pull ? begin_at(job, s, p) : 0;
-
-    if (p->finished && p->end >= 0 && from >= p->end)
-        return LEAT_OK; /* was read in an earlier life */
-    struct leat_job_source_part *part = leat_arena_alloc(&job->arena, sizeof *part);
-    if (!part || !make_room(job))
-        return leat_fail(err, LEAT_E_NOMEM, "no memory for %" PRIu32 " partitions", number + 1);
-    if (copy_part(job, part, p, err) != LEAT_OK)
-        return err->status;
-    part->source = (uint32_t)(s - job->sources);
-    part->part.id = s->parts_count++;
-    part->logged = from;
-    if (leat_flow_part(job->flow, part->source, part->part.id, job->now_ms, err) != LEAT_OK)
-        return err->status;
-    job->parts[number] = part;
-    job->step.parts[number] = (struct leat_job_part){
-        .next = from, .goal = bounded ? p->end : -1, .is_push = !s->plan->module->pull};
-    job->step.parts_count++;
-    s->part_of[p->id] = number;
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_partitions, number + 1);
-    leat_job_event(job, (struct leat_event){.kind = LEAT_EV_PART, .part = number});
-    return LEAT_OK;
-}
 
 struct listing {
     struct leat_job_source *source;
@@ -143,14 +36,14 @@ static void each_part(void *arg, const struct leat_part *p)
 
     if (l->err.status != LEAT_OK)
         return;
-    if (p->id < s->part_of_room && s->part_of[p->id] != NO_PART) {
+    if (p->id < s->part_of_room && s->part_of[p->id] != LEAT_JOB_NO_PART) {
         s->job->parts[s->part_of[p->id]]->part.end = p->end;
         return;
     }
-    if (p->id >= PARTS_MAX || !map_room(s, p->id))
+    if (p->id >= PARTS_MAX || !leat_job_map_room(s, p->id))
         leat_fail(&l->err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, p->id);
     else
-        add_part(s->job, s, p, &l->err);
+        l->err.status = leat_job_add_part(s->job, s, p, &l->err);
 }
 
 /* ---- waiting for the other side */
@@ -206,9 +99,9 @@ static enum leat_status start_push(struct leat_job_source *s, struct leat_error 
     s->inbox.failed.status = LEAT_OK;
     s->inbox.source = (uint32_t)(s - s->job->sources);
     if (!s->is_listed) {
-        if (!map_room(s, 0))
+        if (!leat_job_map_room(s, 0))
             return leat_fail(err, LEAT_E_NOMEM, "no memory for its partition");
-        if (add_part(s->job, s, &first, err) != LEAT_OK)
+        if (leat_job_add_part(s->job, s, &first, err) != LEAT_OK)
             return err->status;
     }
     if (leat_thread_start(&s->thread, "leat-source", push_main, s, err) != LEAT_OK)
@@ -390,6 +283,7 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
                                  .fetch = {.part = p->source_id,
                                            .from = from,
                                            .max_bytes = fetch_bytes(job),
+                                           .no_headers = s->no_headers,
                                            .earliest = p->was_lost}};
     s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
     return LEAT_OK;
@@ -504,15 +398,15 @@ enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block 
 {
     struct leat_job_source *s = &job->sources[b->source];
 
-    if (b->part >= s->part_of_room || s->part_of[b->part] == NO_PART) {
+    if (b->part >= s->part_of_room || s->part_of[b->part] == LEAT_JOB_NO_PART) {
         struct leat_part p = {.id = b->part, .end = -1};
         char name[80];
         snprintf(name, sizeof name, "%.*s/%" PRIu32, (int)s->plan->name.len, s->plan->name.ptr,
                  b->part);
         p.name = leat_slice_str(name);
-        if (!map_room(s, b->part))
+        if (!leat_job_map_room(s, b->part))
             return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, b->part);
-        if (add_part(job, s, &p, err) != LEAT_OK)
+        if (leat_job_add_part(job, s, &p, err) != LEAT_OK)
             return err->status;
     }
     take_block(job, s->part_of[b->part], b);
@@ -527,6 +421,35 @@ void leat_job_seal(struct leat_job_thread *job)
 }
 
 /* ---- begin and end */
+
+static bool segment_wants_headers(const struct leat_segment *segment)
+{
+    for (uint32_t i = 0; segment && i < segment->metas_count; i++)
+        if (segment->metas[i].meta == LEAT_META_HEADERS ||
+            segment->metas[i].meta == LEAT_META_HEADER)
+            return true;
+    return false;
+}
+
+static bool node_wants_headers(const struct leat_plan_node *n)
+{
+    if (segment_wants_headers(n->in))
+        return true;
+    if (n->does != LEAT_DOES_OUTPUT)
+        return false;
+    return n->op != &leat_op_output || ((const struct leat_output *)n->plan)->keeps_headers;
+}
+
+/* Does anything behind the source look at headers, or pass them on? */
+static bool wants_headers(const struct leat_plan *plan, uint32_t source)
+{
+    for (uint32_t i = 0; i < plan->stages_count; i++)
+        for (uint32_t n = 0; n < plan->stages[i].nodes_count; n++)
+            if (plan->stages[i].nodes[n].sources >> source & 1 &&
+                node_wants_headers(&plan->stages[i].nodes[n]))
+                return true;
+    return false;
+}
 
 static enum leat_status init_source(struct leat_job_thread *job, struct leat_job_source *s,
                                     struct leat_error *err)
@@ -547,6 +470,7 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->env.log = &s->log;
     s->env.budget = &job->blocks;
     s->env.max_record_bytes = s->plan->max_record_bytes;
+    s->no_headers = !wants_headers(job->plan, (uint32_t)(s - job->sources));
     s->again_ms = 0;
     job->step.has_push = job->step.has_push || m->push;
     return LEAT_OK;
@@ -555,7 +479,7 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
 enum leat_status leat_job_sources_init(struct leat_job_thread *job, struct leat_error *err)
 {
     job->sources = leat_arena_array(&job->arena, job->plan->sources_count, sizeof *job->sources);
-    if (!job->sources || !make_room(job))
+    if (!job->sources || !leat_job_parts_room(job))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for the sources");
     for (uint32_t i = 0; i < job->plan->sources_count; i++) {
         job->sources[i].plan = &job->plan->sources[i];

@@ -2,7 +2,8 @@
  * job_thread.h - the inside of a running job, shared by the files that carry out its actions.
  *
  *     job_thread.c  the loop: messages become events, events actions
- *     job_source.c  sources: opening, partitions, fetches, push threads
+ *     job_source.c  sources: opening, listing, fetches, push threads
+ *     job_part.c    their partitions
  *     job_batch.c   batches: run, prepare, log, finish
  *     job_table.c   reference tables: loaded at the start, read again when the file changes
  *
@@ -49,9 +50,11 @@ struct leat_job_source {
     void *self;
     struct leat_log log;
     struct leat_env env;
-    uint32_t *part_of; /* by the source's number: job->parts; UINT32_MAX: none, or nothing to do */
+    uint32_t
+        *part_of; /* by the source's number: job->parts; LEAT_JOB_NO_PART: none, or nothing to do */
     uint32_t part_of_room, parts_count;
     bool is_open, is_listed;
+    bool no_headers;  /* nobody looks at them */
     bool said;        /* that it waits for the other side */
     int64_t again_ms; /* when to open or list it again; LEAT_JOB_NEVER */
     int64_t pause_ms;
@@ -130,6 +133,15 @@ struct leat_job_thread {
 /* job_thread.c */
 void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
+
+/* job_part.c */
+#define LEAT_JOB_NO_PART UINT32_MAX
+LEAT_CHECKED bool leat_job_parts_room(struct leat_job_thread *job);          /* for one more */
+LEAT_CHECKED bool leat_job_map_room(struct leat_job_source *s, uint32_t id); /* in s->part_of */
+/* A partition that the source has named; nothing happens when it was read to its end before. */
+LEAT_CHECKED enum leat_status leat_job_add_part(struct leat_job_thread *job,
+                                                struct leat_job_source *s,
+                                                const struct leat_part *p, struct leat_error *err);
 
 /* job_source.c */
 LEAT_CHECKED enum leat_status leat_job_sources_init(struct leat_job_thread *job,

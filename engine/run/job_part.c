@@ -1,0 +1,115 @@
+/*
+ * job_part.c - the source partitions of a running job: their numbers, names and where they begin.
+ *
+ * Everything that is as long as there are partitions grows here, between steps. Thread: job.
+ */
+#include "run/job_thread.h"
+
+#include <inttypes.h>
+
+static void *larger(const void *old, size_t count, size_t room, size_t size)
+{
+    void *grown = leat_mem_alloc(room * size);
+
+    if (grown && count)
+        memcpy(grown, old, count * size);
+    return grown;
+}
+
+/* Everything that is as long as there are parts. */
+bool leat_job_parts_room(struct leat_job_thread *job)
+{
+    uint32_t n = job->step.parts_count, room = job->parts_room ? job->parts_room * 2 : 16;
+    size_t actions_room = LEAT_JOB_ACTIONS(room, job->plan->sinks_count);
+
+    if (n < job->parts_room)
+        return true;
+    void *step = larger(job->step.parts, n, room, sizeof *job->step.parts);
+    void *active = larger(job->step.active, job->step.active_count, room, sizeof *job->step.active);
+    void *parts = larger(job->parts, n, room, sizeof *job->parts);
+    void *actions =
+        larger(job->actions.list, job->actions.count, actions_room, sizeof *job->actions.list);
+    if (!step || !active || !parts || !actions) {
+        leat_mem_free(step), leat_mem_free(active), leat_mem_free(parts), leat_mem_free(actions);
+        return false;
+    }
+    leat_mem_free(job->step.parts), leat_mem_free(job->step.active);
+    leat_mem_free(job->parts), leat_mem_free(job->actions.list);
+    job->step.parts = step;
+    job->step.active = active;
+    job->parts = parts;
+    job->actions = (struct leat_actions){actions, job->actions.count, actions_room};
+    job->parts_room = room;
+    return true;
+}
+
+bool leat_job_map_room(struct leat_job_source *s, uint32_t id)
+{
+    uint32_t room = s->part_of_room ? s->part_of_room : 16;
+
+    while (room <= id)
+        room *= 2;
+    if (room == s->part_of_room)
+        return true;
+    uint32_t *grown = larger(s->part_of, s->part_of_room, room, sizeof *grown);
+    if (!grown)
+        return false;
+    for (uint32_t i = s->part_of_room; i < room; i++)
+        grown[i] = LEAT_JOB_NO_PART;
+    leat_mem_free(s->part_of);
+    s->part_of = grown;
+    s->part_of_room = room;
+    return true;
+}
+
+/* A committed position wins, then the log's, then where the source would begin. */
+static int64_t begin_at(const struct leat_job_thread *job, const struct leat_job_source *s,
+                        const struct leat_part *p)
+{
+    int64_t next;
+
+    if (!p->committed && leat_job_log_position(job->log, s->plan->name, p->name, &next))
+        return next;
+    return p->first;
+}
+
+static enum leat_status copy_part(struct leat_job_thread *job, struct leat_job_source_part *into,
+                                  const struct leat_part *p, struct leat_error *err)
+{
+    into->part = *p;
+    into->part.name = leat_arena_copy(&job->arena, p->name);
+    into->part.topic = leat_arena_copy(&job->arena, p->topic);
+    if (!into->part.name.ptr || !into->part.topic.ptr)
+        return leat_arena_failed(&job->arena, err);
+    into->source_id = p->id;
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_source *s,
+                                   const struct leat_part *p, struct leat_error *err)
+{
+    bool bounded = job->step.mode != LEAT_JOB_INTERVAL;
+    uint32_t number = job->step.parts_count;
+    int64_t from = s->plan->module->pull ? begin_at(job, s, p) : 0;
+
+    if (p->finished && p->end >= 0 && from >= p->end)
+        return LEAT_OK; /* was read in an earlier life */
+    struct leat_job_source_part *part = leat_arena_alloc(&job->arena, sizeof *part);
+    if (!part || !leat_job_parts_room(job))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for %" PRIu32 " partitions", number + 1);
+    if (copy_part(job, part, p, err) != LEAT_OK)
+        return err->status;
+    part->source = (uint32_t)(s - job->sources);
+    part->part.id = s->parts_count++;
+    part->logged = from;
+    if (leat_flow_part(job->flow, part->source, part->part.id, job->now_ms, err) != LEAT_OK)
+        return err->status;
+    job->parts[number] = part;
+    job->step.parts[number] = (struct leat_job_part){
+        .next = from, .goal = bounded ? p->end : -1, .is_push = !s->plan->module->pull};
+    job->step.parts_count++;
+    s->part_of[p->id] = number;
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_partitions, number + 1);
+    leat_job_event(job, (struct leat_event){.kind = LEAT_EV_PART, .part = number});
+    return LEAT_OK;
+}
