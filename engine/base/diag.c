@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 /* ptr NULL when memory is out. */
-static struct leat_slice print(struct leat_diags *all, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static struct leat_slice print(struct leat_diags *all,
+                                                                     const char *fmt, va_list args)
 {
     va_list again;
 

@@ -159,7 +159,8 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
         break;
     case LEAT_MSG_ENDED:
         err.status = leat_job_push_ended(
-            job, (struct leat_job_source *)((char *)m - offsetof(struct leat_job_source, ended)),
+            job,
+            (struct leat_job_source *)(void *)((char *)m - offsetof(struct leat_job_source, ended)),
             &err);
         break;
     case LEAT_MSG_OPENED:

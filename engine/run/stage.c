@@ -116,7 +116,7 @@ static enum leat_status port_push(struct leat_next *next, struct leat_chunk *chu
 static enum leat_status output_push(struct leat_next *next, struct leat_chunk *chunk,
                                     struct leat_error *err)
 {
-    struct node *n = (struct node *)((char *)next - offsetof(struct node, seal));
+    struct node *n = (struct node *)(void *)((char *)next - offsetof(struct node, seal));
 
     return leat_seal_output(n->lane->now, n->plan->sink, chunk, err);
 }

@@ -282,7 +282,8 @@ static void keep_result(struct group_run *run, const struct leat_chunk *c, uint1
 static enum leat_status push(struct leat_next *next, struct leat_chunk *chunk,
                              struct leat_error *err)
 {
-    struct group_run *run = (struct group_run *)((char *)next - offsetof(struct group_run, next));
+    struct group_run *run =
+        (struct group_run *)(void *)((char *)next - offsetof(struct group_run, next));
 
     (void)err;
     for (uint32_t i = 0; i < chunk->selected; i++)
@@ -297,7 +298,8 @@ static enum leat_status push(struct leat_next *next, struct leat_chunk *chunk,
 static enum leat_status push_late(struct leat_next *next, struct leat_chunk *chunk,
                                   struct leat_error *err)
 {
-    struct group_run *run = (struct group_run *)((char *)next - offsetof(struct group_run, late));
+    struct group_run *run =
+        (struct group_run *)(void *)((char *)next - offsetof(struct group_run, late));
 
     (void)err;
     run->late_rows += chunk->selected;

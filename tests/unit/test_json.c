@@ -166,8 +166,8 @@ static bool is_jansson_stricter(const json_error_t *e)
 static void agrees_with_another_reader_on_damaged_texts(void)
 {
     static const char *const seeds[] = {
-        "{\"user\":\"u-17\",\"n\":-12.5e3,\"ok\":true,\"tags\":[\"a\",\"\\u00e9\\n\",null],"
-        "\"deep\":{\"x\":{}}}",
+        ("{\"user\":\"u-17\",\"n\":-12.5e3,\"ok\":true,\"tags\":[\"a\",\"\\u00e9\\n\",null],"
+         "\"deep\":{\"x\":{}}}"),
         "[0,1,-1,1.5,1e10,\"\xc3\xa9\xe2\x82\xac\",{\"k\":[],\"l\":{}}]",
         " { \"a\" : 1 , \"b\" : [ true , false , null ] } ",
     };

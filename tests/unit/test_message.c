@@ -111,7 +111,8 @@ static void nothing_is_sent_that_a_terminal_would_obey(void)
     static const char text[] = PIPELINE_HEAD "\"\\e]0;x\\a\\u009b\": 1\n";
 
     pipeline_text_read(&p, text, sizeof text - 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(p.messages, "error: unknown key '?]0;x?" "?'\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.messages, "error: unknown key '?]0;x?"
+                                              "?'\n"));
     CU_ASSERT_PTR_NULL(strchr(p.messages, '\x1b'));
     pipeline_text_fini(&p);
 }
