@@ -54,7 +54,7 @@ enum leat_keep {
 
 struct leat_aggregator {
     enum leat_keep keep;
-    bool drifts; /* inverse() is not exact: results are made anew on a schedule */
+    bool drifts; /* inverse() is not exact: no result goes through more than a window of them */
 
     /* Evaluate the arguments for all selected rows; rows with errors leave the selection. NULL:
      * there are none. */

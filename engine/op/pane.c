@@ -2,8 +2,6 @@
 
 #include "op/group_in.h"
 
-#define ANEW_MIN 64 /* panes that leave before a result that drifts is made anew, at least */
-
 static void *own(const struct leat_pane *pane)
 {
     return (void *)(uintptr_t)pane->partials;
@@ -23,11 +21,56 @@ void leat_panes_init(const struct leat_group *g, struct leat_panes *p, struct le
     /* A window that is one pane has nothing to merge, unless what is left speaks on. */
     if (leat_grid_is_tumbling(&g->grid) && !g->agg->stays)
         p->keep = LEAT_KEEP_PANES;
-    running = p->keep == LEAT_KEEP_RUNNING ? g->partial_size : 0;
+    running = p->keep == LEAT_KEEP_RUNNING ? g->partial_size * (g->agg->drifts ? 2 : 1) : 0;
     p->keys =
         (struct leat_table){.pool = pool, .value_size = sizeof(struct leat_pane_key) + running};
     p->buckets = (struct leat_table){.pool = pool, .value_size = sizeof(struct leat_bucket)};
     p->fired_ms = p->early_ms = LEAT_NO_TIME;
+}
+
+/* ---- results that are carried on */
+
+static void *fresh_of(const struct leat_group *g, struct leat_pane_key *k)
+{
+    return (char *)k->running + g->partial_size;
+}
+
+static void drop_fresh(const struct leat_group *g, struct leat_work *w, struct leat_pane_key *k)
+{
+    if (!k->fresh_from)
+        return;
+    k->fresh_from = NULL;
+    leat_group_release(g, w, fresh_of(g, k));
+    memset(fresh_of(g, k), 0, g->partial_size);
+}
+
+static enum leat_status run_on(const struct leat_group *g, struct leat_work *w,
+                               struct leat_pane_key *k, struct leat_pane *pane,
+                               struct leat_error *err)
+{
+    if (g->agg->merge(g, w, k->running, own(pane), err) != LEAT_OK)
+        return err->status;
+    if (!g->agg->drifts)
+        return LEAT_OK;
+    if (!k->fresh_from)
+        k->fresh_from = pane;
+    return g->agg->merge(g, w, fresh_of(g, k), own(pane), err);
+}
+
+/* `pane` is no longer inside. */
+static enum leat_status run_without(const struct leat_group *g, struct leat_work *w,
+                                    struct leat_pane_key *k, const struct leat_pane *pane,
+                                    struct leat_error *err)
+{
+    if (pane == k->fresh_from)
+        drop_fresh(g, w, k);
+    if (!k->fresh_from || k->inside.first != k->fresh_from)
+        return g->agg->inverse(g, w, k->running, own(pane), err);
+    leat_group_release(g, w, k->running);
+    memcpy(k->running, fresh_of(g, k), g->partial_size);
+    memset(fresh_of(g, k), 0, g->partial_size);
+    k->fresh_from = NULL;
+    return LEAT_OK;
 }
 
 /* ---- where a row belongs */
@@ -140,6 +183,9 @@ static enum leat_status add_inside(const struct leat_group *g, struct leat_panes
     if (p->keep == LEAT_KEEP_RUNNING && !k->dirty &&
         leat_group_absorb(g, w, spare, k->running, again, err) != LEAT_OK)
         return err->status;
+    if (k->fresh_from && pane->bucket->start_ms >= k->fresh_from->bucket->start_ms &&
+        leat_group_absorb(g, w, spare, fresh_of(g, k), again, err) != LEAT_OK)
+        return err->status;
     return leat_group_absorb(g, w, spare, own(pane), bytes, err);
 }
 
@@ -178,6 +224,7 @@ static void forget_key(const struct leat_group *g, struct leat_panes *p, struct 
 
     deactivate(p, e);
     leat_changes_drop(&p->stays, &k->change);
+    drop_fresh(g, w, k);
     if (p->keep == LEAT_KEEP_RUNNING)
         leat_group_release(g, w, k->running);
     if (!k->wait_first)
@@ -212,6 +259,7 @@ static enum leat_status anew(const struct leat_group *g, struct leat_panes *p, s
         return leat_merged_anew(g, w, &k->inside, err);
     if (p->keep != LEAT_KEEP_RUNNING)
         return LEAT_OK;
+    drop_fresh(g, w, k);
     leat_group_release(g, w, k->running);
     memset(k->running, 0, g->partial_size);
     for (struct leat_pane *pane = k->inside.first; pane; pane = pane->next)
@@ -293,22 +341,13 @@ static enum leat_status enter(const struct leat_group *g, struct leat_panes *p, 
     struct leat_pane_key *k = leat_pane_key_of(pane->entry);
 
     move_inside(p, pane);
-    if (k->dirty)
+    if (k->dirty) {
+        drop_fresh(g, w, k);
         return LEAT_OK;
+    }
     if (p->keep == LEAT_KEEP_MERGED)
         return leat_merged_push(g, w, &k->inside, pane, err);
-    return p->keep == LEAT_KEEP_RUNNING ? g->agg->merge(g, w, k->running, own(pane), err) : LEAT_OK;
-}
-
-/* So that keys that began together are not made anew together. */
-static bool is_time_for_anew(struct leat_pane_key *k, uint64_t hash)
-{
-    if (k->until_anew-- > 1)
-        return false;
-    bool first = k->until_anew == UINT32_MAX;
-    uint32_t most = k->inside.count > ANEW_MIN ? k->inside.count : ANEW_MIN;
-    k->until_anew = first ? 1 + (uint32_t)(hash >> 7) % most : most;
-    return !first;
+    return p->keep == LEAT_KEEP_RUNNING ? run_on(g, w, k, pane, err) : LEAT_OK;
 }
 
 static void free_pane(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
@@ -333,9 +372,9 @@ static enum leat_status leave(const struct leat_group *g, struct leat_panes *p, 
     if (!k->dirty && p->keep == LEAT_KEEP_MERGED)
         status = leat_merged_pop(g, w, &k->inside, err);
     else if (!k->dirty && p->keep == LEAT_KEEP_RUNNING)
-        status = g->agg->inverse(g, w, k->running, own(pane), err);
-    if (status == LEAT_OK && k->inside.count > 0 && g->agg->drifts && is_time_for_anew(k, e->hash))
-        k->dirty = true;
+        status = run_without(g, w, k, pane, err);
+    if (pane == k->fresh_from)
+        drop_fresh(g, w, k);
     free_pane(g, p, w, pane);
     if (status != LEAT_OK || k->inside.count > 0)
         return status;
@@ -399,6 +438,7 @@ void leat_panes_cut(const struct leat_group *g, struct leat_panes *p, struct lea
             unlink_pane(&k->inside.first, &k->inside.last, pane);
             k->inside.count--;
             k->dirty = k->inside.count > 0;
+            drop_fresh(g, w, k);
             if (k->inside.count == 0 && !k->stays)
                 forget_key(g, p, w, pane->entry);
             free_pane(g, p, w, pane);

@@ -52,8 +52,11 @@ struct leat_pane_key {
     struct leat_inside inside;
     struct leat_pane *wait_first, *wait_last, *recent; /* panes that no window has reached */
     bool active, dirty, stays;
-    uint32_t until_anew; /* KEEP_RUNNING of what drifts: so many panes may leave until then */
-    uint64_t running[];  /* KEEP_RUNNING */
+    struct leat_pane *fresh_from;
+    /* KEEP_RUNNING. Of what drifts two: the second has only what entered from fresh_from on; when
+     * all before that has left it is the window's result, untouched by any inverse, and takes over.
+     */
+    uint64_t running[];
 };
 
 struct leat_panes {
