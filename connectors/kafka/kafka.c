@@ -278,13 +278,16 @@ static enum leat_status add_parts(struct kafka_source *k, const struct rd_kafka_
     return LEAT_OK;
 }
 
-/* One topic that fails does not hide the others: the first failure is returned at the end. */
-static enum leat_status look(struct kafka_source *k, const char *topic, struct leat_error *err)
+/* One topic that fails does not hide the others: the first failure is returned at the end.
+ * *answered: a broker did. */
+static enum leat_status look(struct kafka_source *k, const char *topic, bool *answered,
+                             struct leat_error *err)
 {
     const struct rd_kafka_metadata *data;
     struct leat_error first = {.status = LEAT_OK};
 
-    if (leat_kafka_metadata(&k->client, topic, &data, err) != LEAT_OK)
+    *answered = leat_kafka_metadata(&k->client, topic, &data, err) == LEAT_OK;
+    if (!*answered)
         return err->status;
     for (int i = 0; i < data->topic_cnt; i++)
         if (add_parts(k, &data->topics[i], err) != LEAT_OK && first.status == LEAT_OK)
@@ -299,14 +302,15 @@ static enum leat_status look(struct kafka_source *k, const char *topic, struct l
 static enum leat_status look_for_all(struct kafka_source *k, struct leat_error *err)
 {
     struct leat_error first = {.status = LEAT_OK};
+    bool answered = true;
 
     if (k->has_pattern) {
-        if (look(k, NULL, &first) == LEAT_OK && k->parts_count == 0)
+        if (look(k, NULL, &answered, &first) == LEAT_OK && k->parts_count == 0)
             leat_fail(&first, LEAT_E_UNREACHABLE, "no topic at '%s' matches %s: waiting for one",
                       k->conf.brokers, k->topics.list[0]);
     } else {
-        for (uint32_t i = 0; i < k->all_count; i++)
-            if (look(k, k->all[i]->name, err) != LEAT_OK && first.status == LEAT_OK)
+        for (uint32_t i = 0; i < k->all_count && answered; i++)
+            if (look(k, k->all[i]->name, &answered, err) != LEAT_OK && first.status == LEAT_OK)
                 first = *err;
     }
     if (first.status == LEAT_OK)
@@ -425,7 +429,8 @@ static enum leat_status kafka_partitions(void *self,
     k->has_looked = true;
     for (uint32_t i = 0; i < k->all_count; i++)
         k->all[i]->late = true; /* for what is found from now on */
-    find_ends(k);
+    if (status == LEAT_OK)
+        find_ends(k); /* else no broker may be there to ask, and the job has waited for one once */
     for (uint32_t i = 0; i < k->parts_count; i++) {
         const struct kafka_part *p = k->parts[i];
         each(arg, &(struct leat_part){.id = p->id,
