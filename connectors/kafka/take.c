@@ -67,10 +67,13 @@ static bool make_room(struct kafka_fetcher *f, size_t need)
     return true;
 }
 
+/* `bytes` NULL: a null value. */
 static bool put(struct kafka_fetcher *f, size_t *at, const void *bytes, size_t len)
 {
-    uint32_t n = htole32((uint32_t)len);
+    uint32_t n = htole32(bytes ? (uint32_t)len : LEAT_NO_HEADER);
 
+    if (!bytes)
+        len = 0;
     if (!make_room(f, *at + sizeof n + len))
         return false;
     memcpy(f->headers + *at, &n, sizeof n);
@@ -94,7 +97,7 @@ static bool encode_headers(struct kafka_fetcher *f, const rd_kafka_message_t *m,
         return true; /* it has none */
     while (rd_kafka_header_get_all(headers, count, &name, &value, &len) ==
            RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (!put(f, &at, name, strlen(name)) || !put(f, &at, value, value ? len : 0))
+        if (!put(f, &at, name, strlen(name)) || !put(f, &at, value, len))
             return false;
         count++;
     }

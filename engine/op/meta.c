@@ -19,22 +19,6 @@ static struct leat_value header_value(struct leat_slice v)
     return v.ptr ? leat_string(v) : (struct leat_value){0};
 }
 
-static bool take_header(struct leat_slice *rest, struct leat_slice *name, struct leat_slice *value)
-{
-    uint32_t len;
-
-    if (!leat_take_slice(rest, name) || !leat_take_u32(rest, &len))
-        return false;
-    *value = (struct leat_slice){0};
-    if (len == UINT32_MAX)
-        return true;
-    if (rest->len < len)
-        return false;
-    *value = (struct leat_slice){rest->ptr, len};
-    *rest = (struct leat_slice){rest->ptr + len, rest->len - len};
-    return true;
-}
-
 /* The last of a name wins, as in Kafka's own lastHeader(). */
 static struct leat_value find_header(struct leat_slice headers, struct leat_slice wanted)
 {
@@ -44,7 +28,7 @@ static struct leat_value find_header(struct leat_slice headers, struct leat_slic
 
     if (!leat_take_u32(&headers, &count))
         return found;
-    while (count-- > 0 && take_header(&headers, &name, &value))
+    while (count-- > 0 && leat_take_header(&headers, &name, &value))
         if (leat_slice_eq(name, wanted))
             found = header_value(value);
     return found;
@@ -61,7 +45,7 @@ static struct leat_value all_headers(struct leat_slice headers, struct leat_aren
     struct leat_value *items = leat_arena_array(arena, 2 * (size_t)count + 1, sizeof *items);
     if (!items)
         return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-    for (uint32_t i = 0; i < count && take_header(&headers, &name, &value); i++) {
+    for (uint32_t i = 0; i < count && leat_take_header(&headers, &name, &value); i++) {
         uint32_t at = 0;
         while (at < map.len && !leat_slice_eq(leat_value_text(items[2 * at]), name))
             at++;

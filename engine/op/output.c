@@ -75,7 +75,7 @@ static void put_header(struct leat_bytes *b, struct leat_slice name, struct leat
 
     leat_bytes_put_slice(b, name);
     if (v.tag == LEAT_NULL) {
-        leat_bytes_put_u32(b, UINT32_MAX);
+        leat_bytes_put_u32(b, LEAT_NO_HEADER);
         return;
     }
     if (v.tag != LEAT_STRING && v.tag != LEAT_BYTES && leat_json_write(v, &text, &why))
@@ -97,24 +97,20 @@ static void put_headers(const struct leat_output *o, const struct leat_chunk *ch
                         struct leat_bytes *into)
 {
     struct leat_slice old = o->keeps_headers ? chunk->headers[row] : (struct leat_slice){0};
-    struct leat_slice name, value, rest;
-    uint32_t count = 0, len, kept = 0;
+    struct leat_slice name, value;
+    uint32_t count = 0, kept = 0;
 
     if (!leat_take_u32(&old, &count))
         count = 0;
     size_t at = into->len;
     leat_bytes_put_u32(into, 0);
-    while (count-- > 0 && leat_take_slice(&old, &name)) {
-        rest = old;
-        if (!leat_take_u32(&rest, &len) || (len != UINT32_MAX && rest.len < len))
+    while (count-- > 0) {
+        struct leat_slice before = old;
+        if (!leat_take_header(&old, &name, &value))
             break;
-        size_t size = 4 + (len == UINT32_MAX ? 0 : len);
-        value = (struct leat_slice){old.ptr, size};
-        old = (struct leat_slice){old.ptr + size, old.len - size};
         if (is_replaced(&o->headers, name))
             continue;
-        leat_bytes_put_slice(into, name);
-        leat_bytes_put(into, value.ptr, value.len);
+        leat_bytes_put(into, before.ptr, (size_t)(old.ptr - before.ptr));
         kept++;
     }
     for (uint32_t i = 0; i < o->headers.count; i++, kept++)

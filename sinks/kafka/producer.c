@@ -227,7 +227,7 @@ static rd_kafka_headers_t *decode_headers(struct leat_slice encoded)
     if (!leat_take_u32(&encoded, &count) || count == 0)
         return NULL;
     rd_kafka_headers_t *headers = rd_kafka_headers_new(count < 64 ? count : 64);
-    while (count-- && leat_take_slice(&encoded, &name) && leat_take_slice(&encoded, &value))
+    while (count-- && leat_take_header(&encoded, &name, &value))
         rd_kafka_header_add(headers, name.ptr, (ssize_t)name.len, value.ptr, (ssize_t)value.len);
     return headers;
 }

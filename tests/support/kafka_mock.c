@@ -164,7 +164,7 @@ static void copy_row(const rd_kafka_message_t *m, struct plain_row *row)
         return;
     for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++)
         at += (size_t)snprintf(row->headers + at, sizeof row->headers - at, "%s=%.*s;", name,
-                               (int)len, (const char *)value);
+                               value ? (int)len : 6, value ? (const char *)value : "<none>");
 }
 
 int plain_read(const char *brokers, const char *topic, struct plain_row *rows, int room)

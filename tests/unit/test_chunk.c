@@ -51,6 +51,22 @@ static void windows_are_there_where_they_were_asked_for(void)
     leat_arena_reset(&arena);
 }
 
+static void a_header_has_a_value_an_empty_one_or_null(void)
+{
+    static const char bytes[] = "\1\0\0\0a\1\0\0\0x\1\0\0\0b\0\0\0\0\1\0\0\0c\377\377\377\377";
+    struct leat_slice all = {bytes, sizeof bytes - 1}, name, value;
+
+    CU_ASSERT(leat_take_header(&all, &name, &value) && leat_slice_eq(value, LEAT_LIT("x")));
+    CU_ASSERT(leat_take_header(&all, &name, &value) && value.ptr && value.len == 0);
+    CU_ASSERT(leat_take_header(&all, &name, &value) && !value.ptr &&
+              leat_slice_eq(name, LEAT_LIT("c")));
+    CU_ASSERT(!leat_take_header(&all, &name, &value));
+    for (size_t len = 0; len < 10; len++) {
+        struct leat_slice cut = {bytes, len};
+        CU_ASSERT(!leat_take_header(&cut, &name, &value) && cut.len == len);
+    }
+}
+
 static void making_one_reports_lack_of_memory(void)
 {
     LEAT_OOM_SWEEP {
@@ -64,4 +80,5 @@ static void making_one_reports_lack_of_memory(void)
 }
 
 LEAT_TESTS("chunk", T(rows_are_added_and_selected), T(a_row_has_no_route_of_the_one_before_it),
-           T(windows_are_there_where_they_were_asked_for), T(making_one_reports_lack_of_memory))
+           T(windows_are_there_where_they_were_asked_for),
+           T(a_header_has_a_value_an_empty_one_or_null), T(making_one_reports_lack_of_memory))

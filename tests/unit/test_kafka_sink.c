@@ -97,7 +97,7 @@ static void a_batch_without_rows_is_fine(void)
 
 static void keys_times_headers_and_tombstones_go_out(void)
 {
-    static const char encoded[] = "\1\0\0\0\4\0\0\0kind\3\0\0\0new";
+    static const char encoded[] = "\2\0\0\0\4\0\0\0kind\3\0\0\0new\1\0\0\0x\377\377\377\377";
     struct plain_row rows[2];
     struct rig r;
 
@@ -111,7 +111,7 @@ static void keys_times_headers_and_tombstones_go_out(void)
     CU_ASSERT_EQUAL_FATAL(plain_read(mock.bootstrap, TOPIC, rows, 2), 2);
     CU_ASSERT_STRING_EQUAL(rows[0].key, "k");
     CU_ASSERT_STRING_EQUAL(rows[0].value, "v");
-    CU_ASSERT_STRING_EQUAL(rows[0].headers, "kind=new;");
+    CU_ASSERT_STRING_EQUAL(rows[0].headers, "kind=new;x=<none>;");
     CU_ASSERT_EQUAL(rows[0].time_ms, 1234567890123);
     CU_ASSERT_STRING_EQUAL(rows[1].value, "<none>");
     CU_ASSERT_EQUAL(rows[0].partition, rows[1].partition); /* one key, one partition */

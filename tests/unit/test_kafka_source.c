@@ -112,11 +112,13 @@ static void keys_times_headers_and_tombstones_come_through(void)
     struct pull_client c;
     struct seen seen = {0};
     rd_kafka_headers_t *headers = rd_kafka_headers_new(2);
-    static const char encoded[] = "\2\0\0\0\4\0\0\0kind\3\0\0\0new\1\0\0\0x\0\0\0\0";
+    static const char encoded[] =
+        "\3\0\0\0\4\0\0\0kind\3\0\0\0new\1\0\0\0x\0\0\0\0\1\0\0\0y\377\377\377\377";
 
     start(&c, 1);
     rd_kafka_header_add(headers, "kind", -1, "new", -1);
     rd_kafka_header_add(headers, "x", -1, "", 0);
+    rd_kafka_header_add(headers, "y", -1, NULL, 0);
     plain_write(mock.bootstrap, TOPIC, 0, "k1", "v1", 1234567890123, headers);
     plain_write(mock.bootstrap, TOPIC, 0, "k2", NULL, 5, NULL);
     plain_write(mock.bootstrap, TOPIC, 0, NULL, "", 6, NULL);

@@ -1,0 +1,196 @@
+"""A real Kafka for end-to-end tests, and leat as a child process beside it.
+
+    BROKER = Broker()              started by the first test that asks for its address, stopped at exit
+    with Leat("run", file) as leat:
+        leat.wait_log("waiting")
+
+Where Kafka cannot be had tests are skipped, or fail when LEAT_REQUIRE_BROKERS is set.
+"""
+import atexit
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from kafka_wire import KafkaError, Wire
+from leat_test import LEAT, ROOT, Skip, wait_for
+
+KAFKA = str(ROOT / "tests/broker/kafka")
+TOPIC_EXISTS, NO_LEADER, NOT_LEADER, NO_TOPIC = 36, 5, 6, 3
+COORDINATOR_COMES = (14, 15, 16)
+T0 = (int(time.time()) - 3600) * 1000  # of records: an older one would be past its retention
+
+
+class Broker:
+    def __init__(self, *words):
+        self.words = words
+        self.folder = None
+        self.is_up = False
+
+    def start(self):
+        if self.folder:
+            return self
+        self.folder = tempfile.mkdtemp(prefix="leat-kafka-")
+        atexit.register(self.end)
+        for tool in ("kcat", "java"):
+            if not shutil.which(tool):
+                self.skip(f"{tool} is not installed")
+        done = subprocess.run([KAFKA, "start", self.folder, *self.words], capture_output=True,
+                              text=True, timeout=400)
+        if done.returncode == 77:
+            self.skip(done.stderr.strip())
+        assert done.returncode == 0, done.stderr
+        self.is_up = True
+        return self
+
+    def skip(self, why):
+        self.end()
+        if os.environ.get("LEAT_REQUIRE_BROKERS"):
+            raise AssertionError(f"Kafka is required here: {why}")
+        raise Skip(why)
+
+    def end(self):
+        if self.folder:
+            subprocess.run([KAFKA, "kill", self.folder], timeout=60, check=False)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
+    def verb(self, verb, *words):
+        done = subprocess.run([KAFKA, verb, self.folder, *words], capture_output=True, text=True,
+                              timeout=100)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @property
+    def address(self):
+        self.start()
+        return (pathlib.Path(self.folder) / "address").read_text().strip()
+
+    def wire(self, what):
+        """One request on a connection of its own, again while the broker is getting ready."""
+        def once():
+            wire = None
+            try:
+                wire = Wire(self.address)
+                return (what(wire),)
+            except (OSError, KafkaError) as why:
+                if isinstance(why, KafkaError) and why.code not in (
+                        NO_LEADER, NOT_LEADER, NO_TOPIC, *COORDINATOR_COMES):
+                    raise
+                return None
+            finally:
+                if wire:
+                    wire.close()
+        return wait_for("an answer of the broker", once)[0]
+
+    def topic(self, name, partitions=1, **config):
+        self.wire(lambda w: w.create_topic(name, partitions, config))
+        wait_for(f"topic {name}", lambda: f'"{name}" with {partitions}' in self.kcat("-L", "-t", name))
+        return name
+
+    def delete_topic(self, name):
+        self.wire(lambda w: w.delete_topic(name))
+
+    def produce(self, topic, records, partition=0):
+        """Records: values, (key, value), (key, value, time), (key, value, time, headers)."""
+        full = []
+        for r in records:
+            r = r if isinstance(r, tuple) else (None, r)
+            key, value, time_ms, headers = (*r, *(T0, [])[len(r) - 2:])
+            full.append((key, value, time_ms, headers))
+        for i in range(0, len(full), 5000):
+            self.wire(lambda w: w.produce(topic, partition, full[i:i + 5000]))
+
+    def produce_lines(self, topic, lines, *words):
+        subprocess.run(["kcat", "-b", self.address, "-P", "-t", topic, *words], check=True,
+                       input="".join(line + "\n" for line in lines), text=True, timeout=60)
+
+    def kcat_bytes(self, *words):
+        return subprocess.run(["kcat", "-b", self.address, *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=60, check=False).stdout
+
+    def kcat(self, *words):
+        return self.kcat_bytes(*words).decode()
+
+    def records(self, topic):
+        """All there is: dicts with partition, offset, ts, key, payload, headers (a flat list)."""
+        out = self.kcat("-C", "-q", "-J", "-e", "-o", "beginning", "-t", topic,
+                        "-X", "isolation.level=read_committed")
+        return [json.loads(line) for line in out.splitlines()]
+
+    def values(self, topic):
+        return [r["payload"] for r in self.records(topic)]
+
+    def committed(self, job, topic, partitions=1):
+        return self.wire(lambda w: w.committed("leat-" + job, topic, partitions))
+
+    def commit(self, job, topic, positions):
+        self.wire(lambda w: w.commit("leat-" + job, topic, positions))
+
+
+class Leat:
+    """A running leat. Leaving the block kills it if it still runs."""
+
+    def __init__(self, *words, cwd=None, env=None, limit=None):
+        self.folder = tempfile.mkdtemp(prefix="leat-run-")
+        self.out_path = pathlib.Path(self.folder) / "out"
+        self.log_path = pathlib.Path(self.folder) / "log"
+        with open(self.out_path, "wb") as out, open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [LEAT, *map(str, words)], cwd=cwd or self.folder, stdout=out, stderr=log,
+                stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})},
+                preexec_fn=limit)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if kind:
+            print(f"--- what leat wrote ({self.process.returncode}):\n{self.log[-4000:]}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    @property
+    def out(self):
+        return self.out_path.read_text(errors="replace")
+
+    def wait_log(self, words, seconds=20):
+        def there():
+            assert self.process.poll() is None or words in self.log, \
+                f"leat ended with {self.process.returncode} before it said '{words}'"
+            return words in self.log
+        wait_for(f"'{words}' in the log", there, seconds)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=20):
+        return self.process.wait(seconds)
+
+    def stop(self, seconds=10):
+        """SIGTERM, as docker does: the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def file_size_limit(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
