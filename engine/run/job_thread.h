@@ -112,6 +112,7 @@ struct leat_job_thread {
 
     struct leat_flow *flow;
     struct leat_job_log *log;
+    int lock_fd; /* of its directory; -1 */
     struct leat_log_thread log_thread;
     struct leat_job_source *sources;
     struct leat_job_source_part **parts;

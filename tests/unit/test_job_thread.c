@@ -9,8 +9,11 @@
 #include "leat_test.h"
 #include "run/job.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct leat_error err;
 
@@ -284,6 +287,25 @@ static void a_bad_record_ends_the_job_with_its_place(void)
     leat_arena_reset(&rows);
 }
 
+static void a_second_copy_is_refused(void)
+{
+    struct leat_job_options o = {.threads = 1, .state_dir = state_dir, .until_batches = 1};
+    char lock[300];
+
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    CU_ASSERT_EQUAL_FATAL(mkdir(state_dir, 0755), 0);
+    snprintf(lock, sizeof lock, "%s/lock", state_dir);
+    int fd = open(lock, O_RDWR | O_CREAT, 0644);
+    CU_ASSERT_EQUAL_FATAL(flock(fd, LOCK_EX), 0);
+    CU_ASSERT_EQUAL(run(o), LEAT_E_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "another process runs this pipeline"));
+    close(fd);
+    OK(run(o));
+    CU_ASSERT_STRING_EQUAL(world.lines, "one\n");
+    leat_arena_reset(&rows);
+}
+
 static void a_stop_ends_an_endless_job(void)
 {
     struct leat_job_options o = {.threads = 2, .state_dir = state_dir};
@@ -359,6 +381,7 @@ LEAT_TESTS("job_thread", T(a_bounded_run_reads_all_and_ends),
            T(once_is_one_batch), T(limits_cut_more_batches),
            T(what_heals_is_waited_for_and_nothing_doubles),
            T(what_does_not_heal_ends_the_job_and_says_why),
-           T(a_bad_record_ends_the_job_with_its_place), T(a_stop_ends_an_endless_job),
+           T(a_bad_record_ends_the_job_with_its_place), T(a_second_copy_is_refused),
+           T(a_stop_ends_an_endless_job),
            T(empty_batches_are_counted_where_the_plan_speaks_on_them),
            T(a_push_source_is_read_and_acknowledged), T(a_crash_at_every_call_loses_nothing))
