@@ -145,6 +145,14 @@ enum leat_status leat_group_row(const struct leat_group *g, struct leat_work *w,
                            err);
 }
 
+enum leat_status leat_group_passes(const struct leat_group *g, struct leat_work *w,
+                                   struct leat_slice key, int64_t time_ms, bool *pass,
+                                   struct leat_error *err)
+{
+    *pass = true;
+    return g->within_ms ? leat_seen_pass(g, w->batches, key, time_ms, pass, err) : LEAT_OK;
+}
+
 enum leat_status leat_group_absorb(const struct leat_group *g, struct leat_work *w, void *spare,
                                    void *partial, struct leat_slice bytes, struct leat_error *err)
 {
@@ -190,7 +198,9 @@ static enum leat_status group_append(const void *plan, void *memory, struct leat
     const struct leat_group *g = plan;
     struct group_memory *m = memory;
 
-    if (g->over == LEAT_OVER_PANES)
+    if (g->within_ms)
+        leat_seen_append(&m->as.batches, delta);
+    else if (g->over == LEAT_OVER_PANES)
         leat_panes_append(g, &m->as.panes, delta);
     else if (g->over == LEAT_OVER_SESSION)
         leat_sessions_append(g, &m->as.sessions, delta);
@@ -203,7 +213,9 @@ static enum leat_status group_snapshot(const void *plan, void *memory, struct le
     const struct leat_group *g = plan;
     struct group_memory *m = memory;
 
-    if (g->over == LEAT_OVER_PANES)
+    if (g->within_ms)
+        leat_seen_snapshot(&m->as.batches, all);
+    else if (g->over == LEAT_OVER_PANES)
         leat_panes_snapshot(g, &m->as.panes, all);
     else if (g->over == LEAT_OVER_SESSION)
         leat_sessions_snapshot(g, &m->as.sessions, all);
@@ -218,6 +230,8 @@ static enum leat_status group_read(const void *plan, void *memory, struct leat_s
 
     if (bytes.len == 0)
         return LEAT_OK;
+    if (g->within_ms)
+        return leat_seen_read(&m->as.batches, bytes, err);
     if (g->over == LEAT_OVER_PANES)
         return leat_panes_read(g, &m->as.panes, &m->work, bytes, err);
     if (g->over == LEAT_OVER_SESSION)
@@ -230,7 +244,7 @@ static void group_measure(const void *plan, const void *memory, uint64_t *keys, 
     const struct leat_group *g = plan;
     const struct group_memory *m = memory;
 
-    *keys = 0;
+    *keys = g->within_ms ? m->as.batches.seen.count : 0;
     if (g->over == LEAT_OVER_PANES)
         *keys = m->as.panes.keys.count;
     else if (g->over == LEAT_OVER_SESSION)

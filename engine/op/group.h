@@ -36,6 +36,7 @@ struct leat_work {
     uint64_t order;             /* rows that came so far: a position for those that have none */
     uint32_t columns[128];      /* prepare() to add(): where arguments stand */
     uint32_t columns_used;
+    struct leat_batches *batches; /* within_ms: what leat_group_passes() asks */
 };
 
 /* A result on its way out. */
@@ -113,6 +114,7 @@ struct leat_group {
     struct leat_grid grid;
     int64_t gap_ms;        /* SESSION */
     int64_t emit_every_ms; /* early results; 0: none */
+    int64_t within_ms;     /* BATCH: a key passes once in so long; 0: it is not asked */
     const struct leat_shape *key_shape;
 };
 
@@ -151,6 +153,11 @@ int64_t leat_group_close_time(const void *plan, int64_t time_ms);
 LEAT_CHECKED enum leat_status leat_group_row(const struct leat_group *g, struct leat_work *w,
                                              const struct leat_result *r, uint32_t *row,
                                              struct leat_error *err);
+
+/* With within_ms: may a row of this key and time pass? It is then remembered. Else always. */
+LEAT_CHECKED enum leat_status leat_group_passes(const struct leat_group *g, struct leat_work *w,
+                                                struct leat_slice key, int64_t time_ms, bool *pass,
+                                                struct leat_error *err);
 
 /* Something could not be computed while partial results were merged, where no row is to blame: the
  * task fails, or it is counted and the caller goes on without. */

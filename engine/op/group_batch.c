@@ -71,6 +71,7 @@ void leat_batch_init(const struct leat_group *g, struct leat_batches *b, struct 
     b->table.pool = pool;
     b->table.value_size = sizeof(int64_t) + g->partial_size;
     leat_windows_init(&b->windows, pool);
+    b->seen = (struct leat_table){.pool = pool, .value_size = sizeof(int64_t)};
 }
 
 enum leat_status leat_batch_process(const struct leat_group *g, struct leat_batches *b,
@@ -146,6 +147,11 @@ enum leat_status leat_batch_finish(const struct leat_group *g, struct leat_batch
             return leat_arena_failed(w->pool->arena, err);
         *time_of(b->table.first) = w->task->batch->time_ms - 1;
     }
+    if (g->within_ms)
+        leat_seen_expire(g, b,
+                         g->event_time ? w->task->watermark_before_ms
+                                       : w->task->batch->time_ms - w->task->batch->interval_ms);
+    w->batches = b;
     enum leat_status status = emit_all(g, b, w, err);
     forget_all(g, b, w);
     return status;

@@ -22,6 +22,7 @@ struct rows {
     int64_t max, limit;
     struct leat_expression by;
     struct leat_choice order;
+    struct leat_duration within;
 };
 
 /* Of one input. */
@@ -173,6 +174,13 @@ static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
         return emit_list(g, w, r, sorted, count, err);
     for (uint32_t i = 0; i < count; i++) {
         struct leat_result one = *r;
+        bool pass;
+        int64_t time_ms = g->event_time ? sorted[i]->time_ms
+                                        : w->task->batch->time_ms - w->task->batch->interval_ms;
+        if (leat_group_passes(g, w, r->key, time_ms, &pass, err) != LEAT_OK)
+            return err->status;
+        if (!pass)
+            continue;
         if (!g->windows_out)
             one.time_ms = sorted[i]->time_ms;
         if (leat_group_row(g, w, &one, &row, err) != LEAT_OK)
@@ -300,7 +308,9 @@ static void rows_build(void *plan, struct leat_build *b)
 }
 
 static const struct leat_opt distinct_options[] = {
-    LEAT_OPT(struct rows, by, .help = "What must differ; default: the value."),
+    LEAT_OPT(struct rows, by, .optional = true, .help = "What must differ; default: the value."),
+    LEAT_OPT(struct rows, within, .def = "0ms", .max = INT64_C(1) << 45,
+             .help = "Once in so long; 0ms: once per batch or window."),
     {0},
 };
 
@@ -314,6 +324,14 @@ static void distinct_build(void *plan, struct leat_build *b)
     if (b->arg && !b->arg->is_null)
         leat_build_options(b, distinct_options, p);
     build(p, b, p->by.node ? LEAT_KEY_NONE : LEAT_KEY_VALUE, NULL, NULL);
+    p->group.within_ms = p->within.ms;
+    if (p->within.ms && p->group.event_time)
+        p->most = 0; /* a batch may hold rows that are further apart than that */
+    if (p->within.ms && (p->group.over != LEAT_OVER_BATCH || p->group.windowed_in)) {
+        p->group.within_ms = 0;
+        leat_diag_hint(b->diags, leat_build_error(b, "'distinct' with 'within' in a window"),
+                       "put it before the window");
+    }
     if (!p->by.node)
         return;
     p->group.keyed = true;
@@ -343,6 +361,6 @@ ROWS_MODULE(group_by_key_and_window, LEAT_SCOPE_KEY, false, "{ size, slide, max 
             "per key the list of its values in a window");
 ROWS_MODULE(sort_by, LEAT_SCOPE_BATCH, false, "{ by: EXPR, order: asc|desc, limit: N }",
             "the batch or window in this order");
-ROWS_MODULE(distinct, LEAT_SCOPE_KEY, false, "– or { by: EXPR }",
-            "the first of equal values, per batch or window");
+ROWS_MODULE(distinct, LEAT_SCOPE_KEY, false, "–, { by: EXPR } or { by: EXPR, within: 1h }",
+            "the first of equal values, per batch, per window, or in a while");
 ROWS_MODULE(rows, LEAT_SCOPE_BATCH, true, NULL, "the rows of a window of batches");

@@ -198,6 +198,20 @@ static void distinct_keeps_the_first_of_equal_values(void)
          "k|{\"a\":1,\"n\":1}\n");
 }
 
+static void distinct_within_lets_a_value_pass_once_in_a_while(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin(&p, "      - distinct: { by: id, within: 10s }\n", true);
+    batch(&p, 1000,
+          ROWS("{\"id\":1,\"t\":1000}", "{\"id\":1,\"t\":2000}", "{\"id\":2,\"t\":2000}"));
+    batch(&p, 2000,
+          ROWS("{\"id\":1,\"t\":10000}", "{\"id\":2,\"t\":12000}", "{\"id\":1,\"t\":500}"));
+    pipeline_close(&p);
+    SAME(out, "-\nk|{\"id\":2,\"t\":2000}\nk|{\"id\":1,\"t\":1000}\n-\nk|{\"id\":2,\"t\":12000}\n");
+}
+
 static void repartition_changes_nothing_but_the_place(void)
 {
     SAME(one("      - repartition: 1\n      - filter: a > 1\n", ROWS("{\"a\":1}", "{\"a\":2}")),
@@ -277,6 +291,7 @@ LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(an_inverse_window_keeps_speaking_as_in_spark), T(count_by_window_goes_on_with_zero),
            T(windows_cascade), T(group_by_key_lists_the_values),
            T(sort_by_orders_and_cuts_the_batch), T(distinct_keeps_the_first_of_equal_values),
+           T(distinct_within_lets_a_value_pass_once_in_a_while),
            T(repartition_changes_nothing_but_the_place), T(combine_by_key_does_as_described),
            T(aggregates_of_many_values), T(a_window_of_batches_goes_to_a_sink_row_by_row),
            T(sessions_end_after_a_gap), T(early_results_are_told_apart))
