@@ -214,15 +214,19 @@ static bool compare(struct group_run *run, struct oracle *o, uint64_t seed)
     return false;
 }
 
-/* As after a restart: a new run with the state of the old one. */
-static struct group_run *move(struct group_run *run)
+static struct group_run *like(const struct group_run *run)
 {
     struct group_run *to = calloc(1, sizeof *to);
 
     to->group = run->group;
     to->batch.interval_ms = run->batch.interval_ms;
     group_run_open(to);
-    group_run_copy(run, to, false);
+    return to;
+}
+
+/* As after a restart: `to` has got the state, and now goes on. */
+static void take_over(struct group_run *run, struct group_run *to)
+{
     to->results = run->results;
     to->results_count = run->results_count;
     to->results_room = run->results_room;
@@ -231,7 +235,6 @@ static struct group_run *move(struct group_run *run)
     run->results = NULL;
     group_run_close(run);
     free(run);
-    return to;
 }
 
 static bool random_run(uint64_t seed, bool event_time, enum leat_over over, bool late)
@@ -249,6 +252,7 @@ static bool random_run(uint64_t seed, bool event_time, enum leat_over over, bool
     o->group = &run->group;
     o->watermark_ms = LEAT_NO_TIME;
     group_run_open(run);
+    struct group_run *shadow = like(run);
     for (uint32_t batches = 1 + pick(14); batches > 0; batches--) {
         struct group_row rows[20];
         int64_t back_ms = late ? pick(60) : 0;
@@ -264,10 +268,17 @@ static bool random_run(uint64_t seed, bool event_time, enum leat_over over, bool
             now_ms = batch_time_ms;
         OK(group_run_batch(run, rows, n, tasks, batch_time_ms, watermark_ms, &err));
         oracle_batch(o, rows, n, batch_time_ms, interval_ms, watermark_ms);
-        if (pick(8) == 0)
-            o->group = &(run = move(run))->group;
+        group_run_copy(run, shadow, true); /* what the batch changed */
+        if (pick(8) == 0) {
+            take_over(run, shadow);
+            o->group = &(run = shadow)->group;
+            shadow = like(run);
+            group_run_copy(run, shadow, false); /* all there is */
+        }
     }
     bool ok = compare(run, o, seed);
+    group_run_close(shadow);
+    free(shadow);
     group_run_close(run);
     free(o->results);
     free(o);
