@@ -247,10 +247,14 @@ static void note_due(struct leat_flow *flow, uint32_t stage)
     flow->due_ms[stage] = least;
 }
 
+/* `part` of what a task made is its rank among those that made something for this sink. */
 static void add_output(struct leat_sealed_list *to, const struct leat_sealed_list *from)
 {
     if (!from->first)
         return;
+    for (struct leat_sealed *s = from->first; s; s = s->next)
+        s->chunk.part = to->tasks;
+    to->tasks++;
     if (to->last)
         to->last->next = from->first;
     else

@@ -137,7 +137,13 @@ static bool copy_rows(struct leat_arena *a, const struct leat_chunk *c, struct l
     if (!into->keys || !into->values || !into->headers || !into->routes || !into->selection ||
         !into->times_ms || !into->positions)
         return false;
+    if (c->windows)
+        into->windows = leat_arena_array(a, c->selected, sizeof *into->windows);
+    if (c->windows && !into->windows)
+        return false;
     for (uint32_t i = 0; i < c->selected; i++) {
+        if (c->windows)
+            into->windows[i] = c->windows[c->selection[i]];
         into->selection[i] = (uint16_t)i;
         into->times_ms[i] = c->times_ms[c->selection[i]];
         into->positions[i] = c->positions[c->selection[i]];
