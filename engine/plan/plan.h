@@ -63,6 +63,7 @@ struct leat_plan_source {
     int64_t lateness_ms, idle_ms, max_future_ms; /* 0: off, for the last two */
     int64_t max_record_bytes;
     bool lost_to_earliest;
+    bool needs_headers; /* somebody looks at them, or they travel on */
 };
 
 struct leat_plan_sink {

@@ -1,3 +1,4 @@
+#include "data/sink.h"
 #include "plan/build.h"
 
 static const struct leat_plan_node **list_of(struct planner *p, const struct plan_node_list *from,
@@ -41,11 +42,37 @@ static void finish_stage(struct planner *p, const struct plan_stage *s, struct l
     }
 }
 
+static bool touches_headers(const struct leat_segment *s)
+{
+    for (uint32_t i = 0; i < s->metas_count; i++)
+        if (s->metas[i].meta == LEAT_META_HEADER || s->metas[i].meta == LEAT_META_HEADERS)
+            return true;
+    return false;
+}
+
+/* Rows lose their headers at an exchange, so a source's own stage says it all. */
+static bool needs_headers(const struct leat_plan *plan, const struct leat_plan_stage *stage)
+{
+    for (uint32_t i = 0; i < stage->segments; i++)
+        if (touches_headers(stage->segment_list[i]))
+            return true;
+    for (uint32_t i = 0; i < stage->nodes_count; i++) {
+        const struct leat_plan_node *n = &stage->nodes[i];
+        if (n->does == LEAT_DOES_OUTPUT && ((const struct leat_output *)n->plan)->keeps_headers &&
+            plan->sinks[n->sink].module->sink->writes_headers)
+            return true;
+    }
+    return false;
+}
+
 void plan_finish(struct planner *p)
 {
     p->plan->stages = plan_alloc(p, (p->plan->stages_count + 1) * sizeof *p->plan->stages);
     for (const struct plan_stage *s = p->stages; s; s = s->next)
         finish_stage(p, s, &p->plan->stages[s->number]);
+    for (uint32_t i = 0; i < p->plan->sources_count; i++)
+        p->plan->sources[i].needs_headers =
+            needs_headers(p->plan, &p->plan->stages[p->plan->sources[i].stage]);
 }
 
 /* ---- closing windows */

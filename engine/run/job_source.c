@@ -283,7 +283,7 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
                                  .fetch = {.part = p->source_id,
                                            .from = from,
                                            .max_bytes = fetch_bytes(job),
-                                           .no_headers = s->no_headers,
+                                           .no_headers = !s->plan->needs_headers,
                                            .earliest = p->was_lost}};
     s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
     return LEAT_OK;
@@ -422,35 +422,6 @@ void leat_job_seal(struct leat_job_thread *job)
 
 /* ---- begin and end */
 
-static bool segment_wants_headers(const struct leat_segment *segment)
-{
-    for (uint32_t i = 0; segment && i < segment->metas_count; i++)
-        if (segment->metas[i].meta == LEAT_META_HEADERS ||
-            segment->metas[i].meta == LEAT_META_HEADER)
-            return true;
-    return false;
-}
-
-static bool node_wants_headers(const struct leat_plan_node *n)
-{
-    if (segment_wants_headers(n->in))
-        return true;
-    if (n->does != LEAT_DOES_OUTPUT)
-        return false;
-    return n->op != &leat_op_output || ((const struct leat_output *)n->plan)->keeps_headers;
-}
-
-/* Does anything behind the source look at headers, or pass them on? */
-static bool wants_headers(const struct leat_plan *plan, uint32_t source)
-{
-    for (uint32_t i = 0; i < plan->stages_count; i++)
-        for (uint32_t n = 0; n < plan->stages[i].nodes_count; n++)
-            if (plan->stages[i].nodes[n].sources >> source & 1 &&
-                node_wants_headers(&plan->stages[i].nodes[n]))
-                return true;
-    return false;
-}
-
 static enum leat_status init_source(struct leat_job_thread *job, struct leat_job_source *s,
                                     struct leat_error *err)
 {
@@ -470,7 +441,6 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->env.log = &s->log;
     s->env.budget = &job->blocks;
     s->env.max_record_bytes = s->plan->max_record_bytes;
-    s->no_headers = !wants_headers(job->plan, (uint32_t)(s - job->sources));
     s->again_ms = 0;
     job->step.has_push = job->step.has_push || m->push;
     return LEAT_OK;

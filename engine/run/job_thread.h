@@ -54,7 +54,6 @@ struct leat_job_source {
         *part_of; /* by the source's number: job->parts; LEAT_JOB_NO_PART: none, or nothing to do */
     uint32_t part_of_room, parts_count;
     bool is_open, is_listed;
-    bool no_headers;  /* nobody looks at them */
     bool said;        /* that it waits for the other side */
     int64_t again_ms; /* when to open or list it again; LEAT_JOB_NEVER */
     int64_t pause_ms;

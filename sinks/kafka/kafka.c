@@ -146,6 +146,7 @@ static const struct leat_module module = {
     .check = check,
     .sink =
         &(const struct leat_sink){
+            .writes_headers = true,
             .open = kafka_open,
             .recover = kafka_recover,
             .write = kafka_write,
