@@ -43,9 +43,9 @@ static struct leat_diag *take(struct leat_diags *all)
     return d;
 }
 
-static struct leat_diag *add(struct leat_diags *all, enum leat_severity severity,
-                             struct leat_mark mark, const struct leat_node *node, const char *fmt,
-                             va_list args)
+__attribute__((format(printf, 5, 0))) static struct leat_diag *
+add(struct leat_diags *all, enum leat_severity severity, struct leat_mark mark,
+    const struct leat_node *node, const char *fmt, va_list args)
 {
     struct leat_diag *d = take(all);
 

@@ -27,7 +27,7 @@ static void canonical(struct leat_value v, char *into, size_t room)
 {
     size_t n = strlen(into);
 
-    switch ((enum leat_tag)v.tag) {
+    switch (v.tag) {
     case LEAT_DOUBLE:
         snprintf(into + n, room - n, "%.8g ", v.as.d);
         return;

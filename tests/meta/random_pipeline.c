@@ -1,5 +1,7 @@
 #include "random_pipeline.h"
 
+#include "base/error.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +26,7 @@ bool dice_percent(struct dice *d, uint32_t percent)
     return dice_below(d, 100) < percent;
 }
 
-static void say(struct random_pipeline *p, const char *fmt, ...)
+LEAT_PRINTF(2, 3) static void say(struct random_pipeline *p, const char *fmt, ...)
 {
     size_t len = strlen(p->yaml);
     va_list args;
