@@ -2,9 +2,9 @@
  * meta_results.c - results are the same for any number of threads, any cutting of blocks and, with
  * event time and no late records, any cutting of batches.
  *
- * From a seed: 2,000 pipelines with inputs, each run once plainly and then in other ways; outputs
- * are compared as multisets of rows, doubles to eight digits. LEAT_SEED and LEAT_CASES repeat or
- * prolong a run; a failure prints the seed of its case and the pipeline.
+ * From a seed: 2,000 pipelines with inputs, each run once plainly and then in other ways; outputs are
+ * compared as multisets of rows, doubles within 1e-9. LEAT_SEED and LEAT_CASES repeat or prolong a
+ * run; a failure prints the seed of its case and the pipeline.
  */
 #include "random_pipeline.h"
 
@@ -12,6 +12,8 @@
 #include "leat_test.h"
 #include "pipeline.h"
 
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -23,40 +25,65 @@ struct lines {
 
 /* ---- rows in a form that compares */
 
-static void canonical(struct leat_value v, char *into, size_t room)
-{
-    size_t n = strlen(into);
+/* Twice the row: without its doubles, for sorting, and with each of them behind a '#'. */
+struct forms {
+    char bare[1 << 17], full[1 << 17];
+    size_t bare_len, full_len;
+};
 
+LEAT_PRINTF(2, 3) static void say(struct forms *f, const char *fmt, ...)
+{
+    char text[1 << 16];
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    CU_ASSERT_FATAL(f->full_len + (size_t)len < sizeof f->full);
+    memcpy(f->bare + f->bare_len, text, (size_t)len);
+    memcpy(f->full + f->full_len, text, (size_t)len);
+    f->bare_len += (size_t)len;
+    f->full_len += (size_t)len;
+}
+
+static void say_double(struct forms *f, double d)
+{
+    f->full_len +=
+        (size_t)snprintf(f->full + f->full_len, sizeof f->full - f->full_len, "#%.17g ", d);
+}
+
+static void canonical(struct leat_value v, struct forms *f)
+{
     switch (v.tag) {
     case LEAT_DOUBLE:
-        snprintf(into + n, room - n, "%.8g ", v.as.d);
+        say_double(f, v.as.d);
         return;
     case LEAT_LIST:
     case LEAT_MAP:
-        snprintf(into + n, room - n, v.tag == LEAT_LIST ? "[" : "{");
+        say(f, v.tag == LEAT_LIST ? "[" : "{");
         for (uint32_t i = 0; i < (v.tag == LEAT_MAP ? 2 : 1) * v.len; i++)
-            canonical(v.as.items[i], into, room);
-        n = strlen(into);
-        snprintf(into + n, room - n, "]");
+            canonical(v.as.items[i], f);
+        say(f, v.tag == LEAT_LIST ? "]" : "}");
         return;
     case LEAT_INT:
-        snprintf(into + n, room - n, "%.8g ", (double)v.as.i);
+        say(f, "%lld ", (long long)v.as.i);
         return;
     case LEAT_STRING:
-        snprintf(into + n, room - n, "'%.*s' ", LEAT_FMT(leat_value_text(v)));
+        say(f, "'%.*s' ", LEAT_FMT(leat_value_text(v)));
         return;
     case LEAT_BOOL:
-        snprintf(into + n, room - n, "%s ", v.as.b ? "true" : "false");
+        say(f, "%s ", v.as.b ? "true" : "false");
         return;
     default:
-        snprintf(into + n, room - n, "%s ", leat_tag_name((enum leat_tag)v.tag));
+        say(f, "%s ", leat_tag_name((enum leat_tag)v.tag));
     }
 }
 
 static void add_line(struct lines *l, struct leat_slice key, struct leat_slice value)
 {
-    static char text[1 << 18];
+    static struct forms f;
 
+    f.bare_len = f.full_len = 0;
     if (l->count == l->room) {
         size_t room = l->room ? l->room * 2 : 256;
         const char **list = leat_arena_array(&l->arena, room, sizeof *list);
@@ -65,10 +92,32 @@ static void add_line(struct lines *l, struct leat_slice key, struct leat_slice v
         l->list = list;
         l->room = room;
     }
-    snprintf(text, sizeof text, "%.*s: ", LEAT_FMT(key));
-    canonical(value.ptr ? leat_json_parse(value, &l->arena) : (struct leat_value){0}, text,
-              sizeof text);
-    l->list[l->count++] = leat_arena_copy(&l->arena, leat_slice_str(text)).ptr;
+    say(&f, "%.*s: ", LEAT_FMT(key));
+    canonical(value.ptr ? leat_json_parse(value, &l->arena) : (struct leat_value){0}, &f);
+    char *line = leat_arena_alloc(&l->arena, f.bare_len + f.full_len + 2);
+    memcpy(line, f.bare, f.bare_len);
+    line[f.bare_len] = '\1';
+    memcpy(line + f.bare_len + 1, f.full, f.full_len);
+    line[f.bare_len + 1 + f.full_len] = '\0';
+    l->list[l->count++] = line;
+}
+
+/* Equal but for doubles, and those within 1e-9 of each other. */
+static bool same_line(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        if (*a != '#') {
+            a++, b++;
+            continue;
+        }
+        char *end_a, *end_b;
+        double x = strtod(a + 1, &end_a), y = strtod(b + 1, &end_b);
+        if (!(fabs(x - y) <= 1e-9 * fmax(1, fmax(fabs(x), fabs(y)))) && !(x != x && y != y))
+            return false;
+        a = end_a;
+        b = end_b;
+    }
+    return *a == *b;
 }
 
 static int by_text(const void *a, const void *b)
@@ -142,12 +191,13 @@ static bool same(const struct lines *a, const struct lines *b)
 {
     size_t i = 0;
 
-    while (i < a->count && i < b->count && strcmp(a->list[i], b->list[i]) == 0)
+    while (i < a->count && i < b->count && same_line(a->list[i], b->list[i]))
         i++;
     if (i == a->count && i == b->count)
         return true;
     printf("%zu rows and %zu rows; the first that differ:\n  %s\n  %s\n", a->count, b->count,
-           i < a->count ? a->list[i] : "nothing", i < b->count ? b->list[i] : "nothing");
+           i < a->count ? strchr(a->list[i], '\1') + 1 : "nothing",
+           i < b->count ? strchr(b->list[i], '\1') + 1 : "nothing");
     return false;
 }
 

@@ -52,8 +52,8 @@ static void row_op(struct dice *d, struct random_pipeline *p)
         "set: { n: n + size(l), s: s + k }",
         "map: { k: k, s: s, n: n + 1, m: m, x: x * 0.5, l: l, ts: ts }",
         "set: { x: x + double(n) }",
-        "unset: [extra]",
-        "set: { s: \"a\" + string(n % 4) }",
+        "set: { z: n }\n      - unset: [z]",
+        "set: { s: '\"a\" + string(n % 4)' }",
     };
 
     say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
@@ -115,8 +115,8 @@ static void aggregate(struct dice *d, struct random_pipeline *p)
 /* What order rows of a key come in is defined only where there is event time. */
 static void keyed_op(struct dice *d, struct random_pipeline *p, bool has_key)
 {
-    static const char *const plain[] = {"count", "count_by_value", "distinct: { by: s }",
-                                        "map: n\n      - reduce: a + b",
+    static const char *const plain[] = {"count", "map: s\n      - count_by_value",
+                                        "distinct: { by: s }", "map: n\n      - reduce: a + b",
                                         "map: k\n      - count_by_value"};
     static const char *const keyed[] = {
         "map: n\n      - reduce_by_key: a + b",
@@ -139,8 +139,7 @@ static void keyed_op(struct dice *d, struct random_pipeline *p, bool has_key)
 static void second_op(struct dice *d, struct random_pipeline *p)
 {
     static const char *const ops[] = {"count", "aggregate:\n          again: count()",
-                                      "map: string(this)\n      - count_by_value",
-                                      "repartition: 3"};
+                                      "map: 1\n      - count_by_value", "repartition: 3"};
 
     say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
 }
