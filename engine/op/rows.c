@@ -17,6 +17,7 @@ struct rows {
     enum what what;
     uint32_t most; /* 0: all */
     bool descending;
+    const struct leat_shape *key_shape; /* of the rows' own key; NULL: it is no record */
 
     struct leat_window_options window;
     int64_t max, limit;
@@ -78,6 +79,31 @@ static enum leat_status prepare(const struct leat_group_in *in, struct leat_work
                              err);
 }
 
+/* A record key is kept as key bytes, for its fields are those of a shape and none of a JSON text.
+ */
+static enum leat_status key_to_keep(const struct rows *p, struct leat_work *w,
+                                    struct leat_value *key, struct leat_error *err)
+{
+    struct leat_bytes bytes = {.arena = w->scratch};
+
+    if (!p->key_shape || key->tag != LEAT_RECORD)
+        return LEAT_OK;
+    if (leat_key_encode(*key, &bytes, err) != LEAT_OK)
+        return err->status;
+    *key = (struct leat_value){.tag = LEAT_BYTES, .len = (uint32_t)bytes.len, .as.text = bytes.ptr};
+    return LEAT_OK;
+}
+
+static enum leat_status kept_key(const struct rows *p, const struct leat_kept *k,
+                                 struct leat_arena *arena, struct leat_value *key,
+                                 struct leat_error *err)
+{
+    *key = leat_held_take(&k->key, arena);
+    if (!p->key_shape || key->tag != LEAT_BYTES)
+        return LEAT_OK;
+    return leat_key_decode(leat_value_text(*key), p->key_shape, arena, key, err);
+}
+
 static enum leat_status add(const struct leat_group_in *in, struct leat_work *w,
                             const struct leat_chunk *chunk, const uint16_t *rows,
                             void *const *partials, uint32_t count, struct leat_error *err)
@@ -96,9 +122,12 @@ static enum leat_status add(const struct leat_group_in *in, struct leat_work *w,
         /* As they come is the order: there are enough. */
         if (p->most && l->count >= p->most && p->what != SORT && !in->group->event_time)
             continue;
+        struct leat_value key = keys ? keys[row] : (struct leat_value){0};
+        if (key_to_keep(p, w, &key, err) != LEAT_OK)
+            return err->status;
         const struct leat_kept_row kept = {
             .value = values[row],
-            .key = keys ? &keys[row] : NULL,
+            .key = keys ? &key : NULL,
             .by = bys ? &bys[row] : NULL,
             .order = leat_order_of(in->group, w, chunk, row),
             .time_ms = chunk->times_ms[row],
@@ -185,7 +214,8 @@ static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
             one.time_ms = sorted[i]->time_ms;
         if (leat_group_row(g, w, &one, &row, err) != LEAT_OK)
             return err->status;
-        out->columns[LEAT_COL_KEY][row] = leat_held_take(&sorted[i]->key, out->arena);
+        if (kept_key(p, sorted[i], out->arena, &out->columns[LEAT_COL_KEY][row], err) != LEAT_OK)
+            return err->status;
         out->columns[LEAT_COL_THIS][row] = leat_held_take(&sorted[i]->value, out->arena);
     }
     return LEAT_OK;
@@ -225,6 +255,7 @@ static void build(struct rows *p, struct leat_build *b, enum leat_group_key key,
 
     p->group.agg = &lists;
     p->group.partial_size = sizeof(struct leat_kept_list);
+    p->key_shape = in.key_shape;
     if (!build_inputs(p, b, by))
         return;
     leat_group_build(&p->group, b, key, window);

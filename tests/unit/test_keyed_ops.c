@@ -198,6 +198,14 @@ static void distinct_keeps_the_first_of_equal_values(void)
          "k|{\"a\":1,\"n\":1}\n");
 }
 
+static void rows_keep_a_key_of_several_fields(void)
+{
+    SAME(one("      - key_by: [a, b]\n      - distinct: { by: a }\n      - aggregate: { n: count() "
+             "}\n",
+             ROWS("{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":3}")),
+         "{\"a\":1,\"b\":2}|{\"a\":1,\"b\":2,\"n\":1}\n");
+}
+
 static void distinct_within_lets_a_value_pass_once_in_a_while(void)
 {
     struct pipeline p;
@@ -291,6 +299,7 @@ LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(an_inverse_window_keeps_speaking_as_in_spark), T(count_by_window_goes_on_with_zero),
            T(windows_cascade), T(group_by_key_lists_the_values),
            T(sort_by_orders_and_cuts_the_batch), T(distinct_keeps_the_first_of_equal_values),
+           T(rows_keep_a_key_of_several_fields),
            T(distinct_within_lets_a_value_pass_once_in_a_while),
            T(repartition_changes_nothing_but_the_place), T(combine_by_key_does_as_described),
            T(aggregates_of_many_values), T(a_window_of_batches_goes_to_a_sink_row_by_row),
