@@ -106,6 +106,7 @@ static enum leat_status fill(struct generate *g, const struct leat_fetch *fetch,
 {
     const size_t row_bytes = LEAT_FRAME_BYTES + DIGITS_MAX;
     char text[DIGITS_MAX];
+    int64_t now_ms = leat_clock_now_ms(g->env->clock);
 
     if (g->count && fetch->from > g->count)
         return leat_fail(err, LEAT_E_LOST, "there are %lld records, none at %lld",
@@ -123,7 +124,7 @@ static enum leat_status fill(struct generate *g, const struct leat_fetch *fetch,
     b->from = fetch->from;
     for (int64_t i = fetch->from; i < fetch->from + rows; i++)
         leat_block_append(b, &(struct leat_row){.value = decimal((uint64_t)i, text),
-                                                .time_ms = LEAT_NO_TIME,
+                                                .time_ms = now_ms,
                                                 .position = i});
     b->at_end = b->from + rows >= upto;
     b->finished = g->count && b->from + rows == g->count;

@@ -21,15 +21,14 @@ static bool key_text(const struct leat_output *o, struct leat_value key, struct 
     *into = (struct leat_slice){0};
     if (key.tag == LEAT_NULL)
         return true;
-    if ((key.tag == LEAT_STRING || key.tag == LEAT_BYTES) &&
-        !(o->key_format_given && o->key_format == LEAT_KEY_JSON)) {
+    if ((key.tag == LEAT_STRING || key.tag == LEAT_BYTES) && o->key_format != LEAT_KEY_JSON) {
         *into = leat_value_text(key);
         return true;
     }
     if (!leat_json_write(key, &text, why))
         return false;
     *into = leat_bytes_slice(&text);
-    if (into->len >= 2 && into->ptr[0] == '"' && !o->key_format_given) /* a timestamp */
+    if (into->len >= 2 && into->ptr[0] == '"' && o->key_format != LEAT_KEY_JSON) /* a timestamp */
         *into = (struct leat_slice){into->ptr + 1, into->len - 2};
     return !text.failed;
 }

@@ -21,7 +21,6 @@ struct leat_output {
     uint32_t key_column;
     struct leat_exprs key; /* overrides; count 0: the stream's */
     enum leat_key_format key_format;
-    bool key_format_given;
     struct leat_exprs headers; /* count 0: as they came */
     bool keeps_headers;        /* behind an aggregate there are none */
     struct leat_expr route;    /* program NULL: the sink has one for all */

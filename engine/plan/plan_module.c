@@ -51,8 +51,12 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
     if (!m->name.ptr || !(found = find(p, m->name, m->node, find_by, what)))
         return NULL;
     *self = plan_alloc(p, found->self_size);
+    uint32_t before = p->diags->errors;
+    struct leat_error err;
     if (found->opts)
         leat_opts_read(found->opts, *self, m->given, NULL, p->arena, p->diags);
+    if (found->check && p->diags->errors == before && found->check(*self, &err) != LEAT_OK)
+        leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);
     return found;
 }
 

@@ -65,14 +65,13 @@ static struct leat_output *plan_output(struct planner *p, const struct leat_spec
                            *headers = plan_option_node(sink->module, sink->self, "headers"),
                            *template;
     enum leat_template_rules rules = plan_template(sink->module, sink->self, &template);
-    int key_format = plan_option_choice(sink->module, sink->self, "key_format", -1);
 
     o->format = format;
     o->format_self = format_self;
     o->has_key = in.has_key;
     o->key_column = in.has_key ? in.key_column : LEAT_COL_KEY;
-    o->key_format_given = key_format > 0;
-    o->key_format = key_format > 0 ? (enum leat_key_format)(key_format - 1) : LEAT_KEY_TEXT;
+    o->key_format = (enum leat_key_format)plan_option_choice(sink->module, sink->self, "key_format",
+                                                             LEAT_KEY_TEXT);
     o->keeps_headers = in.has_origin;
     o->discard = strcmp(sink->module->name, "null") == 0;
     if (key)

@@ -18,12 +18,17 @@ struct kafka_sink {
     struct leat_template topic;
     struct kafka_create create;
     struct leat_choice compression;
+    struct leat_expression_or_record key; /* these three are the planner's: rows come encoded */
+    struct leat_expression_or_record headers;
+    struct leat_choice key_format;
 
     struct kafka_producer producer;
     struct leat_slice constant; /* the topic, where it is the same for all rows */
 };
 
 static const char *const compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
+
+static const char *const key_formats[] = {"text", "json", "raw", NULL};
 
 static const struct leat_opt create_options[] = {
     LEAT_OPT(struct kafka_create, partitions, .def = "-1", .min = -1, .max = 100000,
@@ -42,6 +47,12 @@ static const struct leat_opt options[] = {
                      .help = "Make a topic that is missing; without it the sink waits for it."),
     LEAT_OPT(struct kafka_sink, compression, .def = "none", .choices = compressions,
              .help = "How batches are compressed."),
+    LEAT_OPT(struct kafka_sink, key, .optional = true,
+             .help = "Key of the records, in place of the stream's."),
+    LEAT_OPT(struct kafka_sink, headers, .optional = true,
+             .help = "Headers to add or replace: { name: EXPR }."),
+    LEAT_OPT(struct kafka_sink, key_format, .def = "text", .choices = key_formats,
+             .help = "text: text for a scalar, JSON for a record; json: JSON always; raw: bytes."),
     {0},
 };
 
