@@ -62,7 +62,7 @@ static enum leat_status unreachable(struct leat_error *err, rd_kafka_resp_err_t 
     char text[120];
 
     shorten(about->detail ? about->detail : rd_kafka_err2str(code), text, sizeof text);
-    return leat_fail(err, LEAT_E_UNREACHABLE, "Kafka at '%s' cannot be used: %s%s; trying again",
+    return leat_fail(err, LEAT_E_UNREACHABLE, "Kafka at '%s' cannot be used: %s%s",
                      about->brokers ? about->brokers : "?", text, hint(about->detail));
 }
 
@@ -77,8 +77,8 @@ static enum leat_status refused(struct leat_error *err, rd_kafka_resp_err_t code
                          "Kafka does not allow %s to %s topic '%s': waiting until its access rules "
                          "do",
                          user, doing, about->topic ? about->topic : "?");
-    return leat_fail(err, LEAT_E_UNREACHABLE, "Kafka does not allow this to %s: %s; trying again",
-                     user, rd_kafka_err2str(code));
+    return leat_fail(err, LEAT_E_UNREACHABLE, "Kafka does not allow this to %s: %s", user,
+                     rd_kafka_err2str(code));
 }
 
 enum leat_status leat_kafka_fail(struct leat_error *err, rd_kafka_resp_err_t code,

@@ -85,6 +85,13 @@ static enum leat_status copy_part(struct leat_job_thread *job, struct leat_job_s
     return LEAT_OK;
 }
 
+/* Where a bounded run ends. A position behind the end is not there (any more): one more than it is
+ * asked for, so that the source says so. */
+static int64_t goal_of(const struct leat_part *p, int64_t from)
+{
+    return p->end >= 0 && from > p->end ? from + 1 : p->end;
+}
+
 enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_source *s,
                                    const struct leat_part *p, struct leat_error *err)
 {
@@ -106,7 +113,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
         return err->status;
     job->parts[number] = part;
     job->step.parts[number] = (struct leat_job_part){
-        .next = from, .goal = bounded ? p->end : -1, .is_push = !s->plan->module->pull};
+        .next = from, .goal = bounded ? goal_of(p, from) : -1, .is_push = !s->plan->module->pull};
     job->step.parts_count++;
     s->part_of[p->id] = number;
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_partitions, number + 1);

@@ -339,12 +339,14 @@ static enum leat_status lost(struct leat_job_thread *job, struct leat_job_fetch 
     struct leat_job_source_part *p = job->parts[f->part];
     struct leat_job_source *s = &job->sources[p->source];
 
-    if (!s->plan->lost_to_earliest || f->fetch.earliest) {
-        *err = f->error;
-        return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
-    }
+    if (!s->plan->lost_to_earliest || f->fetch.earliest)
+        return leat_fail(
+            err, f->error.status, "source '%.*s': %s%s", LEAT_FMT(s->plan->name), f->error.text,
+            f->fetch.earliest ? "" : "; `on_lost: earliest` goes on with what is left");
     leat_warn(&s->log, "%s; going on with the earliest there is", f->error.text);
     p->was_lost = true;
+    if (job->step.mode != LEAT_JOB_INTERVAL)
+        job->step.parts[f->part].goal = p->part.end;
     leat_job_event(job, (struct leat_event){
                             .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = LEAT_E_LOST});
     return LEAT_OK;

@@ -51,8 +51,7 @@ static enum leat_status check_made(struct kafka_producer *p, const char *name,
         code == RD_KAFKA_RESP_ERR_INVALID_PARTITIONS || code == RD_KAFKA_RESP_ERR_INVALID_CONFIG)
         return leat_fail(err, LEAT_E_CONFIG, "topic '%s' cannot be made as `create` says: %s", name,
                          why);
-    return leat_fail(err, LEAT_E_UNREACHABLE, "topic '%s' cannot be made: %s; trying again", name,
-                     why);
+    return leat_fail(err, LEAT_E_UNREACHABLE, "topic '%s' cannot be made: %s", name, why);
 }
 
 static enum leat_status make(struct kafka_producer *p, const char *name, struct leat_error *err)

@@ -6,44 +6,15 @@ import sys
 from datetime import datetime, timezone
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from copy_job import ALL, job, to_files, to_topic  # noqa: E402
 from kafka_test import T0, Broker, Leat  # noqa: E402
-from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import folder, leat, main, wait_for  # noqa: E402
 
 BROKER = Broker()
 
 
-def pipeline(dir, name, source, streams, sink, more=""):
-    """`source` and `sink` without their brokers."""
-    return write(dir, name + ".yaml", f"""
-leat: 1
-name: {name}
-batch: {{ every: 100ms }}
-checkpoint: {{ dir: {dir}/state-{name} }}
-connections:
-  main:
-    kafka: {{ brokers: "{BROKER.address}" }}
-{more}
-sources:
-  in:
-    kafka: {{ use: main, {source} }}
-    {streams.get("source", "format: json")}
-streams:
-  s:
-    from: in
-    ops:
-{streams["ops"]}
-sinks:
-  out:
-    from: s
-{sink}
-""")
-
-
-def to_topic(topic, more="format: json"):
-    return f"    kafka: {{ use: main, topic: {topic} }}\n    {more}\n"
-
-
-ALL = {"ops": "      - filter: true\n"}
+def pipeline(dir, name, source, sink, ops=ALL, **more):
+    return job(dir, name, BROKER.address, source, sink, ops, **more)
 
 
 def run_until_caught_up(file):
@@ -62,7 +33,7 @@ def test_records_keep_key_headers_time_and_order_from_topic_to_topic():
         ("k1", None, T0 + 4, [("why", "gone")]),
         ("k ü", '{"a":"ü","deep":{"n":[1,2.5,1e300,null,true]}}', T0 + 5)])
     with folder() as dir:
-        run_until_caught_up(pipeline(dir, "keep", "topic: keep.in, start: earliest", ALL,
+        run_until_caught_up(pipeline(dir, "keep", "topic: keep.in, start: earliest",
                                      to_topic("keep.out")))
     before, after = BROKER.records("keep.in"), BROKER.records("keep.out")
     assert len(after) == 5
@@ -79,14 +50,14 @@ def test_filter_map_and_key_by_do_what_they_say_with_every_record():
     for p in range(4):
         BROKER.produce("ops.in", [json.dumps({"n": n, "city": f"c{n % 7}"})
                                   for n in range(p, 8000, 4)], p)
-    ops = {"ops": """
+    ops = """
       - filter: n % 3 != 0
       - map: { n: n, twice: n * 2, city: upper(city) }
       - key_by: city
-"""}
+"""
     with folder() as dir:
-        run_until_caught_up(pipeline(dir, "ops", "topic: ops.in, start: earliest", ops,
-                                     to_topic("ops.out")))
+        run_until_caught_up(pipeline(dir, "ops", "topic: ops.in, start: earliest",
+                                     to_topic("ops.out"), ops))
     found = BROKER.records("ops.out")
     assert sorted(json.loads(r["payload"])["n"] for r in found) == [
         n for n in range(8000) if n % 3]
@@ -104,10 +75,9 @@ def test_bytes_of_any_kind_pass_through_the_raw_format():
     BROKER.topic("raw.out")
     odd = [(b"\xff\x00k", bytes(range(256)), T0), (b"k", b"", T0 + 1), (None, b"\x00", T0 + 2)]
     BROKER.produce("raw.in", odd)
-    raw = {"source": "format: raw", "ops": "      - filter: true\n"}
     with folder() as dir:
-        run_until_caught_up(pipeline(dir, "raw", "topic: raw.in, start: earliest", raw,
-                                     to_topic("raw.out", "format: raw")))
+        run_until_caught_up(pipeline(dir, "raw", "topic: raw.in, start: earliest",
+                                     to_topic("raw.out", "raw"), source_more="format: raw"))
     # kcat's JSON cannot carry these bytes; %K and %S are lengths.
     form = ("-C", "-q", "-e", "-o", "beginning", "-f", "%K %S %T %k %s\n", "-t")
     assert len(BROKER.kcat_bytes(*form, "raw.in")) > 256
@@ -117,8 +87,7 @@ def test_bytes_of_any_kind_pass_through_the_raw_format():
 def started_at(start, name, topic, parts=1):
     """What a job that starts there and catches up hands on."""
     with folder() as dir:
-        sink = f"    files: {{ path: \"{dir}/out/{{file}}.jsonl\" }}\n    format: json\n"
-        run_until_caught_up(pipeline(dir, name, f"topic: {topic}, start: {start}", ALL, sink))
+        run_until_caught_up(pipeline(dir, name, f"topic: {topic}, start: {start}", to_files(f"{dir}/out")))
         return sorted(json.loads(line)["n"] for f in pathlib.Path(dir, "out").glob("*.jsonl")
                       for line in f.read_text().splitlines())
 
@@ -155,17 +124,16 @@ def test_several_topics_and_all_that_match_a_pattern_are_read():
         BROKER.topic(name, 2)
         BROKER.produce(name, [json.dumps({"t": name, "n": n}) for n in range(10)], 1)
     BROKER.topic("multi.out")
-    ops = {"ops": "      - set: { from: meta.topic, at: meta.offset, part: meta.partition }\n"}
+    ops = "      - set: { from: meta.topic, at: meta.offset, part: meta.partition }\n"
     with folder() as dir:
         run_until_caught_up(pipeline(dir, "multi-list", "topics: [multi.a, multi.c], start: earliest",
-                                     ops, to_topic("multi.out")))
+                                     to_topic("multi.out"), ops))
         found = [json.loads(v) for v in BROKER.values("multi.out")]
         assert sorted((v["from"], v["n"]) for v in found) == [
             (t, n) for t in ("multi.a", "multi.c") for n in range(10)]
         assert all(v["from"] == v["t"] and v["at"] == v["n"] and v["part"] == 1 for v in found)
-        sink = f"    files: {{ path: \"{dir}/out/{{file}}.jsonl\" }}\n    format: json\n"
         run_until_caught_up(pipeline(dir, "multi-all", "topics: '/^multi[.][ab]$/', start: earliest",
-                                     ops, sink))
+                                     to_files(f"{dir}/out"), ops))
         lines = [json.loads(line) for f in pathlib.Path(dir, "out").glob("*.jsonl")
                  for line in f.read_text().splitlines()]
         assert sorted((v["from"], v["n"]) for v in lines) == [
@@ -182,7 +150,7 @@ def test_a_topic_template_spreads_records_and_create_makes_the_topics():
     format: json
 """
     with folder() as dir:
-        run_until_caught_up(pipeline(dir, "spread", "topic: spread.in, start: earliest", ALL, sink))
+        run_until_caught_up(pipeline(dir, "spread", "topic: spread.in, start: earliest", sink))
     for i, kind in enumerate("abc"):
         assert sorted(json.loads(v)["n"] for v in BROKER.values("spread.out." + kind)) == list(
             range(i, 30, 3))
@@ -194,7 +162,7 @@ def test_one_batch_is_what_trigger_once_takes():
     BROKER.topic("once.out")
     BROKER.produce("once.in", [json.dumps({"n": n}) for n in range(100)])
     with folder() as dir:
-        file = pipeline(dir, "once", "topic: once.in, start: earliest", ALL, to_topic("once.out"))
+        file = pipeline(dir, "once", "topic: once.in, start: earliest", to_topic("once.out"))
         file.write_text(file.read_text().replace("every: 100ms", "every: 100ms, trigger: once"))
         code, _, err = leat("run", file)
         assert code == 0, err
@@ -214,7 +182,7 @@ def test_caught_up_ends_where_the_topic_ended_when_it_began():
     for p in (0, 2):
         BROKER.produce("end.in", [json.dumps({"n": n}) for n in range(10)], p)
     with folder() as dir:
-        file = pipeline(dir, "end", "topic: end.in, start: earliest", ALL, to_topic("end.out"))
+        file = pipeline(dir, "end", "topic: end.in, start: earliest", to_topic("end.out"))
         _, err = run_until_caught_up(file)
         assert len(BROKER.values("end.out")) == 20, err
         _, err = run_until_caught_up(file)  # everything is read: ends at once
@@ -225,7 +193,7 @@ def test_new_records_arrive_while_it_runs():
     BROKER.topic("live.in", 2)
     BROKER.topic("live.out", 2)
     with folder() as dir:
-        file = pipeline(dir, "live", "topic: live.in, start: earliest", ALL, to_topic("live.out"))
+        file = pipeline(dir, "live", "topic: live.in, start: earliest", to_topic("live.out"))
         with Leat("run", file) as job:
             for n in range(5):
                 BROKER.produce("live.in", [json.dumps({"n": n})], n % 2)

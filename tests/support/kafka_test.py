@@ -66,6 +66,14 @@ class Broker:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def kill(self):
+        self.verb("kill")
+        self.is_up = False
+
+    def restart(self):
+        self.verb("restart")
+        self.is_up = True
+
     @property
     def address(self):
         self.start()
@@ -73,6 +81,10 @@ class Broker:
 
     def wire(self, what):
         """One request on a connection of its own, again while the broker is getting ready."""
+        self.start()
+        if not self.is_up:
+            self.restart()  # an earlier test failed while it was down
+
         def once():
             wire = None
             try:
