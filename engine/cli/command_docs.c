@@ -2,6 +2,7 @@
  * command_docs.c - `leat docs`: the reference, from the tables that parse and check.
  */
 #include "cli/cli.h"
+#include "op/aggregate.h"
 
 #include <argp.h>
 #include <stdlib.h>
@@ -119,6 +120,16 @@ static void print_function(const struct leat_function_doc *f, void *arg)
     printf("- `%s`: %s\n", f->signature, f->help);
 }
 
+static void print_aggregate(const struct leat_agg_fn *f, void *arg)
+{
+    struct wanted *w = arg;
+
+    if (!f->help || (w->name && strcmp(w->name, f->name) != 0))
+        return;
+    w->found = true;
+    printf("- `%s`: %s\n", f->signature, f->help);
+}
+
 static int print_functions(const char *name)
 {
     struct wanted w = {.name = name};
@@ -126,6 +137,9 @@ static int print_functions(const char *name)
     if (!name)
         printf("# Functions\n\nWhat expressions can call. Macros and operators are CEL's.\n\n");
     leat_functions_each(print_function, &w);
+    if (!name)
+        printf("\n# Aggregates\n\nIn `aggregate` only, around expressions over one record.\n\n");
+    leat_agg_each(print_aggregate, &w);
     if (w.found)
         return CLI_OK;
     fprintf(stderr, "leat: there is no function '%s'; `leat docs functions` lists them\n", name);

@@ -437,7 +437,7 @@ const struct leat_agg_fn leat_agg_sketch[] = {
      .size = sizeof(struct distinct), .type = LEAT_T_INT, .add = distinct_add,
      .merge = distinct_merge, .release = distinct_release, .encode = distinct_encode,
      .decode = distinct_decode, .result = distinct_result,
-     .signature = "count_distinct(x, \"approx\") -> int", .help = "How many different values."},
+     .signature = "count_distinct(x, \"approx\") -> int"},
     {.name = "quantile", .args_min = 2, .args_max = 2, .evaluated = 1,
      .wants = LEAT_WANTS_NUMBER, .size = sizeof(struct quantile), .type = LEAT_T_DOUBLE,
      .plan = plan_quantile, .add = quantile_add, .merge = quantile_merge,

@@ -127,6 +127,19 @@ bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice wh
     return true;
 }
 
+/* An option that would be read and mean nothing. */
+static void refuse_later(struct spec_reader *r, const struct leat_node *section, const char *name,
+                         const char *option, const char *instead)
+{
+    const struct leat_node *node = leat_node_find(section, option);
+
+    if (!node || r->diags->errors)
+        return;
+    struct leat_diag *d =
+        leat_diag_error_key(r->diags, node, "'%s.%s' is not in this version", name, option);
+    leat_diag_hint(r->diags, d, "leave it out: %s", instead);
+}
+
 /* ---- the head of the file */
 
 static void check_version(struct spec_reader *r, const struct leat_node *root,
@@ -182,6 +195,10 @@ static void read_head(struct spec_reader *r, const struct leat_node *root)
     leat_opts_read(commit_options, spec, leat_node_find(root, "commit"), NULL, r->arena, r->diags);
     leat_opts_read(checkpoint_options, spec, leat_node_find(root, "checkpoint"), NULL, r->arena,
                    r->diags);
+    refuse_later(r, leat_node_find(root, "commit"), "commit", "every",
+                 "every batch is committed by itself");
+    refuse_later(r, leat_node_find(root, "checkpoint"), "checkpoint", "snapshot_every",
+                 "state is in memory");
 }
 
 static void check_sections(struct spec_reader *r, const struct leat_node *root)

@@ -87,7 +87,7 @@ static const struct {
      "http: off\n"
      "x-anything: { whatever: 1 }\n"
      "batch:\n"
-     "checkpoint: { dir: /tmp/x, snapshot_every: 5m }\n",
+     "checkpoint: { dir: /tmp/x }\n",
      ""},
     {PIPELINE_HEAD
      "delivery: [a]\n"
@@ -576,6 +576,12 @@ static const struct {
      "      |                                                                          ^~~~ did you mean 'once'?\n"
      "      = batch.trigger\n"
      "2 errors\n"},
+    {PIPELINE_HEAD "commit: { every: 1s }\n",
+     "f.yaml:7:11: error: 'commit.every' is not in this version\n"
+     "    7 | commit: { every: 1s }\n"
+     "      |           ^~~~~ leave it out: every batch is committed by itself\n"
+     "      = commit.every\n"
+     "1 error\n"},
 };
 /* clang-format on */
 
