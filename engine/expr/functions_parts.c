@@ -7,6 +7,10 @@
 #include "expr/call.h"
 #include "expr/utf8.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 static bool is_text_and_text(const struct leat_value *args)
 {
     return args[0].tag == LEAT_STRING && args[1].tag == LEAT_STRING;
@@ -33,6 +37,49 @@ static uint64_t count_parts(struct leat_slice s, struct leat_slice separator, ui
     return n;
 }
 
+/* A bit for each of the next `n` (1 to 64) bytes that is c, the first one lowest. */
+static inline uint64_t find_byte(const char *p, size_t n, char c)
+{
+    uint64_t found = 0;
+    size_t i = 0;
+
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi8(c);
+    for (; n - i >= 16; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        found |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted)) << i;
+    }
+#endif
+    for (; i < n; i++)
+        found |= (uint64_t)(p[i] == c) << i;
+    return found;
+}
+
+static uint64_t count_byte(struct leat_slice s, char c)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        n += s.ptr[i] == c;
+    return n;
+}
+
+/* One item more than there are bytes that are c. */
+static void split_at_byte(struct leat_slice s, char c, struct leat_value *items)
+{
+    const char *from = s.ptr;
+
+    for (size_t at = 0; at < s.len; at += 64) {
+        size_t n = s.len - at < 64 ? s.len - at : 64;
+        for (uint64_t found = find_byte(s.ptr + at, n, c); found; found &= found - 1) {
+            const char *hit = s.ptr + at + __builtin_ctzll(found);
+            *items++ = leat_string((struct leat_slice){from, (size_t)(hit - from)});
+            from = hit + 1;
+        }
+    }
+    *items = leat_string((struct leat_slice){from, (size_t)(s.ptr + s.len - from)});
+}
+
 struct leat_value fn_split(struct leat_call *call, const struct leat_value *args, uint32_t n)
 {
     struct leat_value why;
@@ -45,10 +92,15 @@ struct leat_value fn_split(struct leat_call *call, const struct leat_value *args
     uint64_t most = n > 2 && args[2].as.i >= 0 ? (uint64_t)args[2].as.i : UINT64_MAX;
     if (most == 0 || (!s.len && !separator.len))
         return call_list(NULL, 0);
-    uint64_t count = count_parts(s, separator, most);
+    bool by_byte = separator.len == 1 && most == UINT64_MAX;
+    uint64_t count = by_byte ? count_byte(s, *separator.ptr) + 1 : count_parts(s, separator, most);
     struct leat_value *items = call_items(call, count, &why);
     if (!items)
         return why;
+    if (by_byte && s.len) {
+        split_at_byte(s, *separator.ptr, items);
+        return call_list(items, (uint32_t)count);
+    }
     const char *p = s.ptr, *end = p + s.len;
     for (uint64_t i = 0; i + 1 < count; i++) {
         const char *hit = next_separator(p, end, separator);

@@ -48,28 +48,52 @@ static void flat_map_values_build(void *plan, struct leat_build *b)
     flat_map_build(plan, b);
 }
 
+/* `count` rows from out->rows on, all alike but for their elements. Field by field: each is one run
+ * of stores. */
+static void add_rows(const struct flat_map *f, struct leat_chunk *out,
+                     const struct leat_chunk *chunk, uint16_t row, const struct leat_value *items,
+                     uint32_t count)
+{
+    const uint32_t at = out->rows, end = at + count;
+    const struct leat_slice row_key = chunk->keys[row], value = chunk->values[row],
+                            headers = chunk->headers[row];
+    const int64_t time_ms = chunk->times_ms[row], position = chunk->positions[row];
+    struct leat_value key = {0};
+
+    if (f->key_column != LEAT_NO_COLUMN)
+        key = chunk->columns[f->key_column][row];
+    for (uint32_t i = at; i < end; i++)
+        out->selection[out->selected++] = (uint16_t)i;
+    for (uint32_t i = at; i < end; i++)
+        out->keys[i] = row_key;
+    for (uint32_t i = at; i < end; i++)
+        out->values[i] = value;
+    for (uint32_t i = at; i < end; i++)
+        out->headers[i] = headers;
+    for (uint32_t i = at; i < end; i++)
+        out->times_ms[i] = time_ms;
+    for (uint32_t i = at; i < end; i++)
+        out->positions[i] = position;
+    for (uint32_t i = at; i < end && f->windows; i++)
+        out->windows[i] = chunk->windows[row];
+    for (uint32_t i = at; i < end; i++)
+        out->columns[LEAT_COL_KEY][i] = key;
+    memcpy(out->columns[LEAT_COL_THIS] + at, items, count * sizeof *items);
+    out->rows = end;
+}
+
 static enum leat_status push_elements(const struct flat_map *f, struct leat_task *task,
                                       const struct leat_chunk *chunk, uint16_t row,
                                       struct leat_value list, struct leat_error *err)
 {
     struct leat_chunk *out = task->out;
-    struct leat_value key = f->key_column == LEAT_NO_COLUMN ? (struct leat_value){0}
-                                                            : chunk->columns[f->key_column][row];
 
-    for (uint32_t i = 0; i < list.len; i++) {
+    for (uint32_t i = 0, count; i < list.len; i += count) {
         if (out->rows == LEAT_CHUNK_ROWS && leat_out_flush(task, err) != LEAT_OK)
             return err->status;
-        uint32_t at = out->rows++;
-        out->selection[out->selected++] = (uint16_t)at;
-        out->keys[at] = chunk->keys[row];
-        out->values[at] = chunk->values[row];
-        out->headers[at] = chunk->headers[row];
-        out->times_ms[at] = chunk->times_ms[row];
-        out->positions[at] = chunk->positions[row];
-        if (f->windows)
-            out->windows[at] = chunk->windows[row];
-        out->columns[LEAT_COL_KEY][at] = key;
-        out->columns[LEAT_COL_THIS][at] = list.as.items[i];
+        count = LEAT_CHUNK_ROWS - out->rows;
+        count = list.len - i < count ? list.len - i : count;
+        add_rows(f, out, chunk, row, list.as.items + i, count);
     }
     return LEAT_OK;
 }

@@ -19,6 +19,18 @@
 
 #define RUN 64
 
+/* What checks every byte that is read sees no page. */
+#ifdef __SANITIZE_ADDRESS__
+#define CAN_READ_16(p) false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define CAN_READ_16(p) false
+#endif
+#endif
+#ifndef CAN_READ_16
+#define CAN_READ_16(p) (((uintptr_t)(p)&4095) <= 4096 - 16)
+#endif
+
 struct combine {
     struct leat_pool pool;
     struct leat_work work;
@@ -29,7 +41,13 @@ struct combine {
 
     /* Of the rows that came last. */
     bool pane_known, pane_inside, pane_late;
+    bool one_pane; /* the chunk under way lies in it as a whole */
     int64_t pane_start_ms, pane_end_ms;
+};
+
+/* A text of up to 16 bytes, zeros behind it. */
+struct words {
+    uint64_t low, high;
 };
 
 /* Rows on their way to their partial results. */
@@ -37,6 +55,7 @@ struct run {
     uint32_t count;
     uint16_t rows[RUN];
     struct leat_value keys[RUN];
+    struct words words[RUN]; /* of keys that are short texts */
     uint64_t hashes[RUN];
     int64_t tags[RUN];
     void *partials[RUN];
@@ -129,10 +148,48 @@ static struct leat_value plain_key(struct leat_value v)
     return v;
 }
 
-/* By what stands in the value; only for this table, so it may differ from leat_key_hash(). */
-static enum leat_status hash_key(struct combine *c, struct leat_value *v, uint64_t *hash,
-                                 struct leat_error *err)
+/* Words of a language have all lengths, so a branch per length would be guessed wrong every other
+ * time: 16 bytes are read, where they end in the same page, and what is too much is masked. */
+static inline struct words words_of(const char *text, size_t len)
 {
+    static const unsigned char ones[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                           255, 255, 255, 255, 255, 255, 255, 255};
+    struct words w = {0}, mask;
+
+    if (!CAN_READ_16(text)) {
+        if (len)
+            memcpy(&w, text, len);
+        return w;
+    }
+    memcpy(&w, text, sizeof w);
+    memcpy(&mask, ones + 16 - len, sizeof mask);
+    return (struct words){w.low & mask.low, w.high & mask.high};
+}
+
+static inline bool is_short(const struct leat_value *v)
+{
+    return v->tag == LEAT_STRING && v->len <= sizeof(struct words);
+}
+
+/* Both halves of a product that depends on every bit; the length tells zeros from nothing. */
+static inline uint64_t hash_words(struct words w, uint32_t len)
+{
+    __uint128_t p = (__uint128_t)(w.low ^ UINT64_C(0xa0761d6478bd642f)) *
+                    (w.high ^ len ^ UINT64_C(0xe7037ed1a0b428db));
+    uint64_t mixed = (uint64_t)p ^ (uint64_t)(p >> 64);
+
+    return (mixed ^ w.low) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* By what stands in the value; only for this table, so it may differ from leat_key_hash(). */
+static enum leat_status hash_key(struct combine *c, struct leat_value *v, struct words *words,
+                                 uint64_t *hash, struct leat_error *err)
+{
+    if (is_short(v)) {
+        *words = words_of(v->as.text, v->len);
+        *hash = hash_words(*words, v->len);
+        return LEAT_OK;
+    }
     *v = plain_key(*v);
     if (v->tag == LEAT_STRING) {
         *hash = XXH3_64bits(v->as.text, v->len);
@@ -151,36 +208,20 @@ static enum leat_status hash_key(struct combine *c, struct leat_value *v, uint64
     return LEAT_OK;
 }
 
-/* Short texts without a call. */
-static inline bool same_bytes(const char *a, const char *b, size_t n)
-{
-    uint64_t a8, b8, a9, b9;
-    uint32_t a4, b4, a5, b5;
-
-    if (n > 16)
-        return memcmp(a, b, n) == 0;
-    if (n >= 8) {
-        memcpy(&a8, a, 8), memcpy(&b8, b, 8);
-        memcpy(&a9, a + n - 8, 8), memcpy(&b9, b + n - 8, 8);
-        return ((a8 ^ b8) | (a9 ^ b9)) == 0;
-    }
-    if (n >= 4) {
-        memcpy(&a4, a, 4), memcpy(&b4, b, 4);
-        memcpy(&a5, a + n - 4, 4), memcpy(&b5, b + n - 4, 4);
-        return ((a4 ^ b4) | (a5 ^ b5)) == 0;
-    }
-    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
-}
-
 /* Key bytes: tag, u32 length, text; or tag, i64. */
 static inline bool same_key(const struct leat_entry *e, const struct leat_value *v,
-                            const struct leat_bytes *other)
+                            const struct words *words, const struct leat_bytes *other)
 {
     const char *key = e->key.ptr;
 
-    if (v->tag == LEAT_STRING)
-        return key[0] == LEAT_STRING && e->key.len == (size_t)v->len + 5 &&
-               same_bytes(key + 5, v->as.text, v->len);
+    if (v->tag == LEAT_STRING) {
+        if (key[0] != LEAT_STRING || e->key.len != (size_t)v->len + 5)
+            return false;
+        if (!is_short(v))
+            return memcmp(key + 5, v->as.text, v->len) == 0;
+        struct words w = words_of(key + 5, v->len);
+        return ((w.low ^ words->low) | (w.high ^ words->high)) == 0;
+    }
     if (v->tag == LEAT_INT)
         return key[0] == LEAT_INT && e->key.len == 9 && memcmp(key + 1, &v->as.i, 8) == 0;
     return v->tag == LEAT_NULL ? key[0] == LEAT_NULL
@@ -205,7 +246,7 @@ static struct leat_entry *add_key(struct combine *c, const struct leat_value *v,
 }
 
 static struct leat_entry *find_key(const struct combine *c, const struct leat_value *v,
-                                   uint64_t hash, int64_t tag)
+                                   const struct words *words, uint64_t hash, int64_t tag)
 {
     const struct leat_table *t = &c->table;
 
@@ -214,7 +255,7 @@ static struct leat_entry *find_key(const struct combine *c, const struct leat_va
     size_t mask = ((size_t)1 << t->bits) - 1;
     for (size_t i = leat_table_home(t, hash); t->slots[i].entry; i = (i + 1) & mask) {
         struct leat_entry *e = t->slots[i].entry;
-        if (t->slots[i].hash == hash && e->tag == tag && same_key(e, v, &c->key))
+        if (t->slots[i].hash == hash && e->tag == tag && same_key(e, v, words, &c->key))
             return e;
     }
     return NULL;
@@ -243,6 +284,24 @@ static void find_pane(const struct leat_group *g, struct combine *c, int64_t tim
                    leat_grid_last_end(&g->grid, c->pane_start_ms) <= late_ms;
 }
 
+/* Mostly a chunk lies in one pane, which is asked for once. */
+static bool lies_in_one_pane(const struct leat_group_in *in, struct combine *c,
+                             const struct leat_chunk *chunk)
+{
+    bool inside = true;
+
+    if (in->group->over != LEAT_OVER_PANES || chunk->selected == 0)
+        return false;
+    find_pane(in->group, c, time_of(in, c, chunk, chunk->selection[0]));
+    if (!c->pane_inside || c->pane_late || !in->own_time)
+        return c->pane_inside && !c->pane_late;
+    uint64_t length = (uint64_t)c->pane_end_ms - (uint64_t)c->pane_start_ms;
+    for (uint32_t i = 0; i < chunk->selected; i++)
+        inside &=
+            (uint64_t)chunk->times_ms[chunk->selection[i]] - (uint64_t)c->pane_start_ms < length;
+    return inside;
+}
+
 /* Take out rows that no window wants any more. */
 static enum leat_status sift(const struct leat_group_in *in, struct combine *c,
                              struct leat_chunk *chunk, struct leat_error *err)
@@ -250,7 +309,8 @@ static enum leat_status sift(const struct leat_group_in *in, struct combine *c,
     const struct leat_group *g = in->group;
     struct leat_late late = {0};
 
-    if (g->over == LEAT_OVER_BATCH)
+    c->one_pane = lies_in_one_pane(in, c, chunk);
+    if (g->over == LEAT_OVER_BATCH || c->one_pane)
         return LEAT_OK;
     for (uint32_t i = 0; i < chunk->selected; i++) {
         uint16_t row = chunk->selection[i];
@@ -285,7 +345,8 @@ static enum leat_status tag_run(const struct leat_group_in *in, struct combine *
         uint16_t row = run->rows[i];
         run->tags[i] = 0;
         if (g->over == LEAT_OVER_PANES) {
-            find_pane(g, c, time_of(in, c, chunk, row));
+            if (!c->one_pane)
+                find_pane(g, c, time_of(in, c, chunk, row));
             run->tags[i] = c->pane_start_ms;
         } else if (g->windowed_in) {
             const struct leat_window *window = leat_windows_at(&c->windows, &chunk->windows[row]);
@@ -305,7 +366,7 @@ static enum leat_status hash_run(struct combine *c, const struct leat_chunk *chu
         run->keys[i] = (struct leat_value){0};
         if (column != LEAT_NO_COLUMN)
             run->keys[i] = chunk->columns[column][run->rows[i]];
-        if (hash_key(c, &run->keys[i], &hash, err) != LEAT_OK)
+        if (hash_key(c, &run->keys[i], &run->words[i], &hash, err) != LEAT_OK)
             return err->status;
         run->hashes[i] = leat_table_hash(hash, run->tags[i]);
         if (c->table.slots)
@@ -333,7 +394,7 @@ static enum leat_status find_run(const struct leat_group_in *in, struct combine 
             if (leat_key_encode(*v, &c->key, err) != LEAT_OK)
                 return err->status;
         }
-        struct leat_entry *e = find_key(c, v, run->hashes[i], run->tags[i]);
+        struct leat_entry *e = find_key(c, v, &run->words[i], run->hashes[i], run->tags[i]);
         bool made = !e;
         if (!e)
             e = add_key(c, v, run->hashes[i], run->tags[i], err);
