@@ -16,7 +16,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
-ALONE = {"kafka", "e2e", "laws", "cli"}  # share ports, memory and time: one after the other
+ALONE = {"kafka", "broker", "e2e", "laws", "cli"}  # share ports, memory and time: one after the other
 SANITIZED = {"unit", "sim", "fuzz", "meta", "e2e-sanitized"}
 TSAN = "ignore_noninstrumented_modules=1:halt_on_error=1:suppressions=" + str(
     ROOT / "tests/support/tsan.supp")
@@ -134,7 +134,7 @@ def main(args):
         for build in ("b-asan", "b-tsan"):
             run_build(build, SANITIZED, words, result, factor=4)
         return finish(result)
-    quick = {"unit", "sim", "fuzz", "style", "kafka", "e2e", "meta", "laws", "cli"}
+    quick = {"unit", "sim", "fuzz", "style", "kafka", "broker", "e2e", "meta", "laws", "cli"}
     run_build("b-test", quick | ({"slow"} if "--full" in args else set()), words, result)
     if "--full" in args:
         fuzz(result)
