@@ -54,7 +54,7 @@ static void say_double(struct forms *f, double d)
 
 static void canonical(struct leat_value v, struct forms *f)
 {
-    switch (v.tag) {
+    switch ((int)v.tag) {
     case LEAT_DOUBLE:
         say_double(f, v.as.d);
         return;
