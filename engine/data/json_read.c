@@ -10,13 +10,15 @@ struct node {
     struct node *children, *next; /* in the order of the plan */
     uint32_t *columns;            /* that get the value; mostly one */
     uint32_t columns_count;
-    uint32_t number; /* of a node with children; which memory it has in leat_json_order */
+    uint32_t number;          /* of a node with children; which memory it has in leat_json_order */
+    struct leat_value absent; /* the error that stands for it where it is missing */
 };
 
 struct leat_json_plan {
     struct node root;
     uint32_t inner; /* nodes with children */
     uint32_t *columns;
+    struct leat_value *absent; /* of each column */
     uint32_t columns_count;
 };
 
@@ -34,6 +36,18 @@ struct leat_json_order {
 
 /* --- the plan --- */
 
+static bool name_absent(struct node *node, struct leat_arena *arena)
+{
+    struct leat_bytes text = {.arena = arena};
+
+    leat_bytes_put(&text, "there is no field '", 19);
+    leat_bytes_put(&text, node->name.ptr, node->name.len);
+    leat_bytes_put(&text, "'", 2);
+    if (!text.failed)
+        node->absent = leat_value_fail(LEAT_V_ABSENT, text.ptr);
+    return !text.failed;
+}
+
 static struct node *child_of(struct leat_json_plan *plan, struct node *parent,
                              struct leat_slice name, struct leat_arena *arena)
 {
@@ -46,7 +60,7 @@ static struct node *child_of(struct leat_json_plan *plan, struct node *parent,
     if (!*link)
         return NULL;
     (*link)->name = leat_arena_copy(arena, name);
-    if (!(*link)->name.ptr)
+    if (!(*link)->name.ptr || !name_absent(*link, arena))
         return NULL;
     if (link == &parent->children)
         parent->number = plan->inner++;
@@ -73,8 +87,10 @@ const struct leat_json_plan *leat_json_plan_new(const struct leat_path *paths, s
 
     if (!plan)
         return NULL;
+    plan->root.absent = leat_value_fail(LEAT_V_ABSENT, "");
     plan->columns = leat_arena_array(arena, count + 1, sizeof *plan->columns);
-    if (!plan->columns)
+    plan->absent = leat_arena_array(arena, count + 1, sizeof *plan->absent);
+    if (!plan->columns || !plan->absent)
         return NULL;
     for (size_t i = 0; i < count; i++) {
         struct node *node = &plan->root;
@@ -82,6 +98,7 @@ const struct leat_json_plan *leat_json_plan_new(const struct leat_path *paths, s
             node = child_of(plan, node, paths[i].names[k], arena);
         if (!node || !add_column(node, paths[i].column, arena))
             return NULL;
+        plan->absent[plan->columns_count] = node->absent;
         plan->columns[plan->columns_count++] = paths[i].column;
     }
     return plan;
@@ -114,11 +131,19 @@ static inline void put(const struct reader *r, const struct node *node, struct l
         r->columns[node->columns[i]][r->row] = v;
 }
 
-static void put_below(const struct reader *r, const struct node *node, struct leat_value v)
+static void put_absent_below(const struct reader *r, const struct node *node)
 {
     for (const struct node *child = node->children; child; child = child->next) {
-        put(r, child, v);
-        put_below(r, child, v);
+        put(r, child, child->absent);
+        put_absent_below(r, child);
+    }
+}
+
+static void put_wrong_below(const struct reader *r, const struct node *node)
+{
+    for (const struct node *child = node->children; child; child = child->next) {
+        put(r, child, leat_value_fail(LEAT_V_TYPE, "only an object has fields"));
+        put_wrong_below(r, child);
     }
 }
 
@@ -202,6 +227,8 @@ static const char *read_object(struct reader *r, const struct node *node, const 
         if (slot) {
             child = slot->child;
             p += slot->len;
+            if (p < r->s.end && (unsigned char)*p <= ' ') /* more space than where it was learnt */
+                p = leat_scan_blank(&r->s, p);
         } else {
             struct leat_slice key;
             bool escaped;
@@ -235,7 +262,7 @@ static const char *read_braces(struct reader *r, const struct node *node, const 
     if (depth == LEAT_JSON_DEPTH)
         return leat_scan_fail(&r->s, p, "nested too deeply");
     if (node->children || (depth == 0 && r->order)) { /* so learnt names make checking cheaper */
-        put_below(r, node, leat_value_fail(LEAT_V_ABSENT, ""));
+        put_absent_below(r, node);
         behind = read_object(r, node, p + 1, depth + 1);
     } else {
         behind = leat_scan_skip(&r->s, p, depth);
@@ -274,10 +301,10 @@ static const char *read_value(struct reader *r, const struct node *node, const c
             return NULL;
     }
     put(r, node, v);
-    if (__builtin_expect(node->children != NULL, 0))
-        put_below(r, node,
-                  v.tag == LEAT_NULL ? leat_value_fail(LEAT_V_ABSENT, "")
-                                     : leat_value_fail(LEAT_V_TYPE, "only an object has fields"));
+    if (__builtin_expect(node->children != NULL, 0) && v.tag == LEAT_NULL)
+        put_absent_below(r, node);
+    else if (__builtin_expect(node->children != NULL, 0))
+        put_wrong_below(r, node);
     return p;
 }
 
@@ -288,7 +315,7 @@ bool leat_json_read(const struct leat_json_plan *plan, struct leat_json_order *o
     struct reader r = {{.begin = text.ptr, .end = text.ptr + text.len}, order, arena, columns, row};
 
     for (uint32_t i = 0; i < plan->columns_count; i++)
-        columns[plan->columns[i]][row] = leat_value_fail(LEAT_V_ABSENT, "");
+        columns[plan->columns[i]][row] = plan->absent[i];
     const char *p = leat_scan_blank(&r.s, text.ptr);
     p = text.len > UINT32_MAX ? leat_scan_fail(&r.s, p, "longer than 4 GiB")
                               : read_value(&r, &plan->root, p, 0);

@@ -135,7 +135,7 @@ static void tell_errors(const struct leat_job_thread *job, const struct leat_flo
     if (b->counts.errors)
         leat_warn(&job->lines,
                   "%" PRIu64 " records of batch %" PRIu64 " were dropped, the first: %.*s",
-                  b->counts.errors, b->info.n, (int)(first.len > 200 ? 200 : first.len),
+                  b->counts.errors, b->info.n, (int)first.len,
                   first.ptr ? first.ptr : "");
 }
 

@@ -9,7 +9,8 @@ from copy_job import job, to_files, to_topic  # noqa: E402
 from kafka_test import Broker, Leat  # noqa: E402
 from leat_test import folder, leat, main, wait_for  # noqa: E402
 
-BROKER = Broker("--memory", "256m")
+# Quick to notice that an earlier life of the same broker is over.
+BROKER = Broker("--memory", "256m", "broker.session.timeout.ms=1500", "broker.heartbeat.interval.ms=300")
 
 
 def numbers(first, past):

@@ -360,6 +360,7 @@ static void what_was_learnt_never_changes_the_result(void)
         "{\"a\":1,\"user\":\"ann\",\"address\":{\"city\":\"Paris\"}}",
         "{\"user\":\"ann\",\"a\":1}",
         "{,\"user\":\"ann\"}",
+        "{\"a\": 1,\"user\":  \"ann\",\"b\":\n2}",
         "{\"a\":1\"user\":\"ann\"}",
         "{ \"a\": 1, \"user\": \"ann\", \"b\": 2 }",
         "{\"us\\u0065r\":\"ann\",\"a\":{},\"c\":[]}",
