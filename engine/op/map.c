@@ -25,9 +25,11 @@ static void add_list(struct map *m, struct leat_build *b, struct leat_exprs list
         m->lists[m->count++] = list;
 }
 
-static void set_value(struct map *m, struct leat_build *b, const struct leat_node *node)
+/* From `view` (what the expressions see) to the value of b->out. */
+static void set_value(struct map *m, struct leat_build *b, struct leat_view *view,
+                      const struct leat_node *node)
 {
-    struct leat_exprs e = leat_build_exprs(b, b->out, node, NULL, 0);
+    struct leat_exprs e = leat_build_exprs(b, view, node, NULL, 0);
 
     add_list(m, b, e, 1);
     leat_build_set_value(b, b->out, &e);
@@ -111,7 +113,7 @@ static void map_build(void *plan, struct leat_build *b)
 {
     if (leat_build_need_arg(b, "an expression, or a record of expressions"))
         return;
-    set_value(plan, b, b->arg);
+    set_value(plan, b, b->out, b->arg);
 }
 
 static void map_values_build(void *plan, struct leat_build *b)
@@ -126,7 +128,7 @@ static void map_values_build(void *plan, struct leat_build *b)
 static void map_to_pair_build(void *plan, struct leat_build *b)
 {
     struct map *m = plan;
-    struct leat_view before = *b->out;
+    struct leat_view before = *b->out; /* both see the record as it was: a pair can be swapped */
     const struct leat_node *key = leat_node_find(b->arg, "key"),
                            *value = leat_node_find(b->arg, "value");
 
@@ -137,7 +139,7 @@ static void map_to_pair_build(void *plan, struct leat_build *b)
         return;
     }
     set_key(m, b, &before, key);
-    set_value(m, b, value);
+    set_value(m, b, &before, value);
 }
 
 static void set_build(void *plan, struct leat_build *b)
