@@ -40,6 +40,11 @@ int cli_pipeline_load_text(struct cli_pipeline *p, const char *name, struct leat
                            const struct cli_sets *sets, bool runs);
 void cli_pipeline_free(struct cli_pipeline *p);
 
+/* heap.c, both before there are threads: settings of the C library's heap; and large pages for so
+ * many bytes of it, where the kernel gives them to who asks. */
+void cli_heap_start(void);
+void cli_heap_large_pages(size_t bytes);
+
 /* Words behind the command's name; argv[0] is the command. Each returns an exit code. */
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);

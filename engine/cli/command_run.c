@@ -152,9 +152,13 @@ int cli_job_run(const struct cli_pipeline *const *pipelines, size_t count,
 {
     const struct leat_plan *plans[PIPELINES_MAX];
     struct leat_error err = {0};
+    size_t memory = 0;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         plans[i] = pipelines[i]->plan;
+        memory += (size_t)pipelines[i]->spec.memory.bytes;
+    }
+    cli_heap_large_pages(memory);
     if (leat_job_run(plans, count, job, &err) == LEAT_OK)
         return CLI_OK;
     fprintf(stderr, "leat: %s\n", err.text);
