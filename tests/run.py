@@ -54,7 +54,7 @@ def run_one(build, name, test, result, factor):
     found = LINE.findall(out)
     passed, failed, skipped = map(lambda n: int(n or 0), found[-1]) if found else (0, 0, 0)
     if not found:
-        passed, failed, skipped = (code == 0, code not in (0, 77), code == 77)
+        passed, failed, skipped = int(code == 0), int(code not in (0, 77)), int(code == 77)
     elif code != 0 and failed == 0:
         failed = 1
     with result.lock:

@@ -135,8 +135,7 @@ static void tell_errors(const struct leat_job_thread *job, const struct leat_flo
     if (b->counts.errors)
         leat_warn(&job->lines,
                   "%" PRIu64 " records of batch %" PRIu64 " were dropped, the first: %.*s",
-                  b->counts.errors, b->info.n, (int)first.len,
-                  first.ptr ? first.ptr : "");
+                  b->counts.errors, b->info.n, (int)first.len, first.ptr ? first.ptr : "");
 }
 
 enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct leat_action *a,

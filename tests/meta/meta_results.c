@@ -2,9 +2,9 @@
  * meta_results.c - results are the same for any number of threads, any cutting of blocks and, with
  * event time and no late records, any cutting of batches.
  *
- * From a seed: 2,000 pipelines with inputs, each run once plainly and then in other ways; outputs are
- * compared as multisets of rows, doubles within 1e-9. LEAT_SEED and LEAT_CASES repeat or prolong a
- * run; a failure prints the seed of its case and the pipeline.
+ * From a seed: 2,000 pipelines with inputs, each run once plainly and then in other ways; outputs
+ * are compared as multisets of rows, doubles within 1e-9. LEAT_SEED and LEAT_CASES repeat or
+ * prolong a run; a failure prints the seed of its case and the pipeline.
  */
 #include "random_pipeline.h"
 
