@@ -6,6 +6,7 @@
 
 #define HAND_MAX  10000
 #define LINGER_MS 4
+#define LOOK_MS   1000
 
 enum { ASK, DROP, STOP };
 
@@ -73,7 +74,8 @@ static void unpark(struct kafka_fetcher *f, struct kafka_part *p)
     p->assigned = true;
     p->at_end = p->end_told = false;
     f->assigned++;
-    rd_kafka_topic_partition_list_add(f->add, p->topic->name, p->number)->offset = p->next;
+    rd_kafka_topic_partition_list_add(f->add, p->topic->name, p->number)->offset =
+        p->afresh ? RD_KAFKA_OFFSET_BEGINNING : p->next;
 }
 
 /* Removals first, so that a partition can be in both lists: that is how a position is changed. */
@@ -96,22 +98,32 @@ static void apply_assignment(struct kafka_fetcher *f)
     f->add = rd_kafka_topic_partition_list_new(4);
 }
 
-/* The range that is left, for whoever reads that a position is gone. */
+/* What is gone and what is left, for whoever reads that a position is gone. */
 static void tell_lost(struct kafka_fetcher *f, const struct kafka_part *p, struct leat_error *err)
 {
     int64_t low = -1, high = -1;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        f->client->rk, p->topic->name, p->number, &low, &high, LEAT_KAFKA_WAIT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(f->client->rk, p->topic->name,
+                                                                p->number, &low, &high, LOOK_MS);
 
     if (code)
         leat_fail(err, LEAT_E_LOST, "position %lld of '%.*s' is no longer there",
                   (long long)p->next, LEAT_FMT(p->name));
+    else if (low == high)
+        leat_fail(err, LEAT_E_LOST,
+                  "position %lld of '%.*s' is no longer there: the topic now holds nothing and "
+                  "goes on at %lld",
+                  (long long)p->next, LEAT_FMT(p->name), (long long)high);
+    else if (p->next < low)
+        leat_fail(err, LEAT_E_LOST,
+                  "positions %lld to %lld of '%.*s' were not read and are no longer there: the "
+                  "topic now holds %lld to %lld",
+                  (long long)p->next, (long long)low - 1, LEAT_FMT(p->name), (long long)low,
+                  (long long)high - 1);
     else
         leat_fail(err, LEAT_E_LOST,
-                  "position %lld of '%.*s' is no longer there: the topic now holds %lld to %lld, "
-                  "what the job has not read begins at %lld",
-                  (long long)p->next, LEAT_FMT(p->name), (long long)low, (long long)high,
-                  (long long)p->next);
+                  "position %lld of '%.*s' is not there: the topic now holds %lld to %lld, so it "
+                  "is not the one that was read",
+                  (long long)p->next, LEAT_FMT(p->name), (long long)low, (long long)high - 1);
 }
 
 static void answer_failed(struct kafka_fetcher *f, struct kafka_part *p)
@@ -119,7 +131,10 @@ static void answer_failed(struct kafka_fetcher *f, struct kafka_part *p)
     struct leat_error err;
 
     leat_kafka_client_fail(f->client, p->failed, p->topic->name, &err);
-    if (err.status == LEAT_E_LOST)
+    if (err.status == LEAT_E_LOST && p->afresh)
+        leat_fail(&err, LEAT_E_UNREACHABLE, "the beginning of '%.*s' moves faster than it is read",
+                  LEAT_FMT(p->name));
+    else if (err.status == LEAT_E_LOST)
         tell_lost(f, p, &err);
     p->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
     park(f, p); /* the next fetch begins afresh */
@@ -235,6 +250,8 @@ static void on_ask(struct kafka_fetcher *f, struct kafka_part *p)
         p->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
         p->handed = p->next = p->request.fetch.from;
     }
+    if (!p->assigned && !p->ready)
+        p->afresh = p->request.fetch.earliest;
     serve(f, p);
 }
 

@@ -45,6 +45,7 @@ struct kafka_part {
     bool assigned;                 /* librdkafka fetches it */
     bool at_end;                   /* `next` is the end, as far as the broker said */
     bool end_told;                 /* an answer said so */
+    bool afresh;                   /* the first message says where it goes on (on_lost: earliest) */
     bool touched;                  /* by the messages in hand */
     bool is_full;                  /* no memory for a block */
     rd_kafka_resp_err_t failed;    /* to be told with the next answer */

@@ -167,7 +167,7 @@ static bool copy(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_m
             return false;
     }
     p->next = m->offset + 1;
-    p->at_end = p->end_told = false;
+    p->at_end = p->end_told = p->afresh = false;
     return true;
 }
 
@@ -180,8 +180,11 @@ static void note(struct kafka_part *p, const rd_kafka_message_t *m)
         p->failed = m->err;
         return;
     }
+    if (p->afresh && m->offset < p->next)
+        p->handed = p->next = m->offset;
     if (m->offset < p->next)
         return;
+    p->afresh = false;
     p->at_end = true;
     p->end_told = p->end_told && m->offset == p->next;
     p->next = m->offset; /* over control records, which are never delivered */
@@ -202,6 +205,8 @@ static bool take_one(struct kafka_fetcher *f, struct kafka_part *p, const rd_kaf
         return true;
     }
     size_t bytes = bytes_of(m);
+    if (p->afresh && m->offset < p->next)
+        p->next = m->offset; /* the topic was made again */
     if (m->offset >= p->next && !copy(f, p, m)) {
         p->is_full = true;
         return !p->asked;

@@ -163,19 +163,65 @@ def test_batches_too_large_for_the_topic_are_made_smaller():
 
 def test_positions_that_are_gone_stop_the_job_or_begin_at_the_earliest():
     BROKER.topic("lost.in")
+    BROKER.topic("lost.out")
     BROKER.produce("lost.in", numbers(0, 10))
     with folder() as dir:
         file = job(dir, "lost", BROKER.address, "topic: lost.in, start: earliest",
-                   to_files(f"{dir}/out"))
+                   to_topic("lost.out"))
         assert leat("run", file, "--until", "caught_up")[0] == 0
-        BROKER.commit("lost", "lost.in", {0: 1000})
+        BROKER.produce("lost.in", numbers(10, 30))
+        BROKER.delete_records("lost.in", 0, 25)
         code, _, err = leat("run", file, "--until", "caught_up")
         assert code == 1, err
-        assert "lost.in/0" in err and "1000" in err and "on_lost" in err, err
-        file.write_text(file.read_text().replace("start: earliest", "start: earliest, on_lost: earliest"))
+        assert "positions 10 to 24 of 'lost.in/0'" in err and "25 to 29" in err, err
+        assert "on_lost" in err, err
+        file.write_text(
+            file.read_text().replace("start: earliest", "start: earliest, on_lost: earliest"))
         code, _, err = leat("run", file, "--until", "caught_up")
         assert code == 0, err
-        assert "earliest" in err, err
+        assert "earliest" in err and "25 to 29" in err, err
+        assert BROKER.committed("lost", "lost.in")[0][0] == 30
+    assert sorted(arrived("lost.out")) == list(range(10)) + list(range(25, 30))
+
+
+def test_a_topic_made_again_is_read_from_its_beginning_with_on_lost_earliest():
+    BROKER.topic("hole.in")
+    BROKER.topic("hole.out")
+    BROKER.produce("hole.in", numbers(0, 10))
+    with folder() as dir:
+        file = job(dir, "hole", BROKER.address,
+                   "topic: hole.in, start: earliest, on_lost: earliest", to_topic("hole.out"))
+        with Leat("run", file) as run:
+            wait_arrived("hole.out", 10)
+            BROKER.delete_topic("hole.in")
+            run.wait_log("hole.in")
+            BROKER.topic("hole.in")
+            BROKER.produce("hole.in", numbers(100, 104))
+            wait_for("the records of the new topic",
+                     lambda: arrived("hole.out") >= set(range(100, 104)), 30)
+            assert "it is not the one that was read" in run.log, run.log
+            BROKER.produce("hole.in", numbers(104, 120))
+            wait_for("what comes behind", lambda: 119 in arrived("hole.out"), 30)
+            assert run.stop() == 0, run.log
+        assert BROKER.committed("hole", "hole.in")[0][0] == 20
+
+
+def test_a_position_behind_the_end_stops_the_job_or_begins_at_the_earliest():
+    BROKER.topic("behind.in")
+    BROKER.produce("behind.in", numbers(0, 10))
+    with folder() as dir:
+        file = job(dir, "behind", BROKER.address, "topic: behind.in, start: earliest",
+                   to_files(f"{dir}/out"))
+        assert leat("run", file, "--until", "caught_up")[0] == 0
+        BROKER.commit("behind", "behind.in", {0: 1000})
+        code, _, err = leat("run", file, "--until", "caught_up")
+        assert code == 1, err
+        assert "behind.in/0" in err and "1000" in err and "0 to 9" in err, err
+        file.write_text(
+            file.read_text().replace("start: earliest", "start: earliest, on_lost: earliest"))
+        code, _, err = leat("run", file, "--until", "caught_up")
+        assert code == 0, err
+        assert BROKER.committed("behind", "behind.in")[0][0] == 10
 
 
 main(sys.modules[__name__])

@@ -108,6 +108,9 @@ class Broker:
     def delete_topic(self, name):
         self.wire(lambda w: w.delete_topic(name))
 
+    def delete_records(self, topic, partition, before):
+        self.wire(lambda w: w.delete_records(topic, partition, before))
+
     def produce(self, topic, records, partition=0):
         """Records: values, (key, value), (key, value, time), (key, value, time, headers)."""
         full = []

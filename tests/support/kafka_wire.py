@@ -6,7 +6,7 @@ import socket
 import struct
 
 PRODUCE, METADATA, OFFSET_COMMIT, OFFSET_FETCH, COORDINATOR = 0, 3, 8, 9, 10
-CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS = 19, 20, 37
+CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS, CREATE_PARTITIONS = 19, 20, 21, 37
 
 CRC_TABLE = []
 for _byte in range(256):
@@ -110,6 +110,12 @@ class Wire:
     def delete_topic(self, topic):
         body = struct.pack(">i", 1) + text(topic) + struct.pack(">i", 20000)
         self.check(self.ask(DELETE_TOPICS, 1, body), 8, topic)
+
+    def delete_records(self, topic, partition, before):
+        """The partition then begins at `before`."""
+        body = struct.pack(">i", 1) + text(topic) + struct.pack(">iiqi", 1, partition, before, 20000)
+        answer = self.ask(DELETE_RECORDS, 0, body)
+        self.check(answer, 8 + 4 + 4 + 8, topic)
 
     def add_partitions(self, topic, count):
         body = struct.pack(">i", 1) + text(topic) + struct.pack(">ii", count, -1)
