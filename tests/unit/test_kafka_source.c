@@ -359,8 +359,31 @@ static void a_position_that_is_gone_is_lost_with_both_ranges(void)
     CU_ASSERT_PTR_NULL(pull_fetch(&c, 0, 500, WANT_BYTES));
     CU_ASSERT_EQUAL(pull_error.status, LEAT_E_LOST);
     CU_ASSERT_PTR_NOT_NULL(strstr(pull_error.text, "position 500 of 'orders/0'"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(pull_error.text, "0 to 1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(pull_error.text, "0 to 0"));
     CU_ASSERT_EQUAL(pull_read(&c, 0, 0, WANT_BYTES, NULL, NULL, NULL), 1);
+    stop(&c);
+}
+
+static void on_lost_earliest_begins_below_a_position_behind_the_end(void)
+{
+    struct pull_client c;
+
+    start(&c, 2);
+    plain_write_many(mock.bootstrap, TOPIC, 0, "ten bytes!", 3);
+    OK(pull_partitions(&c));
+    CU_ASSERT_PTR_NULL(pull_fetch(&c, 0, 500, WANT_BYTES));
+    c.earliest = true;
+    struct leat_block *b = pull_fetch(&c, 0, 500, WANT_BYTES);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+    CU_ASSERT_EQUAL(b->from, 0);
+    CU_ASSERT_EQUAL(b->to, 3);
+    leat_block_unref(b);
+    b = pull_fetch(&c, 1, 500, WANT_BYTES); /* a partition without a record */
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+    CU_ASSERT(b->from == 0 && b->to == 0 && b->at_end);
+    leat_block_unref(b);
+    c.earliest = false;
+    CU_ASSERT_EQUAL(pull_read(&c, 0, 1, WANT_BYTES, NULL, NULL, NULL), 2);
     stop(&c);
 }
 
@@ -405,4 +428,5 @@ LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap
            T(jumping_back_and_forth_never_skips_a_record), T(the_budget_bounds_what_is_read_ahead),
            T(a_broker_that_is_away_is_said_and_waited_for), T(committed_positions_win_over_start),
            T(several_topics_and_a_pattern), T(a_position_that_is_gone_is_lost_with_both_ranges),
+           T(on_lost_earliest_begins_below_a_position_behind_the_end),
            T(fetch_errors_of_the_broker_heal), T(wrong_options_are_found_without_a_broker))
