@@ -28,7 +28,7 @@ def main(root):
     wrong = wrong_ones(files)
     for path in wrong:
         print(f"not formatted: {path}")
-    print(f"{len(files) - len(wrong)} passed, {len(wrong)} failed, 0 skipped")
+    print(f"{int(not wrong)} passed, {int(bool(wrong))} failed, 0 skipped")
     return 1 if wrong else 0
 
 

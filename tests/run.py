@@ -15,7 +15,7 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+LINE = re.compile(r"^(?:[\w.-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 ALONE = {"kafka", "broker", "e2e", "laws", "cli"}  # share ports, memory and time: one after the other
 SANITIZED = {"unit", "sim", "fuzz", "meta", "e2e-sanitized"}
 TSAN = "ignore_noninstrumented_modules=1:halt_on_error=1:suppressions=" + str(
