@@ -7,9 +7,9 @@
  *     (word,3)
  *     ...
  *
- * A row with a key is `(key,value)`, a row without one its value; `...` says that there are more;
- * an empty line ends the block. Every batch has one, also an empty one. Nothing appears before the
- * commit; after a crash a block may be missing. Thread: the sink's.
+ * A row is its text, in which the engine has put a pair as `(key,value)`; `...` says that there are
+ * more; an empty line ends the block. Every batch has one, also an empty one. Nothing appears
+ * before the commit; after a crash a block may be missing. Thread: the sink's.
  */
 #include "held_text.h"
 
@@ -79,17 +79,6 @@ static enum leat_status print_begin(void *self, uint64_t n, int64_t batch_time_m
     return held_checked(&p->text, err);
 }
 
-static void put_row(struct print *p, struct leat_slice key, struct leat_slice value)
-{
-    if (key.ptr) {
-        held_put(&p->text, LEAT_LIT("("));
-        held_put(&p->text, key);
-        held_put(&p->text, LEAT_LIT(","));
-    }
-    held_put(&p->text, value);
-    held_put(&p->text, key.ptr ? LEAT_LIT(")\n") : LEAT_LIT("\n"));
-}
-
 static enum leat_status print_write(void *self, uint64_t n, const struct leat_chunk *chunk,
                                     struct leat_error *err)
 {
@@ -97,8 +86,8 @@ static enum leat_status print_write(void *self, uint64_t n, const struct leat_ch
 
     held_begin(&p->text, n);
     for (uint32_t i = 0; i < chunk->selected && p->rows + i < p->num; i++) {
-        uint16_t row = chunk->selection[i];
-        put_row(p, chunk->keys[row], chunk->values[row]);
+        held_put(&p->text, chunk->values[chunk->selection[i]]);
+        held_put(&p->text, LEAT_LIT("\n"));
     }
     p->rows += chunk->selected;
     return held_checked(&p->text, err);

@@ -3,11 +3,11 @@
  *
  *     <prefix>-<batch time in ms>[.<suffix>]/part-00000, part-00001, ..., _SUCCESS
  *
- * There is a part for each task that gave rows, with its number; a line is a value, or
- * `(key,value)` where there is a key. Every batch has its directory, also an empty one. It is
- * written under a hidden name beside its place, synced, and renamed when the batch is committed; a
- * directory that is there already is replaced, as it is when Spark runs a batch again. Thread: the
- * sink's.
+ * There is a part for each task that gave rows, with its number; a line is a row's text, in which
+ * the engine has put a pair as `(key,value)`. Every batch has its directory, also an empty one. It
+ * is written under a hidden name beside its place, synced, and renamed when the batch is committed;
+ * a directory that is there already is replaced, as it is when Spark runs a batch again. Thread:
+ * the sink's.
  */
 #include "leat.h"
 
@@ -232,21 +232,6 @@ static enum leat_status text_files_begin(void *self, uint64_t n, int64_t batch_t
     return result < 0 ? leat_fs_failed(err, result, "make", s->path) : LEAT_OK;
 }
 
-static enum leat_status put_row(struct text_files *t, struct leat_slice key,
-                                struct leat_slice value, struct leat_error *err)
-{
-    const struct leat_slice parts[] = {
-        key.ptr ? LEAT_LIT("(") : LEAT_LIT(""),     key.ptr ? key : LEAT_LIT(""),
-        key.ptr ? LEAT_LIT(",") : LEAT_LIT(""),     value.ptr ? value : LEAT_LIT("null"),
-        key.ptr ? LEAT_LIT(")\n") : LEAT_LIT("\n"),
-    };
-
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (put(t, parts[i], err) != LEAT_OK)
-            return err->status;
-    return LEAT_OK;
-}
-
 static enum leat_status text_files_write(void *self, uint64_t n, const struct leat_chunk *chunk,
                                          struct leat_error *err)
 {
@@ -256,8 +241,9 @@ static enum leat_status text_files_write(void *self, uint64_t n, const struct le
     if (chunk->selected && begin_part(t, chunk->part, err) != LEAT_OK)
         return err->status;
     for (uint32_t i = 0; i < chunk->selected; i++) {
-        uint16_t row = chunk->selection[i];
-        if (put_row(t, chunk->keys[row], chunk->values[row], err) != LEAT_OK)
+        struct leat_slice value = chunk->values[chunk->selection[i]];
+        if (put(t, value.ptr ? value : LEAT_LIT("null"), err) != LEAT_OK ||
+            put(t, LEAT_LIT("\n"), err) != LEAT_OK)
             return err->status;
     }
     return LEAT_OK;

@@ -51,8 +51,8 @@ static void commit(struct instance *i, uint64_t n)
 static void blocks_look_as_spark_prints_them(void)
 {
     const struct leat_row rows[] = {
-        {.key = LEAT_LIT("the"), .value = LEAT_LIT("4")},
-        {.key = LEAT_LIT(""), .value = LEAT_LIT("1")},
+        {.key = LEAT_LIT("the"), .value = LEAT_LIT("(the,4)")},
+        {.key = LEAT_LIT(""), .value = LEAT_LIT("(,1)")},
         {.value = LEAT_LIT("no key")},
         {.value = LEAT_LIT("one too many")},
     };

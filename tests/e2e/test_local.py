@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Pipelines without a broker: directories, sockets, tables that change, Spark's outputs."""
+import gzip
+import json
+import pathlib
+import socket
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from kafka_test import Leat  # noqa: E402
+from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+
+
+def local(dir, name, body):
+    return write(dir, name + ".yaml", f"""leat: 1
+name: {name}
+batch: {{ every: 100ms }}
+checkpoint: {{ dir: {dir}/state-{name} }}
+{body}
+""")
+
+
+def drop_file(folder, name, data):
+    """As it should be done: written elsewhere, then renamed into the directory."""
+    hidden = folder.parent / ("." + name)
+    hidden.write_bytes(data)
+    hidden.rename(folder / name)
+
+
+def lines_of(dir, pattern="out/*.jsonl"):
+    return [line for p in sorted(pathlib.Path(dir).glob(pattern))
+            for line in p.read_text().splitlines()]
+
+
+def test_new_files_of_a_directory_are_picked_up_compressed_ones_too():
+    with folder() as dir:
+        inbox = pathlib.Path(dir, "inbox")
+        inbox.mkdir()
+        drop_file(inbox, "a.jsonl", b'{"n":1}\n{"n":2}\n')
+        file = local(dir, "pick", f"""sources:
+  in:
+    files: {{ path: {inbox} }}
+    format: json
+sinks:
+  out:
+    from: in
+    files: {{ path: "{dir}/out/{{file}}.jsonl" }}
+    format: json
+""")
+        with Leat("run", file) as run:
+            wait_for("the first file", lambda: len(lines_of(dir)) == 2)
+            drop_file(inbox, "b.jsonl.gz", gzip.compress(b'{"n":3}\n{"n":4}\n'))
+            wait_for("the compressed one", lambda: len(lines_of(dir)) == 4)
+            drop_file(inbox, "c.jsonl", b'{"n":5}\n{"n":6}')  # no newline at its end
+            wait_for("the third", lambda: len(lines_of(dir)) == 6)
+            assert run.stop() == 0, run.log
+        drop_file(inbox, "d.jsonl", b'{"n":7}\n')
+        code, _, err = leat("run", file, "--until", "caught_up")
+        assert code == 0, err
+        assert sorted(json.loads(x)["n"] for x in lines_of(dir)) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_a_peer_that_goes_away_is_connected_to_again():
+    with folder() as dir:
+        port = free_port()
+        file = local(dir, "peer", f"""sources:
+  in:
+    socket: {{ connect: "127.0.0.1:{port}" }}
+    format: text
+sinks:
+  out:
+    from: in
+    console: {{}}
+    format: text
+""")
+        with Leat("run", file) as run:
+            run.wait_log("127.0.0.1")  # nobody listens yet
+            for round in ("one", "two"):
+                with socket.create_server(("127.0.0.1", port)) as server:
+                    server.settimeout(20)
+                    peer, _ = server.accept()
+                    peer.sendall(f"{round}\nagain {round}\n".encode())
+                    wait_for(round, lambda: f"again {round}" in run.out)
+                    peer.close()
+            assert run.out.split("\n")[:4] == ["one", "again one", "two", "again two"]
+            assert len(run.log.splitlines()) < 12, run.log
+            assert run.stop() == 0, run.log
+
+
+def test_many_peers_may_send_to_one_that_listens():
+    with folder() as dir:
+        port = free_port()
+        file = local(dir, "listen", f"""sources:
+  in:
+    socket: {{ listen: "127.0.0.1:{port}" }}
+    format: text
+sinks:
+  out:
+    from: in
+    console: {{}}
+    format: text
+""")
+
+        def connected():
+            try:
+                return socket.create_connection(("127.0.0.1", port), timeout=5)
+            except ConnectionRefusedError:
+                return None
+
+        with Leat("run", file) as run:
+            peers = [wait_for("a listener", connected) for _ in range(5)]
+            for n, peer in enumerate(peers):
+                peer.sendall("".join(f"{n}-{i}\n" for i in range(100)).encode())
+                peer.close()
+            wait_for("all lines", lambda: run.out.count("\n") == 500)
+            for n in range(5):
+                mine = [x for x in run.out.splitlines() if x.startswith(f"{n}-")]
+                assert mine == [f"{n}-{i}" for i in range(100)], "in order, none twice"
+            assert run.stop() == 0, run.log
+
+
+def test_a_table_that_changes_is_read_again_and_a_broken_one_is_not_taken():
+    with folder() as dir:
+        table = write(dir, "regions.csv", "city,region\nParis,Ile\n")
+        inbox = pathlib.Path(dir, "inbox")
+        inbox.mkdir()
+        file = local(dir, "table", f"""sources:
+  in:
+    files: {{ path: {inbox} }}
+    format: json
+tables:
+  regions:
+    file: {{ path: {table}, reload: 100ms }}
+    format: {{ csv: {{ header: true }} }}
+    schema: {{ city: string, region: string }}
+    key: city
+streams:
+  s:
+    from: in
+    ops:
+      - lookup: {{ table: regions, key: city, as: r }}
+      - map: {{ n: n, region: "r == null ? 'none' : r.region" }}
+sinks:
+  out:
+    from: s
+    files: {{ path: "{dir}/out/{{file}}.jsonl" }}
+    format: json
+""")
+        asked = []
+
+        def region_now():
+            """One more record through the job: what it says now."""
+            n = len(asked)
+            asked.append(n)
+            drop_file(inbox, f"{n}.jsonl", json.dumps({"n": n, "city": "Paris"}).encode() + b"\n")
+            wait_for("an answer", lambda: len(lines_of(dir)) > n)
+            return {r["n"]: r["region"] for r in map(json.loads, lines_of(dir))}[n]
+
+        with Leat("run", file) as run:
+            assert region_now() == "Ile"
+            write(dir, "new.csv", "city,region\nParis,France\n").rename(table)
+            wait_for("the new table", lambda: region_now() == "France")
+            write(dir, "new.csv", "city,region\nParis,A\nParis,B\n").rename(table)
+            run.wait_log("regions")
+            assert region_now() == "France", "a table with a key twice is not taken"
+            assert run.stop() == 0, run.log
+
+
+def test_text_files_and_print_look_as_sparks_do():
+    with folder() as dir:
+        inbox = pathlib.Path(dir, "inbox")
+        inbox.mkdir()
+        drop_file(inbox, "a.txt", b"to be or not\nto be\n")
+        file = local(dir, "spark", f"""sources:
+  in:
+    files: {{ path: {inbox} }}
+    format: text
+streams:
+  counts:
+    from: in
+    ops:
+      - flat_map: this.split(" ")
+      - count_by_value
+sinks:
+  screen:
+    from: counts
+    print: {{}}
+  saved:
+    from: counts
+    save_as_text_files: {{ prefix: "{dir}/out/counts", suffix: txt }}
+""")
+        code, out, err = leat("run", file, "--until", "caught_up")
+        assert code == 0, err
+        lines = out.splitlines()
+        assert lines[0] == "-" * 43 and lines[2] == "-" * 43, out
+        assert lines[1].startswith("Time: ") and lines[1].endswith(" ms"), out
+        assert {x for x in lines if x.startswith("(")} == {"(to,2)", "(be,2)", "(or,1)", "(not,1)"}, out
+        folders = [p for p in pathlib.Path(dir, "out").iterdir() if any(
+            q.stat().st_size for q in p.glob("part-*"))]
+        assert len(folders) == 1, folders
+        time_ms = lines[1].split()[1]
+        assert folders[0].name == f"counts-{time_ms}.txt", folders
+        assert (folders[0] / "_SUCCESS").exists()
+        saved = [x for p in sorted(folders[0].glob("part-0*")) for x in p.read_text().splitlines()]
+        assert set(saved) == {"(to,2)", "(be,2)", "(or,1)", "(not,1)"}
+
+
+main(sys.modules[__name__])
