@@ -70,8 +70,9 @@ static void unknown_field(struct checker *ck, struct ast *part, const struct lea
 {
     struct candidates all = {.count = 0};
     struct leat_slice name = part_name(part);
-    struct leat_diag *d = check_wrong(ck, part, part->name_at, part->name_len, "unknown %s '%.*s'",
-                                      part->kind == AST_NAME ? "name" : "field", LEAT_FMT(name));
+    struct leat_diag *d = check_wrong(
+        ck, part, part->name_at, part->name_len, "unknown %s '%.*s'",
+        part->kind == AST_NAME && !ck->names->given_by ? "name" : "field", LEAT_FMT(name));
 
     if (!d)
         return;

@@ -163,6 +163,7 @@ static void combine_by_key_build(void *plan, struct leat_build *b)
         return;
     leat_build_options(b, options, c);
     bool read = b->diags->errors == errors;
+    leat_warn_hidden(b, c->merge_value.node, acc, 1);
     for (uint32_t i = 0; read && i < b->in_count; i++) {
         struct combine_in *args = leat_arena_alloc(b->arena, sizeof *args);
         if (!args)

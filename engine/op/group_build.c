@@ -136,6 +136,20 @@ static bool is_sum(struct leat_slice text)
     return n == 3 && (memcmp(plain, "a+b", 3) == 0 || memcmp(plain, "b+a", 3) == 0);
 }
 
+void leat_warn_hidden(struct leat_build *b, const struct leat_node *node, const char *const *names,
+                      uint32_t count)
+{
+    const struct leat_type *type = b->in[0].type;
+
+    for (uint32_t f = 0; node && type->kind == LEAT_T_RECORD && f < type->count; f++)
+        for (uint32_t i = 0; i < count; i++)
+            if (leat_slice_eq(type->fields[f].name, leat_slice_str(names[i])))
+                leat_diag_hint(
+                    b->diags,
+                    leat_diag_warn(b->diags, node, "the field '%s' cannot be seen here", names[i]),
+                    "'%.*s' has its own '%s'", LEAT_FMT(b->name), names[i]);
+}
+
 struct leat_small_expr leat_small_expr_build(struct leat_build *b, const struct leat_node *node,
                                              const char *const *names, uint32_t count)
 {

@@ -35,6 +35,9 @@ struct leat_small_expr {
     const struct leat_program *program; /* NULL: none, or an error in diags */
     bool is_sum;                        /* it is `a + b` */
 };
+/* Warns at `node` where the schema has fields of these names, which the operator's own hide. */
+void leat_warn_hidden(struct leat_build *b, const struct leat_node *node, const char *const *names,
+                      uint32_t count);
 struct leat_small_expr leat_small_expr_build(struct leat_build *b, const struct leat_node *node,
                                              const char *const *names, uint32_t count);
 /* Made text is in arena. */

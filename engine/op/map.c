@@ -52,6 +52,10 @@ static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
 
     if (node->kind == LEAT_NODE_LIST && !(node = leat_build_fields(b, node)))
         return;
+    if (node->kind == LEAT_NODE_MAP && node->count == 0) {
+        leat_diag_error(b->diags, node, "a key needs at least one field");
+        return;
+    }
     m->key = leat_build_exprs(b, view, node, NULL, 0);
     m->sets_key = true;
     b->out->has_key = true;

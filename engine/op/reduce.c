@@ -173,6 +173,7 @@ static void build(struct reduce *p, struct leat_build *b, enum leat_group_key ke
     p->group.partial_size = sizeof(struct leat_held);
     leat_group_keep_value(b);
     leat_group_build(&p->group, b, key, window);
+    leat_warn_hidden(b, expr, names, 2);
     if (expr)
         p->expr = leat_small_expr_build(b, expr, names, 2);
     type = p->expr.program ? leat_program_type(p->expr.program) : NULL;

@@ -11,7 +11,8 @@
 #include "op/grid.h"
 #include "op/late.h"
 
-#define DAY_MS INT64_C(86400000)
+#define DAY_MS      INT64_C(86400000)
+#define WINDOWS_MAX 1000000 /* that one record may be in */
 
 struct window {
     struct leat_window_options window;
@@ -65,6 +66,17 @@ static bool check_multiple(struct leat_build *b, const char *option, int64_t ms)
     return false;
 }
 
+static bool check_windows(struct leat_build *b, const struct leat_window_spec *spec)
+{
+    if (spec->size_ms / spec->slide_ms <= WINDOWS_MAX)
+        return true;
+    struct leat_diag *d =
+        leat_diag_error(b->diags, at(b, "slide"), "a record would be in %lld windows",
+                        (long long)(spec->size_ms / spec->slide_ms));
+    leat_diag_hint(b->diags, d, "%d is the most: a larger slide, or a smaller size", WINDOWS_MAX);
+    return false;
+}
+
 static bool read_zone(struct leat_build *b, const struct leat_window_options *o,
                       struct leat_window_spec *spec)
 {
@@ -96,6 +108,9 @@ struct leat_window_spec leat_window_spec_of(struct leat_build *b,
                                     .node = b->node};
     bool ok = true;
 
+    if (b->in[0].window.kind != LEAT_WINDOW_NONE)
+        leat_diag_hint(b->diags, leat_build_error(b, "a window straight behind a window"),
+                       "what should happen in the first one? put count, aggregate, ... between");
     if (o->session.ms > 0) {
         spec.kind = LEAT_WINDOW_SESSION;
         if (o->size.ms || o->slide.ms || o->zone || o->offset.ms)
@@ -108,7 +123,9 @@ struct leat_window_spec leat_window_spec_of(struct leat_build *b,
         return (struct leat_window_spec){0};
     }
     ok = check_multiple(b, "size", spec.size_ms);
-    ok = check_multiple(b, "slide", spec.slide_ms) && ok;
+    ok = (o->slide.ms == 0 || check_multiple(b, "slide", spec.slide_ms)) && ok;
+    ok = check_multiple(b, "offset", spec.offset_ms) && ok;
+    ok = check_windows(b, &spec) && ok;
     ok = read_zone(b, o, &spec) && ok;
     spec.kind = ok ? LEAT_WINDOW_SLIDING : LEAT_WINDOW_NONE;
     return spec;
@@ -126,9 +143,10 @@ static void window_build(void *plan, struct leat_build *b)
         return;
     w->spec = leat_window_spec_of(b, &w->window);
     w->event_time = b->in[0].event_time;
-    if (b->in[0].window.kind != LEAT_WINDOW_NONE)
-        leat_diag_hint(b->diags, leat_build_error(b, "a window straight behind a window"),
-                       "what should happen in the first one? put count, aggregate, ... between");
+    if (w->window.late && !w->event_time)
+        leat_diag_hint(b->diags,
+                       leat_diag_error(b->diags, at(b, "late"), "without 'time:' nothing is late"),
+                       "say when a record happened, on its source: time: timestamp(created_at)");
     if (w->spec.kind == LEAT_WINDOW_SLIDING)
         w->grid = leat_grid_of(&w->spec, w->event_time);
     b->out->window = w->spec;

@@ -296,14 +296,36 @@ static void add_op_name(const struct leat_module *m, void *arg)
         n->list[n->count++] = leat_slice_str(m->name);
 }
 
+/* Spark Streaming's operators that say how a program runs, not what comes out. */
+static bool refuse_library_op(struct planner *p, const struct leat_spec_op *op)
+{
+    static const char *const names[] = {"persist", "cache", "checkpoint",
+                                        "glom",    "slice", "foreach_rdd"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!leat_slice_eq(op->name, leat_slice_str(names[i])))
+            continue;
+        if (op->node->key.ptr)
+            leat_diag_error_key(p->diags, op->node, "'%s' is for programs, not for a pipeline file",
+                                names[i]);
+        else
+            leat_diag_error(p->diags, op->node, "'%s' is for programs, not for a pipeline file",
+                            names[i]);
+        return true;
+    }
+    return false;
+}
+
 static void unknown_op(struct planner *p, const struct leat_spec_op *op)
 {
     struct op_names names = {.list = {LEAT_LIT("union")}, .count = 1};
-    struct leat_diag *d =
-        op->node->key.ptr
+    struct leat_diag *d;
+
+    if (refuse_library_op(p, op))
+        return;
+    d = op->node->key.ptr
             ? leat_diag_error_key(p->diags, op->node, "unknown operator '%.*s'", LEAT_FMT(op->name))
             : leat_diag_error(p->diags, op->node, "unknown operator '%.*s'", LEAT_FMT(op->name));
-
     leat_module_each(add_op_name, &names);
     leat_diag_nearest(p->diags, d, op->name, names.list, names.count);
 }

@@ -167,7 +167,7 @@ static void mistakes_of_several_operators_are_told_at_once(void)
                    "  r:\n    from: in\n    ops:\n      - filter: amount\n"
                    "sinks:\n  out: { from: [s, r], console: {} }\n",
                    text, sizeof text);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "test.yaml:11:17: error: unknown name 'ammount'"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "test.yaml:11:17: error: unknown field 'ammount'"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "did you mean 'amount'?"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "unknown operator 'mapp'"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "did you mean 'map'?"));

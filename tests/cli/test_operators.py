@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What an operator cannot mean is refused by `leat check`, at its place and with the reason."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from leat_test import folder, leat, main, write  # noqa: E402
+
+FILE = """leat: 1
+name: operators
+sources:
+  in:
+    kafka: {{ brokers: "localhost:1", topic: t }}
+    format: json
+    schema: {{ a: int, b: string, t: string }}
+{source}
+streams:
+  s:
+    from: in
+    ops:
+{ops}
+sinks:
+  out: {{ from: s, console: {{}} }}
+"""
+TIME = "    time: timestamp(t)"
+
+
+def check(*ops, source=""):
+    text = FILE.format(source=source, ops="\n".join("      - " + op for op in ops))
+    with folder() as d:
+        code, out, err = leat("check", write(d, "f.yaml", text))
+        return code, err.replace(d + "/", "")
+
+
+def refused(*ops, source="", text, line=None):
+    code, err = check(*ops, source=source)
+    assert code == 78 and text in err, (ops, code, err)
+    assert err.startswith("f.yaml:%d:" % (line or 12 + len(ops))), err
+    return err
+
+
+def test_operators_of_the_library_and_of_later_versions_are_refused_by_name():
+    for name in ("persist", "cache", "glom", "slice", "foreach_rdd", "checkpoint: 10s"):
+        refused(name, text="'%s' is for programs, not for a pipeline file" % name.split(":")[0])
+    for name in ("join", "left_outer_join", "right_outer_join", "full_outer_join", "cogroup",
+                 "map_with_state", "update_state_by_key", "transform", "map_partitions"):
+        refused(name + ": {}", text="'%s' is not in this version" % name)
+
+
+def test_an_unknown_field_is_called_so_and_the_schema_is_named():
+    err = refused("filter: aa > 1", text="unknown field 'aa'")
+    assert "fields are given by sources.in.schema (line 7)" in err, err
+
+
+def test_a_key_without_fields_is_refused():
+    refused("key_by: []", text="a key needs at least one field")
+    refused("key_by: {}", text="a key needs at least one field")
+
+
+def test_what_is_no_map_of_settings_is_told_once():
+    err = refused("sort_by: a", text="expected a map of settings")
+    assert "missing" not in err, err
+
+
+def test_names_that_hide_fields_are_warned_of():
+    code, err = check("map: this", "key_by: b", "reduce_by_key: a")
+    assert code == 0 and "warning: the field 'a' cannot be seen here" in err, err
+    assert "warning: the field 'b' cannot be seen here" in err, err
+
+
+def test_a_window_needs_something_between_it_and_the_next():
+    for op in ("window: { size: 1m }", "count_by_window: { size: 1m }",
+               "reduce_by_window: { size: 1m, reduce: a + b }"):
+        refused("window: { size: 1m }", op, "count", source=TIME, line=14,
+                text="a window straight behind a window")
+
+
+def test_windows_of_batches_are_multiples_of_the_batch_and_nothing_is_late():
+    err = refused("window: { size: 1500ms }", "count", line=13,
+                  text="size must be a multiple of 'batch.every'")
+    assert "slide" not in err.split("hint")[0].replace("window: ", "").splitlines()[0], err
+    refused("window: { size: 2s, slide: 1500ms }", "count", line=13,
+            text="slide must be a multiple of 'batch.every'")
+    refused("window: { size: 2s, offset: 1ms }", "count", line=13,
+            text="offset must be a multiple of 'batch.every'")
+    refused("window: { size: 2s, late: x }", "count", line=13,
+            text="without 'time:' nothing is late")
+
+
+def test_a_record_is_in_a_million_windows_at_most():
+    refused("window: { size: 100d, slide: 1ms }", "count", source=TIME, line=13,
+            text="a record would be in 8640000000 windows")
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
