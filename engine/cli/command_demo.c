@@ -13,6 +13,7 @@
 
 #include <argp.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -93,6 +94,19 @@ static int run_both(const char *dir, const struct words *w)
     return code;
 }
 
+/* Its threads begin with signals blocked: a Ctrl-C is for the jobs, and none of theirs. */
+static enum leat_status start_broker(struct leat_mock_broker *broker, const char **address,
+                                     struct leat_error *err)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    enum leat_status status = leat_mock_broker_start(broker, address, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
 int cli_demo(int argc, char **argv)
 {
     const struct argp argp = {
@@ -116,7 +130,7 @@ int cli_demo(int argc, char **argv)
         perror("leat: /tmp");
         return CLI_FAILED;
     }
-    if (leat_mock_broker_start(&broker, &address, &err) != LEAT_OK) {
+    if (start_broker(&broker, &address, &err) != LEAT_OK) {
         fprintf(stderr, "leat: demo: %s\n", err.text);
         rmdir(dir);
         return CLI_FAILED;
