@@ -18,8 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINE = re.compile(r"^(?:[\w.-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 ALONE = {"kafka", "broker", "e2e", "laws", "cli"}  # share ports, memory and time: one after the other
 SANITIZED = {"unit", "sim", "fuzz", "meta", "e2e-sanitized"}
-TSAN = "ignore_noninstrumented_modules=1:halt_on_error=1:suppressions=" + str(
-    ROOT / "tests/support/tsan.supp")
+TSAN = "ignore_noninstrumented_modules=1:halt_on_error=1"
 
 
 class Result:
@@ -131,6 +130,7 @@ def main(args):
         return finish(result)
     words = [a for a in args if not a.startswith("--")]
     if "--sanitize" in args:
+        os.environ.setdefault("LEAT_CASES", "200")
         for build in ("b-asan", "b-tsan"):
             run_build(build, SANITIZED, words, result, factor=4)
         return finish(result)

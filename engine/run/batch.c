@@ -166,6 +166,24 @@ static struct leat_stage_task *add_task(struct leat_flow_batch *b, uint32_t stag
     return t;
 }
 
+/* Where time of a source would be after a batch. When a bounded run ends nothing more comes from
+ * any source, so none of them holds back windows that others have a part in. */
+static int64_t source_mark(const struct leat_flow *flow, uint32_t source, int64_t batch_time_ms,
+                           int64_t clock_ms, bool close)
+{
+    int64_t most = leat_watermark_at(&flow->watermarks[source], source, batch_time_ms, clock_ms,
+                                     close, close_time, flow->plan);
+
+    for (uint32_t s = 0; close && s < flow->plan->sources_count; s++) {
+        if (!flow->watermarks[source].event_time || !flow->watermarks[s].event_time)
+            continue;
+        int64_t at_ms = leat_watermark_at(&flow->watermarks[s], s, batch_time_ms, clock_ms, close,
+                                          close_time, flow->plan);
+        most = at_ms > most ? at_ms : most;
+    }
+    return most;
+}
+
 /* The barrier: what stage 1 has seen moves time. */
 static void move_watermarks(struct leat_flow *flow)
 {
@@ -178,11 +196,9 @@ static void move_watermarks(struct leat_flow *flow)
             leat_watermark_seen(&flow->watermarks[flow->plan->stages[t->stage].input], t->part,
                                 t->counts.time_max_ms, info->clock_ms);
     }
-    for (uint32_t s = 0; s < flow->plan->sources_count; s++) {
-        struct leat_watermark *w = &flow->watermarks[s];
-        leat_watermark_move(w, leat_watermark_at(w, s, info->time_ms, info->clock_ms, b->close,
-                                                 close_time, flow->plan));
-    }
+    for (uint32_t s = 0; s < flow->plan->sources_count; s++)
+        leat_watermark_move(&flow->watermarks[s],
+                            source_mark(flow, s, info->time_ms, info->clock_ms, b->close));
 }
 
 /* Until the barrier both watermarks of a batch are those of the one before. */
@@ -402,8 +418,7 @@ bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64
         for (uint32_t s = 0; s < plan->sources_count; s++) {
             if (!(plan->stages[stage].sources >> s & 1))
                 continue;
-            int64_t at_ms = leat_watermark_at(&flow->watermarks[s], s, batch_time_ms, clock_ms,
-                                              close, close_time, plan);
+            int64_t at_ms = source_mark(flow, s, batch_time_ms, clock_ms, close);
             least = at_ms < least ? at_ms : least;
         }
         if (least != INT64_MAX && flow->due_ms[stage] <= least)
