@@ -302,24 +302,12 @@ static enum leat_status run_steps(struct testing *t, const struct config_test *t
 /* Rows for which `where` is true, in place. False after an error that was printed. */
 static bool keep_where(struct testing *t, const struct config_test_expect *e, struct output *o)
 {
-    struct leat_segment segment = {.columns = LEAT_COL_PATHS, .windows = false};
-    struct leat_view view = {.kind = LEAT_VIEW_VALUE,
-                             .segment = &segment,
-                             .column = LEAT_COL_THIS,
-                             .type = leat_type_of_kind(LEAT_T_ANY),
-                             .has_key = true,
-                             .key_column = LEAT_COL_KEY,
-                             .key_type = leat_type_of_kind(LEAT_T_ANY)};
-    struct leat_view_names names;
     struct leat_diags diags = {.arena = &t->rows};
     struct leat_value key, value, *columns[] = {&key, &value};
     struct leat_chunk chunk = {.arena = &t->rows, .columns = columns, .columns_count = 2};
     uint32_t kept = 0;
 
-    leat_view_names_init(&names, &view, &t->plan->shapes, &t->rows);
-    const struct leat_program *p = leat_compile(
-        &(struct leat_compile){.names = &names.names, .arena = &t->rows, .diags = &diags},
-        e->where);
+    const struct leat_program *p = cli_where_compile(e->where, &t->plan->shapes, &t->rows, &diags);
     struct leat_eval *ev = leat_eval_new();
     if (!p || !ev) {
         config_message_print(&t->file, &diags, stdout);
@@ -338,10 +326,10 @@ static bool keep_where(struct testing *t, const struct config_test_expect *e, st
     return true;
 }
 
-static void print_row(struct testing *t, const char *what, uint32_t line, struct leat_value key,
-                      struct leat_value value, bool with_key)
+static void print_row(struct testing *t, const char *what, uint32_t line,
+                      const struct cli_got_row *row, struct cli_row_shown shown)
 {
-    struct leat_slice text = cli_row_text(key, value, with_key, &t->rows);
+    struct leat_slice text = cli_row_text(row, shown, &t->rows);
 
     if (line)
         printf("    %-8s %.*s   (line %u)\n", what, LEAT_FMT(text), line);
@@ -349,11 +337,11 @@ static void print_row(struct testing *t, const char *what, uint32_t line, struct
         printf("    %-8s %.*s\n", what, LEAT_FMT(text));
 }
 
-static void print_rest(struct testing *t, const struct output *o, bool with_key)
+static void print_rest(struct testing *t, const struct output *o, struct cli_row_shown shown)
 {
     for (uint32_t i = 0; i < o->count; i++)
         if (!o->rows[i].is_matched)
-            print_row(t, "got", 0, o->rows[i].key, o->rows[i].value, with_key);
+            print_row(t, "got", 0, &o->rows[i], shown);
 }
 
 /* The got row for an expected one; in order, only the next one will do. */
@@ -372,11 +360,12 @@ static struct cli_got_row *find_match(struct testing *t, const struct config_tes
 static bool check_rows(struct testing *t, const struct config_test_expect *e, struct output *o)
 {
     uint32_t at = 0, missing = 0, matched = 0;
-    bool with_key = false;
+    struct cli_row_shown shown = {false, false};
 
     for (const struct config_test_row *r = e->rows.first; r; r = r->next, at++) {
         struct cli_got_row *got = find_match(t, e, r, o, at);
-        with_key = with_key || r->has_key;
+        shown.key = shown.key || r->has_key;
+        shown.time = shown.time || r->has_time;
         if (got) {
             got->is_matched = true;
             matched++;
@@ -384,7 +373,9 @@ static bool check_rows(struct testing *t, const struct config_test_expect *e, st
         }
         if (missing++ == 0)
             printf("  %.*s:\n", LEAT_FMT(e->name));
-        print_row(t, "expected", r->node->mark.line, r->key, r->value, r->has_key);
+        print_row(t, "expected", r->node->mark.line,
+                  &(struct cli_got_row){.key = r->key, .value = r->value, .time_ms = r->time_ms},
+                  (struct cli_row_shown){r->has_key, r->has_time});
     }
     bool extra = e->match != CONFIG_TEST_CONTAINS && matched < o->count;
     if (missing == 0 && !extra)
@@ -392,7 +383,7 @@ static bool check_rows(struct testing *t, const struct config_test_expect *e, st
     if (missing == 0)
         printf("  %.*s: %u more than expected (line %u)\n", LEAT_FMT(e->name), o->count - matched,
                e->node->mark.line);
-    print_rest(t, o, with_key);
+    print_rest(t, o, shown);
     if (o->count == 0)
         printf("    %-8s nothing\n", "got");
     return false;
@@ -416,7 +407,7 @@ static bool check_expect(struct testing *t, const struct config_test_expect *e, 
     if (e->count >= 0 && e->count != o.count) {
         printf("  %.*s: expected %" PRId64 " records, got %u (line %u)\n", LEAT_FMT(e->name),
                e->count, o.count, e->node->mark.line);
-        print_rest(t, &o, false);
+        print_rest(t, &o, (struct cli_row_shown){false, false});
         return false;
     }
     if (e->errors >= 0 && (uint64_t)e->errors != errors) {
@@ -494,6 +485,8 @@ static int load(struct testing *t, const char *path)
         t->spec.file = t->file.name;
         t->tests = config_tests_read(&t->spec, &t->arena, &t->diags);
         t->plan = leat_plan_build(&t->spec, &t->diags);
+        if (t->plan)
+            cli_where_check(t->tests, &t->plan->shapes, &t->diags);
     }
     config_message_print(&t->file, &t->diags, stderr);
     if (t->diags.errors || !t->plan)
@@ -549,5 +542,9 @@ int cli_test(int argc, char **argv)
         worst = code > worst ? code : worst;
     }
     printf("%u passed, %u failed\n", passed, failed);
+    if (only && worst == CLI_OK && passed + failed == 0) {
+        fprintf(stderr, "leat: no test has '%s' in its name\n", only);
+        return CLI_USAGE;
+    }
     return worst != CLI_OK ? worst : failed ? CLI_TEST_FAILED : CLI_OK;
 }

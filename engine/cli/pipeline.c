@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "cli/test_match.h"
 #include "config/interpolate.h"
 #include "config/message.h"
 
@@ -40,6 +41,9 @@ static int finish(struct cli_pipeline *p, const struct cli_sets *sets, bool runs
         p->plan = leat_plan_build(&p->spec, &p->diags);
         if (!p->plan)
             leat_diag_error(&p->diags, NULL, "out of memory");
+        else if (!runs)
+            cli_where_check(config_tests_read(&p->spec, &p->arena, &p->diags), &p->plan->shapes,
+                            &p->diags);
     }
     config_message_print(&p->file, &p->diags, stderr);
     return p->diags.errors ? CLI_FILE_WRONG : CLI_OK;

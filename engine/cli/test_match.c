@@ -80,18 +80,53 @@ bool cli_row_matches(const struct config_test_row *expected, const struct cli_go
     return matches(expected->value, got->value, exact, arena);
 }
 
-struct leat_slice cli_row_text(struct leat_value key, struct leat_value value, bool with_key,
+struct leat_slice cli_row_text(const struct cli_got_row *row, struct cli_row_shown shown,
                                struct leat_arena *arena)
 {
     struct leat_bytes text = {.arena = arena};
-    struct leat_value why;
+    struct leat_value why, time = leat_timestamp(row->time_ms / 1000, 0);
 
-    if (with_key) {
+    if (shown.time) {
+        time.as.i -= row->time_ms % 1000 < 0;
+        time.len = (uint32_t)(row->time_ms - time.as.i * 1000) * 1000000;
+        leat_bytes_put(&text, "time ", 5);
+        leat_json_write(time, &text, &why);
+        leat_bytes_put(&text, shown.key ? ", " : ": ", 2);
+    }
+    if (shown.key) {
         leat_bytes_put(&text, "key ", 4);
-        leat_json_write(key, &text, &why);
+        leat_json_write(row->key, &text, &why);
         leat_bytes_put(&text, ": ", 2);
     }
-    if (!leat_json_write(value, &text, &why))
-        leat_value_print(value, &text);
+    if (!leat_json_write(row->value, &text, &why))
+        leat_value_print(row->value, &text);
     return leat_bytes_slice(&text);
+}
+
+const struct leat_program *cli_where_compile(const struct leat_node *where,
+                                             struct leat_shapes *shapes, struct leat_arena *arena,
+                                             struct leat_diags *diags)
+{
+    struct leat_segment segment = {.columns = LEAT_COL_PATHS, .windows = false};
+    struct leat_view view = {.kind = LEAT_VIEW_VALUE,
+                             .segment = &segment,
+                             .column = LEAT_COL_THIS,
+                             .type = leat_type_of_kind(LEAT_T_ANY),
+                             .has_key = true,
+                             .key_column = LEAT_COL_KEY,
+                             .key_type = leat_type_of_kind(LEAT_T_ANY)};
+    struct leat_view_names names;
+
+    leat_view_names_init(&names, &view, shapes, arena);
+    return leat_compile(
+        &(struct leat_compile){.names = &names.names, .arena = arena, .diags = diags}, where);
+}
+
+void cli_where_check(const struct config_test *tests, struct leat_shapes *shapes,
+                     struct leat_diags *diags)
+{
+    for (const struct config_test *test = tests; test; test = test->next)
+        for (const struct config_test_expect *e = test->expects; e; e = e->next)
+            if (e->where)
+                cli_where_compile(e->where, shapes, diags->arena, diags);
 }
