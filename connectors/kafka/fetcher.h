@@ -36,7 +36,8 @@ struct kafka_part {
     struct leat_slice name; /* "orders/3" */
     int64_t first, end;     /* as in leat_part */
     bool was_committed;     /* `first` is a committed position */
-    bool is_committed;      /* the group has a position of this partition */
+    bool is_committed;      /* the group has `stands` */
+    int64_t stands;         /* where the job is with it */
     struct kafka_request
         request; /* in the fetcher's queue, or the fetcher's until it is answered */
 

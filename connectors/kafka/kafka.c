@@ -252,7 +252,7 @@ static enum leat_status add_part(struct kafka_source *k, struct kafka_topic *t, 
     if (!p || !copy.ptr)
         return leat_arena_failed(&k->arena, err);
     *p = (struct kafka_part){.id = k->parts_count, .topic = t, .number = number, .name = copy};
-    p->first = FOUND_LATER;
+    p->first = p->stands = FOUND_LATER;
     p->end = -1;
     k->parts[k->parts_count++] = p;
     return LEAT_OK;
@@ -389,7 +389,7 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
         struct kafka_part *p = k->parts[i];
         int64_t position = committed->elems[i - from].offset;
         p->was_committed = p->is_committed = position >= 0;
-        p->first =
+        p->first = p->stands =
             begin_at(k, p, position, earliest->elems[i - from].offset, at->elems[i - from].offset);
     }
     if (status == LEAT_OK && k->start_ms != LEAT_KAFKA_EARLIEST)
@@ -480,6 +480,7 @@ static struct kafka_part *find_named(struct kafka_source *k, struct leat_slice n
     return NULL;
 }
 
+/* What could not be committed goes with the next batch, also where that moved nothing. */
 static enum leat_status kafka_commit(void *self, uint64_t n, const struct leat_positions *positions,
                                      struct leat_error *err)
 {
@@ -488,15 +489,15 @@ static enum leat_status kafka_commit(void *self, uint64_t n, const struct leat_p
 
     for (size_t i = 0; i < positions->count; i++) {
         struct kafka_part *p = find_named(k, positions->list[i].partition);
-        if (p)
-            rd_kafka_topic_partition_list_add(list, p->topic->name, p->number)->offset =
-                positions->list[i].next;
+        if (p) {
+            p->stands = positions->list[i].next;
+            p->is_committed = false;
+        }
     }
     for (uint32_t i = 0; i < k->parts_count; i++) {
-        struct kafka_part *p = k->parts[i];
-        if (!p->is_committed && p->first >= 0 &&
-            !rd_kafka_topic_partition_list_find(list, p->topic->name, p->number))
-            rd_kafka_topic_partition_list_add(list, p->topic->name, p->number)->offset = p->first;
+        const struct kafka_part *p = k->parts[i];
+        if (!p->is_committed && p->stands >= 0)
+            rd_kafka_topic_partition_list_add(list, p->topic->name, p->number)->offset = p->stands;
     }
     enum leat_status status = leat_kafka_offsets_commit(&k->client, n, list, err);
     for (uint32_t i = 0; status == LEAT_OK && i < k->parts_count; i++)

@@ -329,6 +329,30 @@ static void committed_positions_win_over_start(void)
     stop(&c);
 }
 
+static void a_position_that_could_not_be_committed_goes_with_the_next_batch(void)
+{
+    struct pull_client c;
+    const struct leat_position one = {LEAT_LIT(TOPIC "/1"), 2}, other = {LEAT_LIT(TOPIC "/0"), 3};
+
+    start(&c, 2);
+    for (int p = 0; p < 2; p++)
+        plain_write_many(mock.bootstrap, TOPIC, p, "x", 3);
+    OK(pull_partitions(&c));
+    rd_kafka_mock_push_request_errors(mock.broker.cluster, 8 /* OffsetCommit */, 1,
+                                      RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    const struct leat_pull *pull = c.i.module->pull;
+    CU_ASSERT_NOT_EQUAL(pull->commit(c.i.self, 1, &(struct leat_positions){&one, 1}, &pull_error),
+                        LEAT_OK);
+    OK(pull->commit(c.i.self, 2, &(struct leat_positions){&other, 1}, &pull_error));
+    pull_close(&c);
+    pull_init(&c, "kafka", (const char *const[]){mock.setting, "topic=" TOPIC, MOCK_WAIT, NULL});
+    pull_open(&c);
+    OK(pull_partitions(&c));
+    CU_ASSERT(c.parts[1].committed && c.parts[1].first == 2);
+    CU_ASSERT(c.parts[0].committed && c.parts[0].first == 3);
+    stop(&c);
+}
+
 static void several_topics_and_a_pattern(void)
 {
     struct pull_client c;
@@ -427,6 +451,7 @@ LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap
            T(all_partitions_are_read_side_by_side_in_order),
            T(jumping_back_and_forth_never_skips_a_record), T(the_budget_bounds_what_is_read_ahead),
            T(a_broker_that_is_away_is_said_and_waited_for), T(committed_positions_win_over_start),
+           T(a_position_that_could_not_be_committed_goes_with_the_next_batch),
            T(several_topics_and_a_pattern), T(a_position_that_is_gone_is_lost_with_both_ranges),
            T(on_lost_earliest_begins_below_a_position_behind_the_end),
            T(fetch_errors_of_the_broker_heal), T(wrong_options_are_found_without_a_broker))
