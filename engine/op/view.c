@@ -106,7 +106,11 @@ static enum leat_found resolve_meta(struct leat_view_names *n, const struct leat
         return found(ref, meta_column(n, metas[i].meta, (struct leat_slice){0}), 2,
                      leat_type_of_kind(metas[i].kind));
     }
-    return LEAT_FOUND_NOTHING;
+    snprintf(n->why, sizeof n->why, "'meta' has no '%.*s'",
+             path[1].len < 60 ? (int)path[1].len : 60, path[1].ptr);
+    return wrong(n, n->why,
+                 "it has time, source, topic, partition, offset, timestamp, headers, batch and "
+                 "batch_time");
 }
 
 static enum leat_found resolve_window(struct leat_view_names *n, const struct leat_slice *path,
@@ -131,7 +135,9 @@ static enum leat_found resolve_window(struct leat_view_names *n, const struct le
     if (is(path[1], "final"))
         return found(ref, meta_column(n, LEAT_META_WINDOW_FINAL, none), 2,
                      leat_type_of_kind(LEAT_T_BOOL));
-    return LEAT_FOUND_NOTHING;
+    snprintf(n->why, sizeof n->why, "'window' has no '%.*s'",
+             path[1].len < 60 ? (int)path[1].len : 60, path[1].ptr);
+    return wrong(n, n->why, "it has start, end and final");
 }
 
 /* How far the schema knows this path of fields: its type, and how many names it took. */
@@ -382,7 +388,7 @@ static struct leat_value field_value(const struct leat_assemble *a, const struct
                                      uint32_t field, uint16_t row)
 {
     if (a->columns[field] == LEAT_NO_COLUMN)
-        return leat_value_fail(LEAT_V_ABSENT, "taken away");
+        return leat_value_fail(LEAT_V_ABSENT, "this field was taken away");
     return chunk->columns[a->columns[field]][row];
 }
 
