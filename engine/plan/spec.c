@@ -133,7 +133,7 @@ static void refuse_later(struct spec_reader *r, const struct leat_node *section,
 {
     const struct leat_node *node = leat_node_find(section, option);
 
-    if (!node || r->diags->errors)
+    if (!node)
         return;
     struct leat_diag *d =
         leat_diag_error_key(r->diags, node, "'%s.%s' is not in this version", name, option);

@@ -28,11 +28,11 @@ def fails(expression, record, *expected, code=1, **more):
 
 
 def test_a_missing_field_is_named_with_its_path():
-    fails("nosuch + 1", '{"a": 1}', "nosuch + 1: no such field 'nosuch'")
-    fails("default(nosuch, m.zz)", '{"m": {"a": 1}}', "no such field 'm.zz'")
-    fails("m.zz", '{"m": null}', "no such field 'm.zz'")
+    fails("nosuch + 1", '{"a": 1}', "nosuch + 1: there is no field 'nosuch'")
+    fails("default(nosuch, m.zz)", '{"m": {"a": 1}}', "there is no field 'zz'")
+    fails("m.zz", '{"m": null}', "there is no field 'zz'")
     fails('this["user-id"]', '{"m": null}', "user-id")
-    fails("a", "{}", "no such field 'a'", schema="{ a: int }")
+    fails("a", "{}", "there is no field 'a'", schema="{ a: int }")
 
 
 def test_what_meta_and_window_do_not_have_is_told_with_what_they_have():
