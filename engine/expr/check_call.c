@@ -10,16 +10,16 @@
 
 #define CANDIDATES_MAX 256
 
+static const char *const aggregates[] = {
+    "count",  "count_if", "sum",    "avg",      "min", "max",     "first",    "last",
+    "any",    "all",      "stddev", "variance", "top", "collect", "quantile", "count_distinct",
+    "min_by", "max_by",
+};
+
 static bool is_aggregate(struct leat_slice name)
 {
-    static const char *const names[] = {
-        "count",  "count_if", "sum",    "avg",      "min", "max",     "first",    "last",
-        "any",    "all",      "stddev", "variance", "top", "collect", "quantile", "count_distinct",
-        "min_by", "max_by",
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (leat_slice_eq(name, leat_slice_str(names[i])))
+    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++)
+        if (leat_slice_eq(name, leat_slice_str(aggregates[i])))
             return true;
     return false;
 }
@@ -170,6 +170,9 @@ static void unknown_function(struct checker *ck, struct ast *n, struct leat_slic
     struct wanted all = {.form = n->member ? LEAT_FN_MEMBER : LEAT_FN_GLOBAL};
     leat_function_each(add_name, &all);
     macro_each(add_macro, &all);
+    for (size_t i = 0; ck->names->aggregate && i < sizeof aggregates / sizeof *aggregates; i++)
+        if (all.count < CANDIDATES_MAX)
+            all.names[all.count++] = leat_slice_str(aggregates[i]);
     leat_diag_nearest(ck->source->diags, d, name, all.names, all.count);
 }
 
@@ -256,8 +259,9 @@ const struct leat_type *check_call(struct checker *ck, struct ast *n)
         return check_aggregate(ck, n);
     enum leat_function_form form = n->member ? LEAT_FN_MEMBER : LEAT_FN_GLOBAL;
     bool known = leat_function_find(name, form) != NULL;
-    bool macro = !known && macro_find(name, n->member, 0, true); /* its arguments may be names */
-    for (struct ast *child = n->first; child && !macro; child = child->next)
+    /* The arguments of a macro may be names, those of an aggregate fields of a record. */
+    bool skipped = !known && (macro_find(name, n->member, 0, true) || ck->names->aggregate);
+    for (struct ast *child = n->first; child && !skipped; child = child->next)
         check_node(ck, child);
     if (known)
         return check_function(ck, n, name, form);

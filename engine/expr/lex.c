@@ -80,7 +80,9 @@ static struct token unknown_mark(struct lexer *l, struct token t)
     } else if ((unsigned char)c < ' ') {
         ast_error(l->source, t.at, 1, "a control character (%d)", c);
     } else {
-        ast_error(l->source, t.at, 1, "unexpected '%c'", c);
+        d = ast_error(l->source, t.at, 1, "unexpected '%c'", c);
+        if (c == '$')
+            leat_diag_hint(l->source->diags, d, "${...} is not filled in within expressions");
     }
     return wrong(l, t);
 }

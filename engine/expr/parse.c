@@ -55,6 +55,19 @@ static bool take_mark(struct parser *p, const char *mark)
     return true;
 }
 
+/* What other languages write as words. */
+static void hint_words(struct parser *p, struct leat_diag *d)
+{
+    struct leat_slice word = {p->source->text.ptr + p->token.at, p->token.len};
+
+    if (!d)
+        return;
+    if (leat_slice_eq(word, LEAT_LIT("and")) || leat_slice_eq(word, LEAT_LIT("AND")))
+        leat_diag_hint(p->source->diags, d, "did you mean '&&'?");
+    else if (leat_slice_eq(word, LEAT_LIT("or")) || leat_slice_eq(word, LEAT_LIT("OR")))
+        leat_diag_hint(p->source->diags, d, "did you mean '||'?");
+}
+
 static struct ast *unexpected(struct parser *p, const char *wanted)
 {
     const struct token *t = &p->token;
@@ -63,8 +76,8 @@ static struct ast *unexpected(struct parser *p, const char *wanted)
         ast_error(p->source, t->at ? t->at - 1 : 0, 1, "the expression ends where %s should be",
                   wanted);
     else if (!p->failed && t->kind != TOKEN_WRONG)
-        ast_error(p->source, t->at, t->len, "'%.*s' where %s should be", (int)t->len,
-                  p->source->text.ptr + t->at, wanted);
+        hint_words(p, ast_error(p->source, t->at, t->len, "'%.*s' where %s should be", (int)t->len,
+                                p->source->text.ptr + t->at, wanted));
     p->failed = true;
     return NULL;
 }

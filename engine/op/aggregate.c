@@ -302,12 +302,24 @@ static enum leat_found refuse(struct agg_names *n, const char *why, const char *
     return LEAT_FOUND_ERROR;
 }
 
+/* What the schema knows to be no number (or no bool) is told before there are records. */
+static bool may_fit(enum leat_wants wants, const struct leat_type *t)
+{
+    enum leat_type_kind kind = t ? t->kind : LEAT_T_ANY;
+
+    if (kind == LEAT_T_ANY || kind == LEAT_T_NULL || wants == LEAT_WANTS_ANY)
+        return true;
+    if (wants == LEAT_WANTS_BOOL)
+        return kind == LEAT_T_BOOL;
+    return kind == LEAT_T_INT || kind == LEAT_T_UINT || kind == LEAT_T_DOUBLE;
+}
+
 static enum leat_found plan_call(struct agg_names *n, const struct leat_aggregate_call *call,
                                  const struct leat_agg_fn *fn, struct leat_agg_call *c)
 {
     struct leat_value constants[LEAT_AGGREGATE_ARGS] = {0};
     const char *why;
-    char text[120];
+    char text[120], type[40];
 
     if (call->count < fn->args_min || call->count > fn->args_max) {
         snprintf(text, sizeof text, "%s() has other arguments", fn->name);
@@ -323,6 +335,12 @@ static enum leat_found plan_call(struct agg_names *n, const struct leat_aggregat
     c->args = call->count < fn->evaluated ? (uint32_t)call->count : fn->evaluated;
     for (uint32_t i = 0; i < c->args; i++)
         c->arg_types[i] = leat_program_type(call->args[i]);
+    if (c->args && !may_fit(fn->wants, c->arg_types[0])) {
+        snprintf(text, sizeof text, "%s() wants a %s, this is %s", fn->name,
+                 fn->wants == LEAT_WANTS_BOOL ? "bool" : "number",
+                 leat_type_name(c->arg_types[0], type, sizeof type));
+        return refuse(n, text, fn->signature);
+    }
     uint32_t constants_count = (uint32_t)call->count - c->args;
     if (fn->plan && !fn->plan(c, constants, constants_count, &why))
         return refuse(n, why, fn->signature);

@@ -271,6 +271,9 @@ static enum leat_found resolve(struct leat_names *names, const struct leat_slice
         return resolve_meta(n, path, count, ref);
     if (is(path[0], "window") && !n->only_locals)
         return resolve_window(n, path, count, ref);
+    if (n->keyed_only && !is_type_name(path[0]) && !is(path[0], "google"))
+        return wrong(n, "beside aggregates there are only 'key' and 'window'",
+                     "of one field of a group: first(x), last(x), max(x), ...");
     if (n->only_locals || n->keyed_only)
         return LEAT_FOUND_NOTHING;
     if (is(path[0], "this"))

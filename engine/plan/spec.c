@@ -127,13 +127,21 @@ bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice wh
     return true;
 }
 
+static bool is_told(const struct leat_diags *diags, struct leat_slice path)
+{
+    for (const struct leat_diag *d = diags->first; d; d = d->next)
+        if (leat_slice_eq(d->path, path))
+            return true;
+    return false;
+}
+
 /* An option that would be read and mean nothing. */
 static void refuse_later(struct spec_reader *r, const struct leat_node *section, const char *name,
                          const char *option, const char *instead)
 {
     const struct leat_node *node = leat_node_find(section, option);
 
-    if (!node)
+    if (!node || is_told(r->diags, node->path))
         return;
     struct leat_diag *d =
         leat_diag_error_key(r->diags, node, "'%s.%s' is not in this version", name, option);

@@ -40,4 +40,74 @@ def test_what_meta_and_window_do_not_have_is_told_with_what_they_have():
     fails("meta", "{}", "'meta' is no value by itself", code=78)
 
 
+def check(text, *expected, code=78):
+    with folder() as d:
+        got, out, err = leat("check", write(d, "f.yaml", text))
+    assert got == code, (got, out, err)
+    for piece in expected:
+        assert piece in err, f"{piece!r} is not in:\n{err}"
+    return err
+
+
+GROUPS = """leat: 1
+name: p
+sources:
+  s:
+    files: { path: in }
+    format: json
+    schema: { city: string, n: "int?", b: bool }
+streams:
+  x:
+    from: s
+    ops:
+      - key_by: city
+      - aggregate:
+          z: EXPRESSION
+sinks:
+  o: { from: x, console: {}, format: json }
+"""
+
+
+def group(expression, *expected, code=78):
+    return check(GROUPS.replace("EXPRESSION", expression), *expected, code=code)
+
+
+def test_aggregates_of_the_wrong_type_are_refused_before_anything_runs():
+    group("sum(city)", "sum() wants a number, this is string")
+    group("all(n)", "all() wants a bool, this is int?")
+    group("avg(n) + sum(n)", code=0)
+    group("quantile(city, 0.5)", "wants a number")
+    group("min(city)", code=0)
+
+
+def test_beside_aggregates_only_key_and_window_are_known():
+    group("n", "beside aggregates", "first(x)")
+    group("sum(n) + n", "beside aggregates")
+    group("key + string(count())", code=0)
+
+
+def test_a_misspelt_aggregate_gets_the_nearest_name_and_no_further_mistake():
+    err = group("quantil(n, 0.5)", "unknown function 'quantil'", "did you mean 'quantile'?")
+    assert "1 error" in err, err
+
+
+def test_what_other_languages_write_gets_a_hint():
+    with_filter = GROUPS.replace("- key_by: city", "- filter: WHAT").replace("EXPRESSION", "count()")
+    check(with_filter.replace("WHAT", "n > 1 and b"), "did you mean '&&'?")
+    check(with_filter.replace("WHAT", "n > 1 OR b"), "did you mean '||'?")
+    check(with_filter.replace("WHAT", "n > ${env:X}"), "not filled in within expressions")
+
+
+def test_an_unknown_field_is_told_as_the_specification_shows_it():
+    err = group("sum(m)", "f.yaml:14:18: error: unknown field 'm'\n   14 |           z: sum(m)\n"
+                "      |                  ^")
+    assert "= streams.x.ops[1].aggregate.z; fields are given by sources.s.schema (line 7)" in err, err
+
+
+def test_all_that_is_not_in_this_version_is_told_at_once():
+    err = check(GROUPS.replace("EXPRESSION", "count()") + "http: { listen: \"127.0.0.1:1\" }\n"
+                "commit: { every: 1s }\ncheckpoint: { snapshot_every: 1m }\n")
+    assert "3 errors" in err, err
+
+
 main(sys.modules[__name__])
