@@ -2,7 +2,8 @@
  * held_text.h - text that waits for the commit of its batch and then goes to standard output.
  *
  * Shared by print and console. Functions are `static inline`, because each of the two is a module
- * that may be loaded alone. What was written before a failure in the middle is not written again.
+ * that may be loaded alone. When writing fails, the text is kept and the whole of it is written
+ * again by the next commit of the batch; when the reader is gone for good, it is dropped.
  */
 #ifndef LEAT_SINKS_HELD_TEXT_H
 #define LEAT_SINKS_HELD_TEXT_H
@@ -53,10 +54,12 @@ static inline enum leat_status held_commit(struct held_text *h, const struct lea
         return LEAT_OK;
     if (text.len)
         result = env->fs->write(env->fs, STDOUT_FILENO, text.ptr, text.len);
+    if (result < 0 && result != -EPIPE)
+        return leat_fs_failed(err, result, "write to", "standard output");
     held_drop(h);
     if (result == -EPIPE)
         return leat_fail(err, LEAT_E_BROKEN, "nobody reads standard output any more");
-    return result < 0 ? leat_fs_failed(err, result, "write to", "standard output") : LEAT_OK;
+    return LEAT_OK;
 }
 
 #endif

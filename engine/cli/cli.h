@@ -12,8 +12,7 @@ enum {
     CLI_FAILED = 1,       /* the run failed */
     CLI_USAGE = 2,        /* wrong words on the command line */
     CLI_TEST_FAILED = 65, /* a test of a pipeline file failed */
-    CLI_FENCED = 75,      /* a newer instance has taken over */
-    CLI_FILE_WRONG = 78,  /* the pipeline file is wrong */
+    CLI_FILE_WRONG = 78,  /* the pipeline file is wrong; others: base/error.h */
 };
 
 /* `--set a.b=c`, as often as it is given. */

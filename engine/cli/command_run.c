@@ -78,13 +78,24 @@ static void read_until(struct words *w, const char *arg, struct argp_state *stat
 
     if (strcmp(arg, "caught_up") == 0)
         w->job.until_caught_up = true;
-    else if (end != arg && strcmp(end, "_batches") == 0 && n > 0)
+    else if (arg[0] >= '0' && arg[0] <= '9' && strcmp(end, "_batches") == 0 && n > 0)
         w->job.until_batches = n;
     else if (leat_parse_duration(leat_slice_str(arg), &d, &why) && d.ms > 0)
         w->job.until_ms = d.ms;
     else
         argp_error(state, "--until wants caught_up, a duration like 30s, or 100_batches; not '%s'",
                    arg);
+}
+
+static void read_threads(struct words *w, const char *arg, struct argp_state *state)
+{
+    const char *why;
+    int64_t n;
+
+    if (!leat_parse_int(leat_slice_str(arg), &n, &why) || n < 1 || n > 64)
+        argp_error(state, "--threads wants 1 to 64, not '%s'", arg);
+    else
+        w->job.threads = (uint32_t)n;
 }
 
 enum { LATER = 0x100, LOG_FORMAT };
@@ -103,9 +114,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         read_until(w, arg, state);
         return 0;
     case 't':
-        w->job.threads = (uint32_t)strtoul(arg, NULL, 10);
-        if (w->job.threads == 0 || w->job.threads > 64)
-            argp_error(state, "--threads wants 1 to 64, not '%s'", arg);
+        read_threads(w, arg, state);
         return 0;
     case LOG_FORMAT:
         if (strcmp(arg, "json") != 0 && strcmp(arg, "text") != 0)

@@ -17,6 +17,14 @@ sources:
 sinks:
   out: { from: in, files: { path: "out/{file}.txt" } }
 """
+CONSOLE = """leat: 1
+name: shown
+batch: { every: 20ms }
+sources:
+  in: { generate: { rate: 1000/s, value: '"out"' } }
+sinks:
+  out: { from: in, console: {} }
+"""
 ONCE = """leat: 1
 name: once
 batch: { every: 50ms }
@@ -30,6 +38,24 @@ sinks:
 def start(d, text, *words):
     return subprocess.Popen([LEAT, "run", *words, write(d, "f.yaml", text)], cwd=d,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_streams_that_are_closed_or_full_are_no_place_for_files_and_no_success():
+    with folder() as d:
+        write(d, "f.yaml", CONSOLE)
+        done = subprocess.run(["sh", "-c", f'exec "{LEAT}" run f.yaml --until 3_batches >&-'], cwd=d,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert not [p for p in pathlib.Path(d).rglob("*") if p.is_file() and b'"out"' in p.read_bytes()
+                    and p.suffix != ".yaml"]
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([LEAT, "docs", "ops"], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "standard output" in done.stderr, done.stderr
+
+
+def test_wrong_words_name_the_command():
+    code, _, err = leat("run", "x.yaml", "--threads", "1x")
+    assert code == 2 and err.startswith("leat run: --threads wants 1 to 64, not '1x'"), err
 
 
 def written(d):
