@@ -16,6 +16,8 @@
 #include <regex.h>
 #include <stdio.h>
 
+#define LOOK_AGAIN_MS 500 /* longest wait for one answer, once the source has started */
+
 #define FOUND_LATER (-3) /* beside LEAT_KAFKA_LATEST and _EARLIEST: start not yet read */
 
 struct kafka_source {
@@ -376,14 +378,20 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
     rd_kafka_topic_partition_list_t *earliest = rd_kafka_topic_partition_list_copy(committed);
     rd_kafka_topic_partition_list_t *at = rd_kafka_topic_partition_list_copy(committed);
     enum leat_status status = LEAT_OK;
+    bool is_new = false, from_earliest = k->start_ms == LEAT_KAFKA_EARLIEST;
 
     if (committed->cnt)
         status = leat_kafka_offsets_committed(&k->client, committed, err);
     if (status == LEAT_OK)
         mark_added(k, from, committed);
-    if (status == LEAT_OK && committed->cnt)
+    for (int i = 0; i < committed->cnt; i++)
+        if (committed->elems[i].offset < 0) {
+            is_new = true;
+            from_earliest = from_earliest || k->parts[from + (uint32_t)i]->topic->late;
+        }
+    if (status == LEAT_OK && is_new && from_earliest)
         status = leat_kafka_offsets_at(&k->client, LEAT_KAFKA_EARLIEST, earliest, err);
-    if (status == LEAT_OK && committed->cnt)
+    if (status == LEAT_OK && is_new && k->start_ms != LEAT_KAFKA_EARLIEST)
         status = leat_kafka_offsets_at(&k->client, k->start_ms, at, err);
     for (uint32_t i = from; status == LEAT_OK && i < k->parts_count; i++) {
         struct kafka_part *p = k->parts[i];
@@ -427,6 +435,7 @@ static enum leat_status kafka_partitions(void *self,
     if (find_starts(k, err) != LEAT_OK)
         return err->status;
     k->has_looked = true;
+    k->client.wait_ms = LOOK_AGAIN_MS;
     for (uint32_t i = 0; i < k->all_count; i++)
         k->all[i]->late = true; /* for what is found from now on */
     if (status == LEAT_OK)

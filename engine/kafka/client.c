@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#define SLICE_MS 500
+
 /* Thread: whoever serves the handle's queue. */
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
@@ -38,6 +40,7 @@ enum leat_status leat_kafka_client_open(struct leat_kafka_client *c, rd_kafka_ty
     c->conf = conf;
     c->env = env;
     c->writes = type == RD_KAFKA_PRODUCER;
+    c->wait_ms = LEAT_KAFKA_WAIT_MS;
     c->trouble = RD_KAFKA_RESP_ERR_NO_ERROR;
     c->has_news = false;
     rd_kafka_conf_set_opaque(made, c);
@@ -96,6 +99,29 @@ void leat_kafka_client_well(struct leat_kafka_client *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+static bool has_trouble(struct leat_kafka_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool trouble = c->trouble != RD_KAFKA_RESP_ERR_NO_ERROR;
+    pthread_mutex_unlock(&c->lock);
+    return trouble;
+}
+
+/* In slices, for nothing ends librdkafka's wait when a connection is refused meanwhile. */
+static rd_kafka_resp_err_t ask_metadata(struct leat_kafka_client *c, rd_kafka_topic_t *rkt,
+                                        const struct rd_kafka_metadata **data)
+{
+    rd_kafka_resp_err_t code;
+    int left = c->wait_ms;
+
+    do {
+        code = rd_kafka_metadata(c->rk, !rkt, rkt, data, left < SLICE_MS ? left : SLICE_MS);
+        left -= SLICE_MS;
+    } while ((code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT) &&
+             left > 0 && !has_trouble(c));
+    return code;
+}
+
 enum leat_status leat_kafka_metadata(struct leat_kafka_client *c, const char *topic,
                                      const struct rd_kafka_metadata **data, struct leat_error *err)
 {
@@ -103,7 +129,7 @@ enum leat_status leat_kafka_metadata(struct leat_kafka_client *c, const char *to
 
     if (topic && !rkt)
         return leat_kafka_client_fail(c, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, topic, err);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(c->rk, !topic, rkt, data, LEAT_KAFKA_WAIT_MS);
+    rd_kafka_resp_err_t code = ask_metadata(c, rkt, data);
     if (rkt)
         rd_kafka_topic_destroy(rkt);
     if (code)

@@ -21,6 +21,7 @@ struct leat_kafka_client {
     const struct leat_kafka_conf *conf;
     const struct leat_env *env;
     bool writes;
+    int wait_ms; /* how long a question may take; open sets LEAT_KAFKA_WAIT_MS */
 
     pthread_mutex_t lock;
     rd_kafka_resp_err_t trouble; /* guarded by lock; 0: none since a broker answered */
@@ -50,7 +51,8 @@ bool leat_kafka_client_news(struct leat_kafka_client *c, struct leat_error *err)
 void leat_kafka_client_well(struct leat_kafka_client *c);
 
 /* The topics that match: `pattern` NULL: exactly `topic`; else all topics of the cluster, for the
- * caller to look through. *data is for rd_kafka_metadata_destroy(). Waits LEAT_KAFKA_WAIT_MS. */
+ * caller to look through. *data is for rd_kafka_metadata_destroy(). Waits c->wait_ms, and no longer
+ * than half a second once it is known that there is trouble. */
 LEAT_CHECKED enum leat_status leat_kafka_metadata(struct leat_kafka_client *c, const char *topic,
                                                   const struct rd_kafka_metadata **data,
                                                   struct leat_error *err);

@@ -24,7 +24,7 @@ static enum leat_status ask(struct leat_kafka_client *c, int64_t time_ms,
 {
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = time_ms;
-    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, LEAT_KAFKA_WAIT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, c->wait_ms);
     if (code)
         return leat_kafka_client_fail(c, code, first_topic(list), err);
     return check_each(c, list, err);
@@ -61,7 +61,7 @@ enum leat_status leat_kafka_offsets_committed(struct leat_kafka_client *c,
                                               rd_kafka_topic_partition_list_t *list,
                                               struct leat_error *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, LEAT_KAFKA_WAIT_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, c->wait_ms);
 
     if (code)
         return leat_kafka_client_fail(c, code, first_topic(list), err);

@@ -2,7 +2,8 @@
  * offsets.h - asking a cluster for positions: the ends of partitions, times, and what was committed
  * for the job's consumer group.
  *
- * All take a librdkafka list with the partitions in question and wait at most LEAT_KAFKA_WAIT_MS.
+ * All take a librdkafka list with the partitions in question and wait at
+ * most c->wait_ms, the commit LEAT_KAFKA_WAIT_MS.
  * Thread: any, not that of the client's queue.
  */
 #ifndef LEAT_KAFKA_OFFSETS_H

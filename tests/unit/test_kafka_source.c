@@ -308,6 +308,23 @@ static void a_broker_that_is_away_is_said_and_waited_for(void)
     pull_close(&c);
 }
 
+static void a_cluster_that_hangs_does_not_hold_up_the_job(void)
+{
+    struct pull_client c;
+    struct timespec before, after;
+
+    start(&c, 1);
+    OK(pull_partitions(&c));
+    rd_kafka_mock_broker_set_rtt(mock.broker.cluster, 1, 20000);
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    CU_ASSERT(leat_status_is_transient(pull_partitions(&c)));
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    CU_ASSERT(after.tv_sec - before.tv_sec < 3);
+    CU_ASSERT_EQUAL(c.parts_count, 1);
+    rd_kafka_mock_broker_set_rtt(mock.broker.cluster, 1, 0);
+    stop(&c);
+}
+
 static void committed_positions_win_over_start(void)
 {
     struct pull_client c;
@@ -454,4 +471,5 @@ LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap
            T(a_position_that_could_not_be_committed_goes_with_the_next_batch),
            T(several_topics_and_a_pattern), T(a_position_that_is_gone_is_lost_with_both_ranges),
            T(on_lost_earliest_begins_below_a_position_behind_the_end),
-           T(fetch_errors_of_the_broker_heal), T(wrong_options_are_found_without_a_broker))
+           T(a_cluster_that_hangs_does_not_hold_up_the_job), T(fetch_errors_of_the_broker_heal),
+           T(wrong_options_are_found_without_a_broker))
