@@ -58,9 +58,11 @@ static enum leat_status check_final(const struct leat_env *env, const char *path
 
     if (there < 0 && there != -ENOENT)
         return leat_fs_failed(err, there, "look at", path);
-    if (there == -ENOENT)
+    if (there == -ENOENT) { /* perhaps with its directory */
         leat_info(env->log, "'%s' is not there any more; going on, somebody has taken it", path);
-    else if (there < length)
+        return LEAT_OK;
+    }
+    if (there < length)
         return leat_fail(err, LEAT_E_CORRUPT, "'%s' has %" PRId64 " bytes, it had %" PRId64, path,
                          there, length);
     return files_sync_dir_of(env->fs, path, err);

@@ -166,7 +166,11 @@ static enum leat_status generate(const struct leat_head *head, struct leat_task 
         return err->status;
     if (!head->has_generated_time)
         return LEAT_OK;
-    return set_times(task, chunk, &head->generated_time, head->generated_time_column, 0, err);
+    if (set_times(task, chunk, &head->generated_time, head->generated_time_column, 0, err) !=
+        LEAT_OK)
+        return err->status;
+    leat_meta_fill_times(head->segment, chunk); /* the source's `time:` may ask for it */
+    return LEAT_OK;
 }
 
 static enum leat_status head_process(const void *plan, void *memory, struct leat_task *task,

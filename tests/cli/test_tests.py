@@ -16,7 +16,8 @@ tests:
 """
 GOOD = """  - name: one record
     batches: [ { in: [ { key: k, value: { a: 1 }, time: "2026-01-01T10:00:00Z" } ] } ]
-    expect: { out: %s }
+    expect:
+      out: %s
 """
 
 
@@ -39,7 +40,7 @@ def test_check_and_test_refuse_what_is_wrong_in_tests():
 def test_a_failure_shows_key_and_time_where_they_were_given():
     code, out, _ = run(GOOD % '[ { key: k, value: { a: 1 }, time: "2026-01-01T10:00:01Z" } ]')
     assert code == 65, out
-    assert 'expected time "2026-01-01T10:00:01Z", key "k": {"a":1}   (line 10)' in out, out
+    assert 'expected time "2026-01-01T10:00:01Z", key "k": {"a":1}   (line 11)' in out, out
     assert 'got      time "2026-01-01T10:00:00Z", key "k": {"a":1}' in out, out
 
 

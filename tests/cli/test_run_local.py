@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""`leat run` from outside, with sources and sinks that need nothing else."""
+import json
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from leat_test import folder, leat, main, write  # noqa: E402
+
+
+def test_generated_times_can_be_those_of_events():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: generated
+sources:
+  g:
+    generate: { count: 25, value: { n: i }, time: "timestamp(1767261600 + i)" }
+    time: meta.time
+streams:
+  s: { from: g, ops: [ window: { size: 10s }, aggregate: { n: count(), least: min(n) } ] }
+sinks:
+  out: { from: s, console: {} }
+""")
+        code, out, err = leat("run", path, "--until", "caught_up", cwd=d)
+        assert code == 0, err
+        rows = [json.loads(line) for line in out.splitlines()]
+        got = sorted((r["window_start"], r["n"], r["least"]) for r in rows)
+        assert got == [("2026-01-01T10:00:00Z", 10, 0), ("2026-01-01T10:00:10Z", 10, 10),
+                       ("2026-01-01T10:00:20Z", 5, 20)], out
+
+
+def test_output_that_was_taken_away_with_its_directory_stops_nothing():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: taken
+sources:
+  g: { generate: { count: 5 } }
+sinks:
+  out: { from: g, files: { path: "out/a/{file}.txt" }, format: text }
+""")
+        for _ in range(2):
+            code, _, err = leat("run", path, "--until", "caught_up", cwd=d)
+            assert code == 0, err
+            shutil.rmtree(pathlib.Path(d) / "out", ignore_errors=True)
+
+
+def test_words_of_other_versions_are_refused_by_name():
+    for word in ("--from", "--to", "--watch", "--accept-offsets", "--dry-run", "--limit"):
+        code, _, err = leat("run", "x.yaml", word + "=1" if word in ("--from", "--to", "--limit") else word)
+        assert code == 2 and err.startswith(f"leat run: '{word}") and "not in this version" in err, err
+    for word in ("state", "replay", "health"):
+        code, _, err = leat(word)
+        assert code == 2 and f"'{word}' is not in this version" in err, err
+    for word in ("--sample=5", "--against-state"):
+        code, _, err = leat("check", word, "x.yaml")
+        assert code == 2 and "is not in this version" in err, err
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
