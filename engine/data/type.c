@@ -87,7 +87,10 @@ static const struct leat_type *unknown(struct reading *r, const struct leat_node
         if (is_nameable(kind))
             names[count++] = leat_slice_str(kind_names[kind]);
     struct leat_diag *d = leat_diag_error(r->diags, node, "unknown type '%.*s'", LEAT_FMT(word));
-    leat_diag_nearest(r->diags, d, word, names, count);
+    if (word.len && (word.ptr[0] == '[' || word.ptr[0] == '{'))
+        leat_diag_hint(r->diags, d, "write it without quotes; optional: \"name?\": [int]");
+    else
+        leat_diag_nearest(r->diags, d, word, names, count);
     leat_diag_note(r->diags, d,
                    "types are bool int uint double string bytes timestamp duration list map any, "
                    "[type] and { field: type }, each with ? for optional");

@@ -110,4 +110,36 @@ def test_all_that_is_not_in_this_version_is_told_at_once():
     assert "3 errors" in err, err
 
 
+def test_an_integer_beyond_64_bits_is_a_double():
+    assert run("a", '{"a": 18446744073709551615}')[1] == "18446744073709551615"
+    assert run("a", '{"a": 18446744073709551616}')[1] == "1.8446744073709552e19"
+    assert run("a / 2", '{"a": -9223372036854775809}')[1] == "-4.611686018427388e18"
+
+
+def test_a_secret_file_that_is_not_here_is_a_warning_unless_it_runs():
+    text = GROUPS.replace("EXPRESSION", "count()").replace(
+        "files: { path: in }", "kafka: { brokers: \"localhost:1\", topic: t, sasl: { mechanism: PLAIN, "
+        "insecure: true, username: u, password: \"${file:/nonexistent/secret}\" } }")
+    err = check(text, "warning: cannot read '/nonexistent/secret'", "1 warning", code=0)
+    assert "error" not in err, err
+    with folder() as d:
+        code, _, err = leat("test", write(d, "f.yaml", text))
+        assert code == 0 and "error" not in err, err
+        code, _, err = leat("run", write(d, "f.yaml", text))
+        assert code == 78 and "error: cannot read '/nonexistent/secret'" in err, err
+
+
+def test_a_secret_under_a_misspelt_name_is_not_shown():
+    text = GROUPS.replace("EXPRESSION", "count()").replace(
+        "files: { path: in }", "kafka: { brokers: b, topic: t, sasl: { pasword: hunter2 } }")
+    err = check(text, "unknown key 'pasword'", "did you mean 'password'?")
+    assert "hunter2" not in err, err
+
+
+def test_an_optional_list_in_a_schema_says_how_it_is_written():
+    text = GROUPS.replace("EXPRESSION", "count()")
+    check(text.replace("b: bool", 'b: "[int]?"'), "unknown type '[int]'", '"name?": [int]')
+    check(text.replace("b: bool", '"b?": [int], "c?": { d: int }'), code=0)
+
+
 main(sys.modules[__name__])
