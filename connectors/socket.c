@@ -72,6 +72,15 @@ static const struct leat_opt options[] = {
     {0},
 };
 
+static enum leat_status socket_check(const void *self, struct leat_error *err)
+{
+    const struct source *s = self;
+
+    if (!s->connect == !s->listen)
+        return leat_fail(err, LEAT_E_CONFIG, "give either `connect` or `listen`");
+    return socket_check_address(s->listen ? s->listen : s->connect, s->listen != NULL, err);
+}
+
 static enum leat_status socket_open(void *self, const struct leat_env *env, struct leat_error *err)
 {
     struct source *s = self;
@@ -81,8 +90,8 @@ static enum leat_status socket_open(void *self, const struct leat_env *env, stru
     s->wait_ms = s->retry.ms;
     s->until_ms = s->accept_again_ms = 0;
     s->said = s->full = false;
-    if (!s->connect == !s->listen)
-        return leat_fail(err, LEAT_E_CONFIG, "give either connect or listen");
+    if (socket_check(s, err) != LEAT_OK)
+        return err->status;
     s->conns_room = s->listen ? (uint32_t)s->max_connections : 1;
     if (!s->listen)
         return LEAT_OK;
@@ -468,6 +477,7 @@ static const struct leat_module module = {
     .summary = "receives lines of text over TCP",
     .self_size = sizeof(struct source),
     .opts = options,
+    .check = socket_check,
     .push =
         &(const struct leat_push){
             .open = socket_open, .run = socket_run, .acked = socket_acked, .close = socket_close},

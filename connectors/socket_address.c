@@ -28,6 +28,24 @@ static bool split(const char *address, char host[256], char port[8])
     return true;
 }
 
+static enum leat_status split_checked(const char *address, bool listening, char host[256],
+                                      char port[8], struct leat_error *err)
+{
+    if (!split(address, host, port))
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "'%s' is no address, such as localhost:9999 or [::1]:9999", address);
+    if (!listening && (!host[0] || strcmp(host, "*") == 0))
+        return leat_fail(err, LEAT_E_CONFIG, "'%s' has no host to connect to", address);
+    return LEAT_OK;
+}
+
+enum leat_status socket_check_address(const char *address, bool listening, struct leat_error *err)
+{
+    char host[256], port[8];
+
+    return split_checked(address, listening, host, port, err);
+}
+
 enum leat_status socket_resolve(const char *address, bool listening, struct addrinfo **found,
                                 struct leat_error *err)
 {
@@ -36,12 +54,9 @@ enum leat_status socket_resolve(const char *address, bool listening, struct addr
     char host[256], port[8];
 
     *found = NULL;
-    if (!split(address, host, port))
-        return leat_fail(err, LEAT_E_CONFIG,
-                         "'%s' is no address, such as localhost:9999 or [::1]:9999", address);
+    if (split_checked(address, listening, host, port, err) != LEAT_OK)
+        return err->status;
     bool any = !host[0] || strcmp(host, "*") == 0;
-    if (any && !listening)
-        return leat_fail(err, LEAT_E_CONFIG, "'%s' has no host to connect to", address);
     if (any)
         hints.ai_family = AF_INET6; /* takes IPv4 as well */
     int result = getaddrinfo(any ? NULL : host, port, &hints, found);

@@ -8,6 +8,10 @@
 
 #include <netdb.h>
 
+/* Is it written as an address? Asks nobody. LEAT_E_CONFIG: it is not. */
+LEAT_CHECKED enum leat_status socket_check_address(const char *address, bool listening,
+                                                   struct leat_error *err);
+
 /* "host:port", "[::1]:port", for listening also "*:port" or ":port". *found is freed with
  * freeaddrinfo(). Asks a name server where host is a name, and so may wait. LEAT_E_CONFIG: this is
  * no address; LEAT_E_UNREACHABLE: the name is not known now. */

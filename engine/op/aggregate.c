@@ -571,7 +571,7 @@ static const struct leat_op op = LEAT_GROUP_OP(
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "aggregate",
-    .summary = "per key one record: counts, sums, extremes, quantiles, ...",
+    .summary = "per key one record: counts, sums, extremes, quantiles and more",
     .self_size = sizeof(struct aggregate),
     .op = &op,
 };

@@ -103,9 +103,6 @@ void leat_plan_free(struct leat_plan *plan);
  * are no windows. Pure. */
 int64_t leat_plan_close_time(const struct leat_plan *plan, uint32_t source, int64_t time_max_ms);
 
-/* Options of a table's `file:`, for documentation. */
-const struct leat_opt *leat_plan_table_options(void);
-
 /* `leat explain`. */
 void leat_plan_print(const struct leat_plan *plan, FILE *out);
 

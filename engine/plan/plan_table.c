@@ -38,11 +38,6 @@ static const struct leat_opt options[] = {
     {0},
 };
 
-const struct leat_opt *leat_plan_table_options(void)
-{
-    return options;
-}
-
 /* A list of fields is a key of several; an expression may be any. */
 static struct leat_exprs key_of(struct leat_build *b, struct leat_view *view,
                                 const struct leat_node *node)
@@ -84,7 +79,8 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
 
     t->name = spec->name;
     t->type = view.type;
-    leat_opts_read(options, &o, spec->connector.given, NULL, p->arena, p->diags);
+    if (spec->connector.name.ptr)
+        leat_opts_read(options, &o, spec->connector.given, NULL, p->arena, p->diags);
     t->path = o.path;
     t->reload_ms = o.reload.ms;
     t->format = plan_format(p, &spec->format, "json", &t->format_self);

@@ -238,11 +238,12 @@ void spec_read_connector(struct spec_reader *r, const struct leat_node *map,
     connector->node = c;
     if (leat_spec_refuse_unbuilt(c, c->key, r->diags))
         return;
-    connector->name = c->key;
-    if (c->kind == LEAT_NODE_MAP)
-        connector->given = merge_use(r, c->key, c);
-    else if (c->kind == LEAT_NODE_LIST || !c->is_null)
+    if (c->kind == LEAT_NODE_LIST || (c->kind == LEAT_NODE_SCALAR && !c->is_null)) {
         leat_diag_error(r->diags, c, "'%.*s' takes a map of settings", LEAT_FMT(c->key));
+        return;
+    }
+    connector->name = c->key;
+    connector->given = c->kind == LEAT_NODE_MAP ? merge_use(r, c->key, c) : c;
 }
 
 void spec_read_format(struct spec_reader *r, const struct leat_node *node,

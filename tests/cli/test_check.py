@@ -117,6 +117,14 @@ def test_exit_codes_of_wrong_words_are_2():
     assert leat()[0] == 2
 
 
+def test_settings_of_a_module_that_are_no_map_are_one_mistake():
+    tables = "tables:\n  t: { file: nope.csv, format: csv, key: id }\nsinks:"
+    code, _, err = check(GOOD.replace("sinks:", tables))
+    assert code == 78 and "takes a map of settings" in err and err.endswith("1 error\n"), err
+    code, _, err = check(GOOD.replace("sinks:", "tables:\n  t:\n    file:\n    key: id\nsinks:"))
+    assert code == 78 and "f.yaml:20:5: error: 'path' is missing" in err, err
+
+
 def test_a_file_that_is_not_there_is_78_and_named():
     code, _, err = leat("check", "/nonexistent/x.yaml")
     assert code == 78 and "/nonexistent/x.yaml" in err

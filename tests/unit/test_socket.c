@@ -359,6 +359,7 @@ static void wrong_addresses_are_refused(void)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct instance in;
         instance_init(&in, "socket", bad[i]);
+        CU_ASSERT_EQUAL(in.module->check(in.self, &err), LEAT_E_CONFIG);
         CU_ASSERT_EQUAL(in.module->push->open(in.self, &in.env, &err), LEAT_E_CONFIG);
         in.module->push->close(in.self);
         instance_fini(&in);
