@@ -175,6 +175,50 @@ static bool short_decimal(double d, uint64_t *digits, int *exponent)
     return true;
 }
 
+/* m * 10^places / 2^shift, rounded to even as libc does. True: read back it is m / 2^shift again,
+ * for it is nearer to it than half of the distance between two doubles there. */
+static bool scale(uint64_t m, int places, int shift, uint64_t *digits)
+{
+    int low = places < 19 ? places : 19;
+    __uint128_t power =
+        (__uint128_t)(uint64_t)leat_scan_powers[low] * (uint64_t)leat_scan_powers[places - low];
+    __uint128_t exact = m * power, whole = exact >> shift, rest = exact - (whole << shift),
+                half = (__uint128_t)1 << (shift - 1);
+
+    if (rest > half || (rest == half && whole % 2)) {
+        whole++;
+        rest = (half << 1) - rest;
+    }
+    *digits = (uint64_t)whole;
+    return rest * 2 < power || (rest * 2 == power && m % 2 == 0);
+}
+
+/* The same as long_decimal() in whole numbers of 128 bits, where they are enough. */
+static bool middle_decimal(double d, uint64_t *digits, int *exponent)
+{
+    uint64_t bits;
+    int before_point = 0, shift, want = 15;
+
+    if (!(d >= 1e-5 && d < TWO_53))
+        return false;
+    memcpy(&bits, &d, sizeof bits);
+    shift = 1075 - (int)(bits >> 52);
+    uint64_t m = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    if (m == UINT64_C(1) << 52 || shift < 1) /* its neighbours are not equally far */
+        return false;
+    while (before_point < 16 && d >= leat_scan_powers[before_point])
+        before_point++;
+    while (before_point <= 0 && d * leat_scan_powers[1 - before_point] < 1)
+        before_point--;
+    while (!scale(m, want - before_point, shift, digits))
+        if (++want > 17)
+            return false;
+    *exponent = before_point - want;
+    for (; *digits % 10 == 0; ++*exponent)
+        *digits /= 10;
+    return true;
+}
+
 /* By libc: the least of 15, 16 or 17 digits that read back; the least doubles have fewer. */
 static void long_decimal(double d, uint64_t *digits, int *exponent)
 {
@@ -260,7 +304,7 @@ size_t leat_double_text(double d, char *into)
     }
     if (d < TWO_53 && d == (double)(uint64_t)d)
         digits = (uint64_t)d;
-    else if (!short_decimal(d, &digits, &exponent))
+    else if (!short_decimal(d, &digits, &exponent) && !middle_decimal(d, &digits, &exponent))
         long_decimal(d, &digits, &exponent);
     return sign + layout(digits, exponent, into);
 }

@@ -181,6 +181,12 @@ static bool is_space(uint32_t c)
            c == 0x205f || c == 0x3000;
 }
 
+/* ASCII, and no white space: what most texts begin and end with. */
+static bool is_plain(char c)
+{
+    return (unsigned char)c > ' ' && (unsigned char)c < 0x80;
+}
+
 static struct leat_value call_trim(struct leat_call *call, const struct leat_value *args,
                                    uint32_t n)
 {
@@ -192,9 +198,9 @@ static struct leat_value call_trim(struct leat_call *call, const struct leat_val
         return call_refuse("no such overload: trim() takes text");
     if (!charge_text(call, args[0]))
         return leat_call_exhausted();
-    while (p < end && is_space(utf8_get(p, end, &len)))
+    while (p < end && !is_plain(*p) && is_space(utf8_get(p, end, &len)))
         p += len;
-    while (p < end) {
+    while (p < end && !is_plain(end[-1])) {
         const char *last = utf8_before(p, end);
         if (!is_space(utf8_get(last, end, &len)))
             break;

@@ -49,23 +49,17 @@ static void flat_map_values_build(void *plan, struct leat_build *b)
 }
 
 /* `count` rows from out->rows on, all alike but for their elements. Field by field: each is one run
- * of stores. */
+ * of stores. Raw keys have been read, and without a key the column stays null. */
 static void add_rows(const struct flat_map *f, struct leat_chunk *out,
                      const struct leat_chunk *chunk, uint16_t row, const struct leat_value *items,
                      uint32_t count)
 {
     const uint32_t at = out->rows, end = at + count;
-    const struct leat_slice row_key = chunk->keys[row], value = chunk->values[row],
-                            headers = chunk->headers[row];
+    const struct leat_slice value = chunk->values[row], headers = chunk->headers[row];
     const int64_t time_ms = chunk->times_ms[row], position = chunk->positions[row];
-    struct leat_value key = {0};
 
-    if (f->key_column != LEAT_NO_COLUMN)
-        key = chunk->columns[f->key_column][row];
     for (uint32_t i = at; i < end; i++)
         out->selection[out->selected++] = (uint16_t)i;
-    for (uint32_t i = at; i < end; i++)
-        out->keys[i] = row_key;
     for (uint32_t i = at; i < end; i++)
         out->values[i] = value;
     for (uint32_t i = at; i < end; i++)
@@ -76,8 +70,8 @@ static void add_rows(const struct flat_map *f, struct leat_chunk *out,
         out->positions[i] = position;
     for (uint32_t i = at; i < end && f->windows; i++)
         out->windows[i] = chunk->windows[row];
-    for (uint32_t i = at; i < end; i++)
-        out->columns[LEAT_COL_KEY][i] = key;
+    for (uint32_t i = at; i < end && f->key_column != LEAT_NO_COLUMN; i++)
+        out->columns[LEAT_COL_KEY][i] = chunk->columns[f->key_column][row];
     memcpy(out->columns[LEAT_COL_THIS] + at, items, count * sizeof *items);
     out->rows = end;
 }

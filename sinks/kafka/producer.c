@@ -82,7 +82,7 @@ enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error
         {"client.id", id},
         {"partitioner", "murmur2_random"}, /* as Java's, so that topics can be joined */
         {"compression.codec", p->compression},
-        {"linger.ms", "50"}, /* a flush does not wait for it */
+        {"linger.ms", "3"}, /* a flush does not wait for it */
         {"batch.num.messages", "100000"},
         {"message.max.bytes", "104857600"}, /* the broker decides */
         {"queue.buffering.max.messages", messages},
@@ -258,9 +258,9 @@ static enum leat_status wait_until_empty(struct kafka_producer *p, struct leat_e
     int waited_ms = 0, left = INT32_MAX;
 
     for (;;) {
-        if (rd_kafka_flush(p->client.rk, FLUSH_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
-            return LEAT_OK;
+        rd_kafka_poll(p->client.rk, FLUSH_MS);
         int now = rd_kafka_outq_len(p->client.rk);
+        if (now == 0) return LEAT_OK;
         waited_ms = now < left ? 0 : waited_ms + FLUSH_MS;
         left = now;
         if (is_dead(p))
