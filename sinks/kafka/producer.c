@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define BATCH_BYTES  1000000
-#define FLUSH_MS     2
+#define WAIT_MS      2
 #define QUEUE_ROOM   512  /* bytes that librdkafka needs per record beside the value, about */
 #define STALLED_MS   5000 /* without one acknowledgement */
 #define ROUNDS_MAX   64   /* of sending again; each makes progress or gives up */
@@ -82,7 +82,7 @@ enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error
         {"client.id", id},
         {"partitioner", "murmur2_random"}, /* as Java's, so that topics can be joined */
         {"compression.codec", p->compression},
-        {"linger.ms", "3"}, /* a flush does not wait for it */
+        {"linger.ms", "3"},
         {"batch.num.messages", "100000"},
         {"message.max.bytes", "104857600"}, /* the broker decides */
         {"queue.buffering.max.messages", messages},
@@ -253,15 +253,18 @@ enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice
 
 /* ---- waiting for acknowledgements */
 
+/* Everything goes by itself after linger.ms. rd_kafka_flush() would not save time worth its price:
+ * until it returns, librdkafka's thread does not sleep. */
 static enum leat_status wait_until_empty(struct kafka_producer *p, struct leat_error *err)
 {
     int waited_ms = 0, left = INT32_MAX;
 
     for (;;) {
-        rd_kafka_poll(p->client.rk, FLUSH_MS);
+        rd_kafka_poll(p->client.rk, WAIT_MS);
         int now = rd_kafka_outq_len(p->client.rk);
-        if (now == 0) return LEAT_OK;
-        waited_ms = now < left ? 0 : waited_ms + FLUSH_MS;
+        if (now == 0)
+            return LEAT_OK;
+        waited_ms = now < left ? 0 : waited_ms + WAIT_MS;
         left = now;
         if (is_dead(p))
             return LEAT_OK; /* what is left is purged and sent by a new handle */
