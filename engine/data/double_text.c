@@ -199,7 +199,7 @@ static bool middle_decimal(double d, uint64_t *digits, int *exponent)
     uint64_t bits;
     int before_point = 0, shift, want = 15;
 
-    if (!(d >= 1e-5 && d < TWO_53))
+    if (!(d >= 1e-5 && d < 1e15))
         return false;
     memcpy(&bits, &d, sizeof bits);
     shift = 1075 - (int)(bits >> 52);
