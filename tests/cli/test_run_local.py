@@ -57,5 +57,18 @@ def test_words_of_other_versions_are_refused_by_name():
         assert code == 2 and "is not in this version" in err, err
 
 
+def test_a_sink_of_other_versions_is_refused_by_name():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: sinks
+sources:
+  g: { generate: { count: 5 } }
+sinks:
+  out: { from: g, socket: { connect: "localhost:1" } }
+""")
+        code, _, err = leat("check", path)
+        assert code == 78 and "the sink 'socket' is not in this version" in err, err
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
