@@ -204,7 +204,7 @@ static void put_diag(const struct config_file *file, const struct leat_diags *di
         find_caret(&v);
         fprintf(out, "%5u | ", d->mark.line);
         put_line(&v, out);
-        put_caret(&v, d->hint, out);
+        put_caret(&v, may_hide_secret(file, d->hint) ? LEAT_LIT("") : d->hint, out);
     }
     put_place(d, !shown && d->mark.line == 0, out);
 }

@@ -136,6 +136,11 @@ def test_a_secret_under_a_misspelt_name_is_not_shown():
     assert "hunter2" not in err, err
 
 
+def test_the_hint_for_a_broken_line_does_not_repeat_a_secret_of_it():
+    err = check("leat: 1\nname: p\nx-k: { a: 1, password: hunter2 # }\nx-b: &b\n", "not YAML")
+    assert "hunter2" not in err, err
+
+
 def test_an_optional_list_in_a_schema_says_how_it_is_written():
     text = GROUPS.replace("EXPRESSION", "count()")
     check(text.replace("b: bool", 'b: "[int]?"'), "unknown type '[int]'", '"name?": [int]')
