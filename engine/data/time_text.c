@@ -280,8 +280,12 @@ static char *put_offset(char *to, int32_t offset_seconds)
 static size_t put_time(struct leat_value t, int32_t offset, bool zulu, char *into)
 {
     struct leat_civil c = leat_civil_from_seconds(t.as.i + offset, t.len);
-    char *to = put_number(into, (uint32_t)(c.year < 0 ? 0 : c.year) % 10000, 4);
+    uint32_t year = c.year < 0 ? 0 : c.year > 99999 ? 99999 : (uint32_t)c.year;
+    char *to = into;
 
+    if (year > 9999) /* the end of the last windows; ISO 8601's form for such */
+        *to++ = '+';
+    to = put_number(to, year, year > 9999 ? 5 : 4);
     *to++ = '-';
     to = put_number(to, c.month, 2);
     *to++ = '-';

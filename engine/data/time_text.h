@@ -53,7 +53,7 @@ LEAT_API struct leat_value leat_timestamp_from_millis(int64_t millis);
  * LEAT_V_OVERFLOW. */
 LEAT_API struct leat_value leat_timestamp_parse(struct leat_slice text);
 /* "2026-01-01T10:00:00.250Z" with 0, 3, 6 or 9 digits; the length is returned, no NUL is written.
- */
+ * Behind the year 9999, where windows may end that began in it: "+10000-01-01T00:00:00Z". */
 LEAT_API size_t leat_timestamp_text(struct leat_value t, char into[LEAT_TIME_TEXT_BYTES]);
 /* The same for a place that is offset_seconds east of Greenwich: "...T12:00:00+02:00". */
 LEAT_API size_t leat_timestamp_text_at(struct leat_value t, int32_t offset_seconds,

@@ -310,7 +310,7 @@ static enum leat_status lock_dir(struct leat_job_thread *job, const char *dir,
     if (job->lock_fd < 0)
         return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s", path, strerror(errno));
     if (flock(job->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return leat_fail(err, LEAT_E_CONFIG, "another process runs this pipeline: it holds '%s'",
+        return leat_fail(err, LEAT_E_FENCED, "another process runs this pipeline: it holds '%s'",
                          path);
     return LEAT_OK;
 }

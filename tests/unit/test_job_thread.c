@@ -298,7 +298,7 @@ static void a_second_copy_is_refused(void)
     snprintf(lock, sizeof lock, "%s/lock", state_dir);
     int fd = open(lock, O_RDWR | O_CREAT, 0644);
     CU_ASSERT_EQUAL_FATAL(flock(fd, LOCK_EX), 0);
-    CU_ASSERT_EQUAL(run(o), LEAT_E_CONFIG);
+    CU_ASSERT_EQUAL(run(o), LEAT_E_FENCED);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "another process runs this pipeline"));
     close(fd);
     OK(run(o));

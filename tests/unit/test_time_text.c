@@ -203,8 +203,18 @@ static void offsets_are_read_and_written(void)
     CU_ASSERT(leat_slice_eq((struct leat_slice){into, n}, LEAT_LIT("2025-12-31T18:30:00-05:30")));
 }
 
+static void the_end_of_the_last_window_has_a_year_of_five_digits(void)
+{
+    struct leat_value end = {.tag = LEAT_TIMESTAMP, .as.i = 253402300800};
+    char text[LEAT_TIME_TEXT_BYTES];
+    size_t len = leat_timestamp_text(end, text);
+
+    CU_ASSERT_TRUE(
+        leat_slice_eq((struct leat_slice){text, len}, LEAT_LIT("+10000-01-01T00:00:00Z")));
+}
+
 LEAT_TESTS("time_text", T(every_day_of_ten_thousand_years_comes_back),
            T(weekday_yearday_and_iso_week), T(times_are_read_and_written),
            T(what_is_no_time_is_refused), T(durations_are_read_and_written),
            T(what_is_no_duration_is_refused), T(sums_keep_their_ranges), T(milliseconds_round_down),
-           T(offsets_are_read_and_written))
+           T(offsets_are_read_and_written), T(the_end_of_the_last_window_has_a_year_of_five_digits))
