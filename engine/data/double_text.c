@@ -1,3 +1,4 @@
+/* double_text.c - doubles to their shortest text, as JSON and expressions write them. */
 #include "data/json_scan.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* json_parse.c - a JSON text to values: everything, where no paths are known. */
 #include "data/json_scan.h"
 
 #include <xxhash.h>

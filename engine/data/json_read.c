@@ -1,3 +1,4 @@
+/* json_read.c - the touched paths of a JSON text, in one pass over it. */
 #include "data/json_scan.h"
 
 #define SLOTS     32 /* fields of an object whose order is learnt */

@@ -1,3 +1,4 @@
+/* json_write.c - values to JSON text. */
 #include "data/json_scan.h"
 #include "data/time_text.h"
 

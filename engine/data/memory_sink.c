@@ -1,3 +1,4 @@
+/* memory_sink.c - module `memory` of sinks: keeps rows for the program around it. */
 #include "data/memory.h"
 
 static enum leat_status sink_open(void *self, const struct leat_env *env, struct leat_error *err)

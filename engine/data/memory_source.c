@@ -1,3 +1,4 @@
+/* memory_source.c - module `memory` of sources: rows from its options or its program. */
 #include "data/memory.h"
 
 /* Rows that were added together. */

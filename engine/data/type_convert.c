@@ -1,3 +1,4 @@
+/* type_convert.c - values to the types of a schema. */
 #include "data/json.h"
 #include "data/time_text.h"
 #include "data/type.h"

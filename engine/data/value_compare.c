@@ -1,3 +1,4 @@
+/* value_compare.c - when values are equal, and which comes first. */
 #include "data/value_ops.h"
 
 #define TWO_63    9223372036854775808.0

@@ -1,3 +1,4 @@
+/* value_copy.c - values with all they point to into an arena. */
 #include "data/value_ops.h"
 
 #define DEPTH_MAX 64

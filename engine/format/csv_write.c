@@ -1,3 +1,4 @@
+/* csv_write.c - rows to lines of CSV. */
 #include "csv.h"
 
 void csv_put_cell(struct leat_bytes *into, char delimiter, struct leat_slice text, bool alone)

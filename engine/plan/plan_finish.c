@@ -1,3 +1,4 @@
+/* plan_finish.c - what is known only when all streams are planned; when their windows close. */
 #include "data/sink.h"
 #include "plan/build.h"
 

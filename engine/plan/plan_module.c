@@ -1,3 +1,4 @@
+/* plan_module.c - names of modules to modules with their options read and checked. */
 #include "plan/build.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* plan_sink.c - the plan of sinks: connector, format, templates. */
 #include "plan/build.h"
 
 /* What a sink's rows are written as when the file does not say. NULL: as Spark prints them. The

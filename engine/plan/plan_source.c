@@ -1,3 +1,4 @@
+/* plan_source.c - the plan of sources: connector, format, schema, time. */
 #include "plan/build.h"
 
 #include <stdio.h>

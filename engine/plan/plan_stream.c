@@ -1,3 +1,4 @@
+/* plan_stream.c - streams to stages: operators in a tree, cut at exchanges. */
 #include "plan/build.h"
 
 #include <stdio.h>

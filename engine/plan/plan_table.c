@@ -1,3 +1,4 @@
+/* plan_table.c - the plan of reference tables, and how `lookup` finds them. */
 #include "plan/build.h"
 
 bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_t *number,
