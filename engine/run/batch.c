@@ -1,5 +1,7 @@
 #include "run/batch.h"
 
+#include "run/source_mark.h"
+
 #include "run/message.h"
 
 #include <assert.h>
@@ -39,11 +41,6 @@ struct leat_flow {
     uint32_t first;
     atomic_uint claimed;
 };
-
-static int64_t close_time(const void *arg, uint32_t source, int64_t time_ms)
-{
-    return leat_plan_close_time(arg, source, time_ms);
-}
 
 static struct leat_lane *lane_of(struct crew *crew, uint32_t stage)
 {
@@ -166,24 +163,6 @@ static struct leat_stage_task *add_task(struct leat_flow_batch *b, uint32_t stag
     return t;
 }
 
-/* Where time of a source would be after a batch. When a bounded run ends nothing more comes from
- * any source, so none of them holds back windows that others have a part in. */
-static int64_t source_mark(const struct leat_flow *flow, uint32_t source, int64_t batch_time_ms,
-                           int64_t clock_ms, bool close)
-{
-    int64_t most = leat_watermark_at(&flow->watermarks[source], source, batch_time_ms, clock_ms,
-                                     close, close_time, flow->plan);
-
-    for (uint32_t s = 0; close && s < flow->plan->sources_count; s++) {
-        if (!flow->watermarks[source].event_time || !flow->watermarks[s].event_time)
-            continue;
-        int64_t at_ms = leat_watermark_at(&flow->watermarks[s], s, batch_time_ms, clock_ms, close,
-                                          close_time, flow->plan);
-        most = at_ms > most ? at_ms : most;
-    }
-    return most;
-}
-
 /* The barrier: what stage 1 has seen moves time. */
 static void move_watermarks(struct leat_flow *flow)
 {
@@ -198,7 +177,8 @@ static void move_watermarks(struct leat_flow *flow)
     }
     for (uint32_t s = 0; s < flow->plan->sources_count; s++)
         leat_watermark_move(&flow->watermarks[s],
-                            source_mark(flow, s, info->time_ms, info->clock_ms, b->close));
+                            leat_source_mark(flow->plan, flow->watermarks, s, info->time_ms,
+                                             info->clock_ms, b->close));
 }
 
 /* Until the barrier both watermarks of a batch are those of the one before. */
@@ -418,7 +398,8 @@ bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64
         for (uint32_t s = 0; s < plan->sources_count; s++) {
             if (!(plan->stages[stage].sources >> s & 1))
                 continue;
-            int64_t at_ms = source_mark(flow, s, batch_time_ms, clock_ms, close);
+            int64_t at_ms =
+                leat_source_mark(flow->plan, flow->watermarks, s, batch_time_ms, clock_ms, close);
             least = at_ms < least ? at_ms : least;
         }
         if (least != INT64_MAX && flow->due_ms[stage] <= least)

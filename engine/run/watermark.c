@@ -115,6 +115,16 @@ int64_t leat_watermark_at(const struct leat_watermark *w, uint32_t source, int64
     return least > w->now_ms ? least : w->now_ms;
 }
 
+bool leat_watermark_is_idle(const struct leat_watermark *w, int64_t clock_ms)
+{
+    if (!w->event_time || !w->idle_ms || clock_ms - w->last_ms < w->idle_ms)
+        return false;
+    for (uint32_t i = 0; i < w->open_count; i++)
+        if (!is_idle(w, &w->parts[w->open[i]], clock_ms))
+            return false;
+    return true;
+}
+
 void leat_watermark_move(struct leat_watermark *w, int64_t to_ms)
 {
     w->before_ms = w->now_ms;

@@ -57,6 +57,10 @@ int64_t leat_watermark_at(const struct leat_watermark *w, uint32_t source, int64
                           int64_t clock_ms, bool close, leat_close_time *close_time,
                           const void *arg);
 
+/* Has every partition been silent for `idle`? Such a source holds back no other that is joined with
+ * it. */
+bool leat_watermark_is_idle(const struct leat_watermark *w, int64_t clock_ms);
+
 /* The barrier of a batch: before_ms becomes W(N-1), now_ms the given W(N), if that is more. */
 void leat_watermark_move(struct leat_watermark *w, int64_t to_ms);
 

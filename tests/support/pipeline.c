@@ -102,6 +102,13 @@ void pipeline_part(struct pipeline *p, const char *source, const char *partition
     part_number(p, source_number(p, source), partition, 0);
 }
 
+void pipeline_at_end(struct pipeline *p, const char *source, const char *partition)
+{
+    uint32_t number = source_number(p, source);
+
+    leat_driver_at_end(p->driver, number, part_number(p, number, partition, 0), true);
+}
+
 void pipeline_cut(struct pipeline *p, const char *source, const char *partition)
 {
     uint32_t number = source_number(p, source);

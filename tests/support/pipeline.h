@@ -39,6 +39,8 @@ void pipeline_row(struct pipeline *p, const char *source, const char *partition,
 /* The partition exists from now on, rows or not; the next row goes into a new block. */
 void pipeline_part(struct pipeline *p, const char *source, const char *partition);
 void pipeline_cut(struct pipeline *p, const char *source, const char *partition);
+/* It has been read to its end: it may become idle. */
+void pipeline_at_end(struct pipeline *p, const char *source, const char *partition);
 /* Run what was fed. False: it failed, see p->error. */
 bool pipeline_batch(struct pipeline *p, int64_t time_ms, bool close);
 /* What the sink got in that batch, into `room` bytes. `keys`, `times`: show them. */
