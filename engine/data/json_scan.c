@@ -199,6 +199,17 @@ static inline bool is_digit(const struct leat_scan *s, const char *p)
     return p < s->end && (unsigned char)(*p - '0') < 10;
 }
 
+static struct leat_value integer(uint64_t u, bool negative, bool too_big)
+{
+    if (too_big || (negative && u > UINT64_C(1) << 63))
+        return leat_value_fail(LEAT_V_OVERFLOW, "an integer beyond 64 bits");
+    if (negative)
+        return leat_int((int64_t)(0 - u));
+    if (u > INT64_MAX)
+        return (struct leat_value){.tag = LEAT_UINT, .as.u = u};
+    return leat_int((int64_t)u);
+}
+
 static struct leat_value real(struct leat_slice number)
 {
     double d = leat_double_parse(number);
@@ -206,20 +217,6 @@ static struct leat_value real(struct leat_slice number)
     if (d - d != 0)
         return leat_value_fail(LEAT_V_OVERFLOW, "a number beyond the range of a double");
     return leat_double(d);
-}
-
-/* What 64 bits cannot hold is a double, like a number that is written with an exponent. */
-static struct leat_value integer(struct leat_slice number, uint64_t u, bool too_big)
-{
-    bool negative = number.ptr[0] == '-';
-
-    if (too_big || (negative && u > UINT64_C(1) << 63))
-        return real(number);
-    if (negative)
-        return leat_int((int64_t)(0 - u));
-    if (u > INT64_MAX)
-        return (struct leat_value){.tag = LEAT_UINT, .as.u = u};
-    return leat_int((int64_t)u);
 }
 
 /* Behind the digits of an exponent, p is at its 'e'. */
@@ -270,10 +267,10 @@ static const char *scan_real(struct leat_scan *s, const char *begin, const char 
 const char *leat_scan_number(struct leat_scan *s, const char *p, struct leat_value *v)
 {
     const char *begin = p;
-    bool too_big = false;
+    bool negative = *p == '-', too_big = false;
     uint64_t u = 0;
 
-    p += *p == '-';
+    p += negative;
     const char *digits = p;
     for (; is_digit(s, p); p++) {
         uint64_t digit = (uint64_t)(*p - '0');
@@ -289,7 +286,7 @@ const char *leat_scan_number(struct leat_scan *s, const char *p, struct leat_val
     if (p < s->end && (*p == '.' || *p == 'e' || *p == 'E'))
         return scan_real(s, begin, p, u, v);
     if (v)
-        *v = integer((struct leat_slice){begin, (size_t)(p - begin)}, u, too_big);
+        *v = integer(u, negative, too_big);
     return p;
 }
 

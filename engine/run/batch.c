@@ -1,8 +1,7 @@
 #include "run/batch.h"
 
-#include "run/source_mark.h"
-
 #include "run/message.h"
+#include "run/source_mark.h"
 
 #include <assert.h>
 

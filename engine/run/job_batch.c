@@ -108,7 +108,9 @@ static void count_batch(struct leat_job_thread *job, const struct leat_job_slot 
     const struct leat_flow_batch *b = slot->flow;
     const struct leat_watermark *w = leat_flow_watermarks(job->flow);
     struct leat_flow_state state = leat_flow_state(job->flow);
-    int64_t mark_ms = leat_watermarks_now(w, job->plan->sources_count, UINT64_MAX);
+    int64_t mark_ms = job->plan->event_time
+                          ? leat_watermarks_now(w, job->plan->sources_count, UINT64_MAX)
+                          : LEAT_NO_TIME; /* batch time has none worth a line */
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < job->plan->sinks_count; i++)
@@ -118,6 +120,7 @@ static void count_batch(struct leat_job_thread *job, const struct leat_job_slot 
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_bytes_out, bytes);
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_errors, b->counts.errors);
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_late, b->counts.late);
+    leat_job_note_lag(job);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_batch_ms, took_ms);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_state_keys, (int64_t)state.keys);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_state_bytes, (int64_t)state.bytes);

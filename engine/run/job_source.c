@@ -164,7 +164,7 @@ static enum leat_status open_source(struct leat_job_source *s, struct leat_error
 }
 
 /* What is there and in no batch yet, as far as ends are known. */
-static void note_lag(struct leat_job_thread *job)
+void leat_job_note_lag(struct leat_job_thread *job)
 {
     int64_t lag = 0;
 
@@ -187,7 +187,7 @@ static enum leat_status list_source(struct leat_job_source *s, struct leat_error
     }
     if (status != LEAT_OK)
         return status;
-    note_lag(s->job);
+    leat_job_note_lag(s->job);
     s->is_listed = true;
     /* A bounded run reads what was there when it began. */
     s->again_ms =

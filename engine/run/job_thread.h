@@ -153,6 +153,8 @@ int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job);
 bool leat_job_sources_are_listed(const struct leat_job_thread *job);
 LEAT_CHECKED enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part,
                                              int64_t from, struct leat_error *err);
+/* Lag is what is there and in no batch yet, by the ends that the last listing told. */
+void leat_job_note_lag(struct leat_job_thread *job);
 LEAT_CHECKED enum leat_status leat_job_fetched(struct leat_job_thread *job,
                                                struct leat_job_fetch *f, struct leat_error *err);
 LEAT_CHECKED enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block *block,

@@ -110,10 +110,10 @@ def test_all_that_is_not_in_this_version_is_told_at_once():
     assert "3 errors" in err, err
 
 
-def test_an_integer_beyond_64_bits_is_a_double():
+def test_an_integer_beyond_64_bits_is_an_error_of_that_record_where_it_is_asked_for():
     assert run("a", '{"a": 18446744073709551615}')[1] == "18446744073709551615"
-    assert run("a", '{"a": 18446744073709551616}')[1] == "1.8446744073709552e19"
-    assert run("a / 2", '{"a": -9223372036854775809}')[1] == "-4.611686018427388e18"
+    assert "64 bits" in str(run("a", '{"a": 18446744073709551616}'))
+    assert "64 bits" in str(run("a / 2", '{"a": -9223372036854775809}'))
 
 
 def test_a_secret_file_that_is_not_here_is_a_warning_unless_it_runs():

@@ -52,7 +52,7 @@ def fill_up(name, roll, state_on_disk):
 
         def take():
             """Moves what is final away, as who reads the files would; how many records there are."""
-            for p in list(disk.glob("out/*.jsonl")):
+            for p in [p for p in disk.glob("out/*.jsonl") if not p.name.startswith(".")]:
                 done.extend(whole_records([p]))
                 shutil.move(p, dir)
             return len(done)
