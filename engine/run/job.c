@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define STATUS_EVERY_MS 1000
+#define LOG_EVERY_MS    30000
 
 struct runner {
     const struct leat_job_options *options;
@@ -75,7 +76,7 @@ static void wait_for_jobs(struct runner *r)
 
     while (r->ended < r->started) {
         eventfd_t ended;
-        if (poll(fds, 2, r->options->status ? STATUS_EVERY_MS : -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, r->options->status ? STATUS_EVERY_MS : LOG_EVERY_MS) < 0 && errno != EINTR)
             stop_all(r);
         take_signals(r);
         if (eventfd_read(r->ended_fd, &ended) == 0)
@@ -83,12 +84,10 @@ static void wait_for_jobs(struct runner *r)
         for (size_t i = 0; r->ended && !r->stopping && i < r->started; i++)
             if (leat_job_has_failed(r->jobs[i]))
                 stop_all(r);
-        if (r->options->status)
-            leat_job_status_show(&r->status, r->options->status, r->jobs, r->started,
-                                 leat_clock_monotonic_ms(r->options->clock));
+        leat_job_status_show(&r->status, r->options->status, r->jobs, r->started,
+                             leat_clock_monotonic_ms(r->options->clock));
     }
-    if (r->options->status)
-        leat_job_status_end(&r->status, r->options->status);
+    leat_job_status_end(&r->status, r->options->status);
 }
 
 /* The first that failed speaks. */

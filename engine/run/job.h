@@ -22,7 +22,7 @@ struct leat_job_options {
     int64_t until_ms;       /* stop after so long; 0: never */
     uint64_t until_batches; /* stop behind so many; 0: never */
 
-    FILE *status;                   /* a status line goes there; NULL: none */
+    FILE *status;                   /* a status line goes there; NULL: log lines */
     const struct leat_fs *fs;       /* NULL: the real one */
     const struct leat_clock *clock; /* NULL: the system's */
     const char *state_dir;          /* NULL: checkpoint.dir of the file, else ./state/NAME */

@@ -1,10 +1,14 @@
 #include "run/job_status.h"
 
+#include "base/log.h"
 #include "data/time_text.h"
 
 #include <inttypes.h>
 
-#define EVERY_MS 1000
+#define EVERY_MS     1000
+#define LOG_EVERY_MS 30000 /* where there is no terminal: a log line, if there were records */
+
+static const struct leat_log progress = {"leat", "progress"};
 
 static int64_t sum(struct leat_job_thread *const *jobs, size_t count, enum leat_job_metric metric)
 {
@@ -44,7 +48,7 @@ void leat_job_status_show(struct leat_job_status *s, FILE *out, struct leat_job_
     int64_t passed_ms = now_ms - s->shown_ms;
     char mark[64], line[256];
 
-    if (s->shown_ms && passed_ms < EVERY_MS)
+    if (s->shown_ms && passed_ms < (out ? EVERY_MS : LOG_EVERY_MS))
         return;
     int64_t records = sum(jobs, count, LEAT_JOB_METRIC_records_in);
     int64_t rate = s->shown_ms ? (records - s->records) * 1000 / passed_ms : 0;
@@ -59,8 +63,12 @@ void leat_job_status_show(struct leat_job_status *s, FILE *out, struct leat_job_
                      sum(jobs, count, LEAT_JOB_METRIC_memory_bytes) >> 20,
                      sum(jobs, count, LEAT_JOB_METRIC_errors),
                      sum(jobs, count, LEAT_JOB_METRIC_late), waiting ? "  waiting" : "");
-    fprintf(out, "\r%-*s", s->width, line);
-    fflush(out);
+    if (out) {
+        fprintf(out, "\r%-*s", s->width, line);
+        fflush(out);
+    } else if (s->shown_ms && records != s->records) {
+        leat_info(&progress, "%s", line);
+    }
     s->width = n;
     s->shown_ms = now_ms;
     s->records = records;
@@ -68,7 +76,7 @@ void leat_job_status_show(struct leat_job_status *s, FILE *out, struct leat_job_
 
 void leat_job_status_end(struct leat_job_status *s, FILE *out)
 {
-    if (s->shown_ms)
+    if (s->shown_ms && out)
         fprintf(out, "\n");
     s->shown_ms = 0;
 }

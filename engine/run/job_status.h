@@ -3,6 +3,8 @@
  *
  *     orders-per-city  batch 812  41,203/s  lag 0  watermark 10:04:30  1,204 keys  14 MiB
  *
+ * Where there is no terminal it is a log line now and then.
+ *
  * Thread: main.
  */
 #ifndef LEAT_RUN_JOB_STATUS_H
@@ -16,7 +18,8 @@ struct leat_job_status {
     int width;        /* of what stands on the line */
 };
 
-/* Write the line anew if a second has passed. Several jobs are added up. */
+/* Write the line anew if a second has passed; out NULL: a log line every half minute with records.
+ * Several jobs are added up. */
 void leat_job_status_show(struct leat_job_status *s, FILE *out, struct leat_job_thread *const *jobs,
                           size_t count, int64_t now_ms);
 void leat_job_status_end(struct leat_job_status *s, FILE *out); /* leaves the line */
