@@ -379,7 +379,10 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
     rd_kafka_topic_partition_list_t *at = rd_kafka_topic_partition_list_copy(committed);
     enum leat_status status = LEAT_OK;
     bool is_new = false, from_earliest = k->start_ms == LEAT_KAFKA_EARLIEST;
+    int usual_wait_ms = k->client.wait_ms;
 
+    if (committed->cnt) /* seldom, and librdkafka has to find the leaders of new partitions first */
+        k->client.wait_ms = LEAT_KAFKA_WAIT_MS;
     if (committed->cnt)
         status = leat_kafka_offsets_committed(&k->client, committed, err);
     if (status == LEAT_OK)
@@ -402,6 +405,7 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
     }
     if (status == LEAT_OK && k->start_ms != LEAT_KAFKA_EARLIEST)
         commit_start(k, from);
+    k->client.wait_ms = usual_wait_ms;
     rd_kafka_topic_partition_list_destroy(committed);
     rd_kafka_topic_partition_list_destroy(earliest);
     rd_kafka_topic_partition_list_destroy(at);

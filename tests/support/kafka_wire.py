@@ -148,6 +148,8 @@ class Wire:
             struct.pack(">i", p) for p in range(partitions))
         answer = self.ask(OFFSET_FETCH, 1, body)
         at = 4 + 2 + len(topic.encode()) + 4
+        if len(answer) < at:  # the group is not loaded yet
+            raise KafkaError(COORDINATOR_COMES[0])
         found = {}
         for _ in range(partitions):
             partition, offset, size = struct.unpack_from(">iqh", answer, at)
