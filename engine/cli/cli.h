@@ -21,6 +21,11 @@ struct cli_sets {
     int count;
 };
 
+struct argp_state;
+
+/* Add what stood behind --set; ends the program when there are too many. */
+void cli_sets_add(struct cli_sets *sets, const char *arg, struct argp_state *state);
+
 /* One pipeline file and what became of it. */
 struct cli_pipeline {
     struct leat_arena arena;

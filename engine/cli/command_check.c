@@ -15,9 +15,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 's':
-        if (w->sets.count == (int)(sizeof w->sets.list / sizeof *w->sets.list))
-            argp_error(state, "too many --set");
-        w->sets.list[w->sets.count++] = arg;
+        cli_sets_add(&w->sets, arg, state);
         return 0;
     case 'n':
     case 'a':

@@ -4,10 +4,18 @@
 #include "config/interpolate.h"
 #include "config/message.h"
 
+#include <argp.h>
 #include <stdio.h>
 
 /* What a file of any content may take while it is checked. */
 #define CHECK_BYTES_MAX ((size_t)48 << 20)
+
+void cli_sets_add(struct cli_sets *sets, const char *arg, struct argp_state *state)
+{
+    if (sets->count == (int)(sizeof sets->list / sizeof *sets->list))
+        argp_error(state, "more than %d --set", sets->count);
+    sets->list[sets->count++] = arg;
+}
 
 static bool apply_sets(struct cli_pipeline *p, const struct cli_sets *sets)
 {

@@ -21,6 +21,21 @@ static void defaults_are_those_of_the_language(void)
     pipeline_text_fini(&p);
 }
 
+static void an_option_that_would_mean_nothing_is_refused_by_name(void)
+{
+    static const char text[] = PIPELINE_HEAD "commit: { every: 1s }\n";
+    struct pipeline_text p;
+
+    pipeline_text_read(&p, text, sizeof text - 1);
+    CU_ASSERT_STRING_EQUAL(
+        p.messages, "f.yaml:7:11: error: 'commit.every' is not in this version\n"
+                    "    7 | commit: { every: 1s }\n"
+                    "      |           ^~~~~ leave it out: every batch is committed by itself\n"
+                    "      = commit.every\n"
+                    "1 error\n");
+    pipeline_text_fini(&p);
+}
+
 static void a_connection_is_merged_under_what_is_given(void)
 {
     static const char text[] =
@@ -95,6 +110,7 @@ static void reading_survives_lack_of_memory(void)
 }
 
 LEAT_TESTS("spec", T(defaults_are_those_of_the_language),
+           T(an_option_that_would_mean_nothing_is_refused_by_name),
            T(a_connection_is_merged_under_what_is_given),
            T(a_stream_with_a_refused_operator_has_no_name_for_readers),
            T(many_names_in_a_tangle_are_no_trouble), T(reading_survives_lack_of_memory))

@@ -577,12 +577,6 @@ static const struct {
      "      |                                                                          ^~~~ did you mean 'once'?\n"
      "      = batch.trigger\n"
      "2 errors\n"},
-    {PIPELINE_HEAD "commit: { every: 1s }\n",
-     "f.yaml:7:11: error: 'commit.every' is not in this version\n"
-     "    7 | commit: { every: 1s }\n"
-     "      |           ^~~~~ leave it out: every batch is committed by itself\n"
-     "      = commit.every\n"
-     "1 error\n"},
 };
 /* clang-format on */
 
