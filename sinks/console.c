@@ -29,7 +29,7 @@ static enum leat_status console_open(void *self, const struct leat_env *env, str
     return LEAT_OK;
 }
 
-static enum leat_status console_recover(void *self, uint64_t *n, struct leat_slice section,
+static enum leat_status console_recover(void *self, uint64_t n, struct leat_slice section,
                                         struct leat_error *err)
 {
     (void)self, (void)n, (void)section, (void)err;

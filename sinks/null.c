@@ -16,7 +16,7 @@ static enum leat_status null_open(void *self, const struct leat_env *env, struct
     return LEAT_OK;
 }
 
-static enum leat_status null_recover(void *self, uint64_t *n, struct leat_slice section,
+static enum leat_status null_recover(void *self, uint64_t n, struct leat_slice section,
                                      struct leat_error *err)
 {
     (void)self, (void)n, (void)section, (void)err;

@@ -329,7 +329,7 @@ static void remove_hidden(const char *name, void *arg)
     s->result = leat_fs_remove_tree(s->files->env->fs, path);
 }
 
-static enum leat_status text_files_recover(void *self, uint64_t *n, struct leat_slice section,
+static enum leat_status text_files_recover(void *self, uint64_t n, struct leat_slice section,
                                            struct leat_error *err)
 {
     struct text_files *t = self;
@@ -338,7 +338,7 @@ static enum leat_status text_files_recover(void *self, uint64_t *n, struct leat_
 
     while (section.len) {
         if (!take_path(&section, path) || !take_path(&section, final_path))
-            return leat_fail(err, LEAT_E_CORRUPT, "damaged record of batch %" PRIu64, *n);
+            return leat_fail(err, LEAT_E_CORRUPT, "damaged record of batch %" PRIu64, n);
         if (publish(t, path, final_path, err) != LEAT_OK)
             return err->status;
     }

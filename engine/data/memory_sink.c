@@ -8,7 +8,7 @@ static enum leat_status sink_open(void *self, const struct leat_env *env, struct
 }
 
 /* What an earlier process was given is gone with it. */
-static enum leat_status sink_recover(void *self, uint64_t *n, struct leat_slice section,
+static enum leat_status sink_recover(void *self, uint64_t n, struct leat_slice section,
                                      struct leat_error *err)
 {
     (void)self, (void)n, (void)section, (void)err;

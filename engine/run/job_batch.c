@@ -329,7 +329,7 @@ static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struc
     struct leat_sink_thread *t = &job->sinks[i];
     struct leat_slice name = leat_arena_copy(&job->arena, plan->name);
 
-    if (!plan->module->sink || plan->module->sink->decides)
+    if (!plan->module->sink)
         return leat_fail(err, LEAT_E_CONFIG, "'%s' cannot write at least once", plan->module->name);
     t->sink = plan->module->sink;
     t->self = leat_arena_alloc(&job->arena, plan->module->self_size);

@@ -44,7 +44,7 @@ static enum leat_status open_once(struct leat_sink_thread *t, struct leat_error 
     enum leat_status status = t->sink->open(t->self, &t->env, err);
 
     if (status == LEAT_OK)
-        status = t->sink->recover(t->self, &n, leat_bytes_slice(&t->opened.section), err);
+        status = t->sink->recover(t->self, n, leat_bytes_slice(&t->opened.section), err);
     if (status != LEAT_OK)
         t->sink->close(t->self);
     return status;

@@ -79,7 +79,7 @@ static enum leat_status kafka_open(void *self, const struct leat_env *env, struc
     return kafka_producer_open(&k->producer, err);
 }
 
-static enum leat_status kafka_recover(void *self, uint64_t *n, struct leat_slice section,
+static enum leat_status kafka_recover(void *self, uint64_t n, struct leat_slice section,
                                       struct leat_error *err)
 {
     (void)self, (void)n, (void)section, (void)err; /* what prepare saw is in the topic */

@@ -50,7 +50,7 @@ static enum leat_status catcher_open(void *self, const struct leat_env *env, str
     return LEAT_OK;
 }
 
-static enum leat_status catcher_recover(void *self, uint64_t *n, struct leat_slice section,
+static enum leat_status catcher_recover(void *self, uint64_t n, struct leat_slice section,
                                         struct leat_error *e)
 {
     struct catcher *c = self;

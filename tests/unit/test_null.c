@@ -17,7 +17,7 @@ static void every_step_is_taken(void)
     instance_init_sink(&i, "null", none);
     OK(leat_chunk_init(&chunk, &arena, LEAT_COL_PATHS, &err));
     OK(i.module->sink->open(i.self, &i.env, &err));
-    OK(i.module->sink->recover(i.self, &n, (struct leat_slice){0}, &err));
+    OK(i.module->sink->recover(i.self, n, (struct leat_slice){0}, &err));
     OK(i.module->sink->write(i.self, 8, &chunk, &err));
     OK(i.module->sink->prepare(i.self, 8, &positions, &section, &err));
     OK(i.module->sink->abort(i.self, 8, &err));

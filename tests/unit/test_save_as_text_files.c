@@ -79,7 +79,7 @@ static void rig_open(struct rig *r, const char *const *given)
     r->section.arena = &r->arena;
     OK(leat_chunk_init(&r->chunk, &r->arena, LEAT_COL_PATHS, &err));
     OK(r->i.module->sink->open(r->i.self, &r->i.env, &err));
-    OK(r->i.module->sink->recover(r->i.self, &n, (struct leat_slice){0}, &err));
+    OK(r->i.module->sink->recover(r->i.self, n, (struct leat_slice){0}, &err));
 }
 
 static void rig_close(struct rig *r)
