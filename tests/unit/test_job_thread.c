@@ -55,10 +55,10 @@ static enum leat_status catcher_recover(void *self, uint64_t n, struct leat_slic
 {
     struct catcher *c = self;
 
-    if (*n && section.len != 8)
-        return leat_fail(e, LEAT_E_CORRUPT, "no section for batch %d", (int)*n);
+    if (n && section.len != 8)
+        return leat_fail(e, LEAT_E_CORRUPT, "no section for batch %d", (int)n);
     if (c->is_lines)
-        world.last_n = *n;
+        world.last_n = n;
     return LEAT_OK;
 }
 
