@@ -1,5 +1,7 @@
 #include "interpolate.h"
 
+#include "base/hidden.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -168,6 +170,7 @@ static void put_file(struct filling *f, struct leat_slice what)
         len -= len && len < (size_t)n && text[len - 1] == '\r';
         if (len > CONFIG_SECRET_MAX)
             problem(f, "'%s' is longer than 64 KiB", path.ptr);
+        f->no_memory |= !leat_hide((struct leat_slice){text, len});
         put(f, (struct leat_slice){text, len}, false);
     }
 }

@@ -2,20 +2,33 @@
 
 #include "yaml_bounds.h"
 
+#include "base/hidden.h"
+
 enum { TAB_COLUMNS = 4, SHOWN_COLUMNS = 120, LEAD_COLUMNS = 60 };
 
-/* Texts come from the file, escapes included: what a terminal would obey is shown as '?'. */
+/* One character; what a terminal would obey is shown as '?'. Returns its bytes. */
+static size_t put_character(struct leat_slice text, FILE *out)
+{
+    unsigned char c = (unsigned char)text.ptr[0];
+    size_t len = config_utf8_len(text);
+    bool is_c1 = len == 2 && c == 0xc2 && (unsigned char)text.ptr[1] < 0xa0;
+
+    if (len == 0 || is_c1 || c < 0x20 || c == 0x7f)
+        fputc(c == '\n' || c == '\t' ? ' ' : '?', out);
+    else
+        fwrite(text.ptr, 1, len, out);
+    return len ? len : 1;
+}
+
+/* Texts come from the file, escapes included, and may hold what a ${file:} gave. */
 static void put_text(struct leat_slice text, FILE *out)
 {
     for (size_t i = 0, len; i < text.len; i += len) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        len = config_utf8_len((struct leat_slice){text.ptr + i, text.len - i});
-        bool is_c1 = len == 2 && c == 0xc2 && (unsigned char)text.ptr[i + 1] < 0xa0;
-        if (len == 0 || is_c1 || c < 0x20 || c == 0x7f)
-            fputc(c == '\n' || c == '\t' ? ' ' : '?', out);
+        len = leat_hidden_at(text, i);
+        if (len)
+            fputs(LEAT_HIDDEN_SHOWN, out);
         else
-            fwrite(text.ptr + i, 1, len, out);
-        len += len == 0;
+            len = put_character((struct leat_slice){text.ptr + i, text.len - i}, out);
     }
 }
 
@@ -150,7 +163,7 @@ static void put_line(const struct view *v, FILE *out)
         if (v->line.ptr[i] == '\t' || masked)
             fprintf(out, "%.*s", (int)wide, masked ? "****" : "    ");
         else
-            put_text((struct leat_slice){v->line.ptr + i, len ? len : 1}, out);
+            put_character((struct leat_slice){v->line.ptr + i, v->line.len - i}, out);
     }
     fputc('\n', out);
 }

@@ -49,6 +49,10 @@ void cli_pipeline_free(struct cli_pipeline *p);
 void cli_heap_start(void);
 void cli_heap_large_pages(size_t bytes);
 
+/* Text for whoever typed the command, to stdout or stderr; what came from a ${file:} is not shown.
+ */
+LEAT_PRINTF(2, 3) void cli_say(FILE *out, const char *fmt, ...);
+
 /* Words behind the command's name; argv[0] is the command. Each returns an exit code. */
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);

@@ -1,6 +1,9 @@
 #include "cli/cli.h"
 
+#include "base/hidden.h"
+
 #include <argp.h>
+#include <stdlib.h>
 
 /* check and explain: files, and settings to try on them. */
 struct words {
@@ -60,11 +63,27 @@ int cli_check(int argc, char **argv)
         struct cli_pipeline p;
         int code = cli_pipeline_load(&p, w.files[i], &w.sets, false);
         if (code == CLI_OK)
-            printf("%s: ok%s\n", w.files[i], p.diags.warnings ? ", with warnings" : "");
+            cli_say(stdout, "%s: ok%s\n", w.files[i], p.diags.warnings ? ", with warnings" : "");
         worst = code > worst ? code : worst;
         cli_pipeline_free(&p);
     }
     return worst;
+}
+
+/* The plan, without what came from a ${file:}. */
+static void show(const struct leat_plan *plan)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (out)
+        leat_plan_print(plan, out);
+    if (!out || fclose(out) != 0)
+        cli_say(stderr, "leat: out of memory\n");
+    else
+        leat_hidden_write((struct leat_slice){text, len}, stdout);
+    free(text);
 }
 
 int cli_explain(int argc, char **argv)
@@ -77,7 +96,7 @@ int cli_explain(int argc, char **argv)
         struct cli_pipeline p;
         int code = cli_pipeline_load(&p, w.files[i], &w.sets, false);
         if (code == CLI_OK)
-            leat_plan_print(p.plan, stdout);
+            show(p.plan);
         worst = code > worst ? code : worst;
         cli_pipeline_free(&p);
     }

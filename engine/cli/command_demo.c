@@ -131,12 +131,12 @@ int cli_demo(int argc, char **argv)
         return CLI_FAILED;
     }
     if (start_broker(&broker, &address, &err) != LEAT_OK) {
-        fprintf(stderr, "leat: demo: %s\n", err.text);
+        cli_say(stderr, "leat: demo: %s\n", err.text);
         rmdir(dir);
         return CLI_FAILED;
     }
     setenv("BROKERS", address, 1);
-    fprintf(stderr,
+    cli_say(stderr,
             "leat: demo: orders go to an embedded broker at %s and come back, per city, as "
             "windows of 10s close; Ctrl-C ends it\n",
             address);

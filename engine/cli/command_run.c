@@ -168,7 +168,7 @@ int cli_job_run(const struct cli_pipeline *const *pipelines, size_t count,
     cli_heap_large_pages(memory);
     if (leat_job_run(plans, count, job, &err) == LEAT_OK)
         return CLI_OK;
-    fprintf(stderr, "leat: %s\n", err.text);
+    cli_say(stderr, "leat: %s\n", err.text);
     return leat_status_exit_code(err.status);
 }
 
@@ -178,7 +178,7 @@ static bool same_name(struct cli_pipeline *const *pipelines, size_t count)
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++)
             if (leat_slice_eq(pipelines[i]->spec.name, pipelines[k]->spec.name)) {
-                fprintf(stderr, "leat: %s and %s are both called '%.*s'\n", pipelines[k]->file.name,
+                cli_say(stderr, "leat: %s and %s are both called '%.*s'\n", pipelines[k]->file.name,
                         pipelines[i]->file.name, LEAT_FMT(pipelines[i]->spec.name));
                 return true;
             }
@@ -199,7 +199,7 @@ static int run_all(struct words *w)
         worst = code > worst ? code : worst;
     }
     if (count < w->count) {
-        fprintf(stderr, "leat: out of memory\n");
+        cli_say(stderr, "leat: out of memory\n");
         worst = CLI_FAILED;
     }
     if (worst == CLI_OK && same_name(pipelines, count))

@@ -142,7 +142,8 @@ static bool make_plan(struct testing *t)
 static void say_failed(struct testing *t, const struct config_test *test)
 {
     t->failed++;
-    printf("FAILED %s:%u: %.*s\n", t->file.name, test->node->mark.line, LEAT_FMT(test->name));
+    cli_say(stdout, "FAILED %s:%u: %.*s\n", t->file.name, test->node->mark.line,
+            LEAT_FMT(test->name));
 }
 
 static bool add_row(struct testing *t, struct output *o, struct cli_got_row row)
@@ -332,9 +333,9 @@ static void print_row(struct testing *t, const char *what, uint32_t line,
     struct leat_slice text = cli_row_text(row, shown, &t->rows);
 
     if (line)
-        printf("    %-8s %.*s   (line %u)\n", what, LEAT_FMT(text), line);
+        cli_say(stdout, "    %-8s %.*s   (line %u)\n", what, LEAT_FMT(text), line);
     else
-        printf("    %-8s %.*s\n", what, LEAT_FMT(text));
+        cli_say(stdout, "    %-8s %.*s\n", what, LEAT_FMT(text));
 }
 
 static void print_rest(struct testing *t, const struct output *o, struct cli_row_shown shown)
@@ -372,7 +373,7 @@ static bool check_rows(struct testing *t, const struct config_test_expect *e, st
             continue;
         }
         if (missing++ == 0)
-            printf("  %.*s:\n", LEAT_FMT(e->name));
+            cli_say(stdout, "  %.*s:\n", LEAT_FMT(e->name));
         print_row(t, "expected", r->node->mark.line,
                   &(struct cli_got_row){.key = r->key, .value = r->value, .time_ms = r->time_ms},
                   (struct cli_row_shown){r->has_key, r->has_time});
@@ -381,11 +382,11 @@ static bool check_rows(struct testing *t, const struct config_test_expect *e, st
     if (missing == 0 && !extra)
         return true;
     if (missing == 0)
-        printf("  %.*s: %u more than expected (line %u)\n", LEAT_FMT(e->name), o->count - matched,
-               e->node->mark.line);
+        cli_say(stdout, "  %.*s: %u more than expected (line %u)\n", LEAT_FMT(e->name),
+                o->count - matched, e->node->mark.line);
     print_rest(t, o, shown);
     if (o->count == 0)
-        printf("    %-8s nothing\n", "got");
+        cli_say(stdout, "    %-8s nothing\n", "got");
     return false;
 }
 
@@ -405,14 +406,14 @@ static bool check_expect(struct testing *t, const struct config_test_expect *e, 
     if (e->where && !keep_where(t, e, &o))
         return false;
     if (e->count >= 0 && e->count != o.count) {
-        printf("  %.*s: expected %" PRId64 " records, got %u (line %u)\n", LEAT_FMT(e->name),
-               e->count, o.count, e->node->mark.line);
+        cli_say(stdout, "  %.*s: expected %" PRId64 " records, got %u (line %u)\n",
+                LEAT_FMT(e->name), e->count, o.count, e->node->mark.line);
         print_rest(t, &o, (struct cli_row_shown){false, false});
         return false;
     }
     if (e->errors >= 0 && (uint64_t)e->errors != errors) {
-        printf("  %.*s: expected %" PRId64 " errors, got %" PRIu64 " (line %u)\n",
-               LEAT_FMT(e->name), e->errors, errors, e->node->mark.line);
+        cli_say(stdout, "  %.*s: expected %" PRId64 " errors, got %" PRIu64 " (line %u)\n",
+                LEAT_FMT(e->name), e->errors, errors, e->node->mark.line);
         return false;
     }
     return e->match == CONFIG_TEST_ANY || check_rows(t, e, &o);
@@ -449,15 +450,15 @@ static void run_test(struct testing *t, const struct config_test *test)
         t->plan->on_error = LEAT_ON_ERROR_DROP; /* they are counted, not the end of the test */
     if (run_steps(t, test, &err) != LEAT_OK) {
         say_failed(t, test);
-        printf("  %s\n", err.text);
+        cli_say(stdout, "  %s\n", err.text);
     } else {
         uint64_t errors = leat_driver_counts(t->driver).errors;
         for (const struct config_test_expect *e = test->expects; e; e = e->next)
             ok = check_expect(t, e, errors) && ok;
         if (ok) {
             t->passed++;
-            printf("ok     %s:%u: %.*s\n", t->file.name, test->node->mark.line,
-                   LEAT_FMT(test->name));
+            cli_say(stdout, "ok     %s:%u: %.*s\n", t->file.name, test->node->mark.line,
+                    LEAT_FMT(test->name));
         } else {
             say_failed(t, test);
         }
@@ -476,7 +477,7 @@ static int load(struct testing *t, const char *path)
     t->arena.cap = (size_t)256 << 20;
     t->diags.arena = &t->arena;
     if (config_file_load(path, &t->file, &t->arena, &t->diags, &err) != LEAT_OK) {
-        fprintf(stderr, "leat: %s\n", err.text);
+        cli_say(stderr, "leat: %s\n", err.text);
         return CLI_FILE_WRONG;
     }
     if (t->file.root) {
@@ -504,7 +505,7 @@ static int test_file(const char *path, const char *only, uint32_t *passed, uint3
         if (!only || memmem(test->name.ptr, test->name.len, only, strlen(only)))
             run_test(&t, test);
     if (code == CLI_OK && !t.tests)
-        fprintf(stderr, "leat: %s has no tests\n", path);
+        cli_say(stderr, "leat: %s has no tests\n", path);
     *passed += t.passed;
     *failed += t.failed;
     leat_plan_free(t.plan);
@@ -532,7 +533,8 @@ int cli_test(int argc, char **argv)
             only = argv[i];
     }
     if (files == 0 || (only && only[0] == '-')) {
-        printf(
+        cli_say(
+            stdout,
             "usage: leat test FILE... [NAME]\n\nRun the tests in pipeline files; with NAME those "
             "that have it in their name.\n");
         return only && strcmp(only, "--help") == 0 ? CLI_OK : CLI_USAGE;
@@ -541,9 +543,9 @@ int cli_test(int argc, char **argv)
         int code = is_file(argv[i]) ? test_file(argv[i], only, &passed, &failed) : CLI_OK;
         worst = code > worst ? code : worst;
     }
-    printf("%u passed, %u failed\n", passed, failed);
+    cli_say(stdout, "%u passed, %u failed\n", passed, failed);
     if (only && worst == CLI_OK && passed + failed == 0) {
-        fprintf(stderr, "leat: no test has '%s' in its name\n", only);
+        cli_say(stderr, "leat: no test has '%s' in its name\n", only);
         return CLI_USAGE;
     }
     return worst != CLI_OK ? worst : failed ? CLI_TEST_FAILED : CLI_OK;

@@ -1,14 +1,33 @@
 #include "cli/cli.h"
 
+#include "base/hidden.h"
 #include "cli/test_match.h"
 #include "config/interpolate.h"
 #include "config/message.h"
 
 #include <argp.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* What a file of any content may take while it is checked. */
 #define CHECK_BYTES_MAX ((size_t)48 << 20)
+
+void cli_say(FILE *out, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (len < 0)
+        fputs("leat: out of memory\n", out);
+    else
+        leat_hidden_write((struct leat_slice){text, (size_t)len}, out);
+    if (len >= 0)
+        free(text);
+}
 
 void cli_sets_add(struct cli_sets *sets, const char *arg, struct argp_state *state)
 {
@@ -24,11 +43,11 @@ static bool apply_sets(struct cli_pipeline *p, const struct cli_sets *sets)
     for (int i = 0; i < sets->count; i++) {
         struct leat_slice path, value;
         if (!leat_slice_cut(leat_slice_str(sets->list[i]), '=', &path, &value)) {
-            fprintf(stderr, "leat: --set wants path=value, as in --set batch.every=1s\n");
+            cli_say(stderr, "leat: --set wants path=value, as in --set batch.every=1s\n");
             return false;
         }
         if (config_set(p->file.root, path, value, &p->arena, &err) != LEAT_OK) {
-            fprintf(stderr, "leat: --set %s: %s\n", sets->list[i], err.text);
+            cli_say(stderr, "leat: --set %.*s: %s\n", LEAT_FMT(path), err.text);
             return false;
         }
     }
@@ -65,7 +84,7 @@ int cli_pipeline_load(struct cli_pipeline *p, const char *path, const struct cli
     *p = (struct cli_pipeline){.arena.cap = CHECK_BYTES_MAX};
     p->diags.arena = &p->arena;
     if (config_file_load(path, &p->file, &p->arena, &p->diags, &err) != LEAT_OK) {
-        fprintf(stderr, "leat: %s\n", err.text);
+        cli_say(stderr, "leat: %s\n", err.text);
         return CLI_FILE_WRONG;
     }
     return finish(p, sets, runs);

@@ -233,7 +233,7 @@ static struct leat_value in_field(struct leat_slice name, struct leat_value v,
 
 /* A copy with the fields that the schema has converted, and optional ones that are missing as null;
  * v itself when nothing changes. */
-static struct leat_value to_record(const struct leat_type *t, struct leat_value v,
+static struct leat_value to_record(const struct leat_type *t, struct leat_value v, bool from_text,
                                    struct leat_arena *arena)
 {
     if (v.tag != LEAT_MAP && v.tag != LEAT_RECORD)
@@ -260,7 +260,7 @@ static struct leat_value to_record(const struct leat_type *t, struct leat_value 
             at++;
         struct leat_value old =
             at < map.len ? pairs[2 * at + 1] : leat_value_fail(LEAT_V_ABSENT, "");
-        struct leat_value made = leat_type_convert(field->type, old, false, arena);
+        struct leat_value made = leat_type_convert(field->type, old, from_text, arena);
         if (made.tag == LEAT_ERROR) {
             if (field->type->kind == LEAT_T_ANY && at == map.len)
                 continue;
@@ -339,7 +339,7 @@ struct leat_value leat_type_convert(const struct leat_type *t, struct leat_value
     case LEAT_T_MAP:
         return to_map(t, v, arena);
     case LEAT_T_RECORD:
-        return to_record(t, v, arena);
+        return to_record(t, v, from_text, arena);
     case LEAT_T_NULL:
         return v.tag == LEAT_NULL ? v : mismatch(t, v, arena);
     case LEAT_T_BOOL:

@@ -33,7 +33,7 @@ static enum leat_status load(struct leat_job_thread *job, uint32_t i, struct lea
     size_t left = used < job->work.cap ? job->work.cap - used : 1;
 
     if (leat_lookup_load(&job->plan->tables[i], left, &rows, err) != LEAT_OK)
-        return leat_error_prefix(err, "table '%.*s'", LEAT_FMT(job->plan->tables[i].name));
+        return err->status;
     if (!leat_budget_take(&job->work, leat_lookup_bytes(rows))) {
         leat_lookup_free(rows);
         return leat_fail(err, LEAT_E_FULL, "table '%.*s': no memory for it",

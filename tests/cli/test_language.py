@@ -136,6 +136,88 @@ def test_a_secret_under_a_misspelt_name_is_not_shown():
     assert "hunter2" not in err, err
 
 
+def test_a_schema_makes_numbers_of_the_cells_of_a_csv_table():
+    text = ("leat: 1\nname: p\nsources:\n  s:\n    generate: { count: 3, value: { id: i } }\n"
+            "tables:\n  t:\n    file: { path: t.csv }\n    format: { csv: { header: true } }\n"
+            "    schema: { id: int, x: double, y: 'int?', z: string }\n    key: id\nstreams:\n  a:\n"
+            "    from: s\n    ops:\n      - lookup: { table: t, key: id, as: r, missing: drop }\n"
+            "      - map: { x: r.x + 1, y: 'default(r.y, -1)', z: r.z }\n"
+            "sinks:\n  o: { from: a, console: {}, format: json }\n")
+    with folder() as d:
+        write(d, "t.csv", "id,x,y,z\n1,2.5,,7\n2,7,3,a b\n")
+        code, out, err = leat("run", write(d, "p.yaml", text), "--until", "caught_up", cwd=d)
+        assert code == 0, err
+        assert out.splitlines() == ['{"x":3.5,"y":-1,"z":"7"}', '{"x":8.0,"y":3,"z":"a b"}'], out
+        write(d, "t.csv", "id,x,y,z\n1,2.5,,7\none,7,3,a b\n")
+        code, _, err = leat("run", write(d, "p.yaml", text), "--until", "caught_up", cwd=d)
+        assert code == 1 and "table 't': t, position 3: id: expected int, got the text 'one'" in err, err
+
+
+SECRETS = """leat: 1
+name: "${file:name}"
+description: "for ${file:who}"
+sources:
+  s:
+    kafka: { brokers: "${file:brokers}", topic: "${file:topic}" }
+    format: json
+tables:
+  t:
+    file: { path: "${file:table}" }
+    format: { csv: { header: true } }
+    schema: { id: int }
+    key: id
+sinks:
+  o:
+    from: s
+    files: { path: "${file:dir}/{file}.jsonl" }
+checkpoint: { dir: "${file:dir}" }
+"""
+
+
+def secrets_of(d):
+    """The files of SECRETS, each with a content that must not be seen anywhere."""
+    texts = {"name": "hidden-name", "who": "hidden-customer", "topic": "hidden.topic",
+             "brokers": "hidden-one.invalid:1,hidden-two.invalid:2", "table": "hidden/table.csv",
+             "dir": "hidden/dir"}
+    for name, text in texts.items():
+        write(d, name, text + "\n")
+    return write(d, "f.yaml", SECRETS)
+
+
+def test_what_came_from_a_file_is_neither_explained_nor_logged_nor_in_an_error():
+    with folder() as d:
+        path = secrets_of(d)
+        code, out, err = leat("explain", path, cwd=d)
+        assert code == 0 and "pipeline ***" in out and "for ***" in out, (out, err)
+        assert "hidden" not in out + err, (out, err)
+        code, out, err = leat("run", path, cwd=d)
+        assert code == 1 and "***" in err and "hidden" not in out + err, (out, err)
+        pathlib.Path(d, "hidden").mkdir(exist_ok=True)
+        write(d, "hidden/table.csv", "id\n1\n")
+        for form in ("text", "json"):
+            code, out, err = leat("run", path, "--until", "2s", "--log-format", form, cwd=d)
+            assert code == 0 and "***" in err and "hidden" not in out + err, (out, err)
+
+
+def test_a_value_from_a_file_is_not_quoted_when_it_is_wrong():
+    for content, wrong in (("hidden", "memory"), ("17", "partitions"), ("hidden", "on_error"),
+                           ("hidden", "sources.s.kafka.start"), ("hidden name", "name"),
+                           ("hidden", "sinks.o.from"), ("hidden", "sources.s.format"),
+                           ("hidden", "batch.trigger"), ("hidden", "sinks.o.compress"),
+                           ("hidden", "sources.s.time"), ("hidden", "tables.t.key")):
+        with folder() as d:
+            path = secrets_of(d)
+            write(d, "wrong", content)
+            _, out, err = leat("check", path, "--set", wrong + "=${file:wrong}", cwd=d)
+            assert content not in out + err, (wrong, out, err)
+
+
+def test_a_wrong_set_does_not_repeat_its_value():
+    with folder() as d:
+        code, _, err = leat("check", secrets_of(d), "--set", "name.password=hunter2", cwd=d)
+        assert code == 2 and "name.password" in err and "hunter2" not in err, err
+
+
 def test_the_hint_for_a_broken_line_does_not_repeat_a_secret_of_it():
     err = check("leat: 1\nname: p\nx-k: { a: 1, password: hunter2 # }\nx-b: &b\n", "not YAML")
     assert "hunter2" not in err, err
