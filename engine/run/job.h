@@ -55,6 +55,8 @@ void leat_job_free(struct leat_job_thread *job); /* after join; NULL is fine */
 /* It has ended, or is about to, with a failure. Thread: any */
 bool leat_job_has_failed(const struct leat_job_thread *job);
 
-const struct leat_metrics *leat_job_metrics_of(const struct leat_job_thread *job); /* Thread: any */
+/* Borrowed, until leat_job_free(). Thread: any */
+const struct leat_metrics *leat_job_metrics_of(const struct leat_job_thread *job);
+const struct leat_part_metrics_list *leat_job_part_metrics_of(const struct leat_job_thread *job);
 
 #endif

@@ -102,34 +102,6 @@ static enum leat_status note_positions(struct leat_job_thread *job, struct leat_
     return LEAT_OK;
 }
 
-static void count_batch(struct leat_job_thread *job, const struct leat_job_slot *slot,
-                        int64_t took_ms)
-{
-    const struct leat_flow_batch *b = slot->flow;
-    const struct leat_watermark *w = leat_flow_watermarks(job->flow);
-    struct leat_flow_state state = leat_flow_state(job->flow);
-    int64_t mark_ms = job->plan->event_time
-                          ? leat_watermarks_now(w, job->plan->sources_count, UINT64_MAX)
-                          : LEAT_NO_TIME; /* batch time has none worth a line */
-    uint64_t bytes = 0;
-
-    for (uint32_t i = 0; i < job->plan->sinks_count; i++)
-        bytes += b->outputs[i].bytes;
-    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_records_in, b->counts.rows_in);
-    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_records_out, b->counts.rows_out);
-    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_bytes_out, bytes);
-    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_errors, b->counts.errors);
-    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_late, b->counts.late);
-    leat_job_note_lag(job);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_batch_ms, took_ms);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_state_keys, (int64_t)state.keys);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_state_bytes, (int64_t)state.bytes);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_bytes,
-                    (int64_t)(atomic_load(&job->work.used) + atomic_load(&job->blocks.used)));
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_watermark_ms,
-                    mark_ms == LEAT_NO_TIME ? 0 : mark_ms);
-}
-
 /* One line per batch that dropped something, with the first of it. */
 static void tell_errors(const struct leat_job_thread *job, const struct leat_flow_batch *b)
 {
@@ -152,6 +124,8 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
 
     leat_arena_recycle(&slot->arena, LISTS_KEEP);
     leat_job_tables_turn(job);
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_scheduling_ms,
+                    job->now_ms > a->time_ms ? job->now_ms - a->time_ms : 0);
     slot->began_ms = leat_clock_monotonic_ms(job->options.clock);
     slot->flow = leat_flow_begin(job->flow, &info);
     if (!slot->flow)
@@ -160,7 +134,8 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
     if (add_tasks(job, slot, err) != LEAT_OK || note_positions(job, slot, err) != LEAT_OK ||
         leat_flow_run(job->flow, slot->flow, err) != LEAT_OK)
         return err->status;
-    count_batch(job, slot, leat_clock_monotonic_ms(job->options.clock) - slot->began_ms);
+    leat_job_note_batch(job, slot->flow,
+                        leat_clock_monotonic_ms(job->options.clock) - slot->began_ms);
     tell_errors(job, slot->flow);
     job->step.open = job->step.mode == LEAT_JOB_CAUGHT_UP &&
                      leat_flow_is_due(job->flow, job->step.tick_ms, job->now_ms, true);

@@ -111,6 +111,10 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     part->logged = from;
     if (leat_flow_part(job->flow, part->source, part->part.id, job->now_ms, err) != LEAT_OK)
         return err->status;
+    part->metrics.source = s->log.part;
+    part->metrics.partition = part->part.name.ptr;
+    leat_part_metric_set(&part->metrics, LEAT_PART_METRIC_position, from);
+    leat_part_metrics_append(&job->part_metrics, &part->metrics);
     job->parts[number] = part;
     job->step.parts[number] = (struct leat_job_part){
         .next = from, .goal = bounded ? goal_of(p, from) : -1, .is_push = !s->plan->module->pull};

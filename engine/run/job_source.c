@@ -163,19 +163,6 @@ static enum leat_status open_source(struct leat_job_source *s, struct leat_error
     return status;
 }
 
-/* What is there and in no batch yet, as far as ends are known. */
-void leat_job_note_lag(struct leat_job_thread *job)
-{
-    int64_t lag = 0;
-
-    for (uint32_t i = 0; i < job->step.active_count; i++) {
-        uint32_t number = job->step.active[i];
-        int64_t left = job->parts[number]->part.end - job->step.parts[number].cut;
-        lag += left > 0 ? left : 0;
-    }
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_lag, lag);
-}
-
 static enum leat_status list_source(struct leat_job_source *s, struct leat_error *err)
 {
     struct listing l = {.source = s};
@@ -324,6 +311,7 @@ static void take_block(struct leat_job_thread *job, uint32_t part, struct leat_b
     p->at_end = b->at_end;
     p->finished = b->finished;
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_bytes_in, b->bytes.len);
+    leat_part_metric_add(&p->metrics, LEAT_PART_METRIC_bytes, b->bytes.len);
     if (ev.empty)
         leat_block_unref(b);
     else

@@ -1,7 +1,8 @@
 /*
  * job_status.h - one line on a terminal that says how the jobs are doing.
  *
- *     orders-per-city  batch 812  41,203/s  lag 0  watermark 10:04:30  1,204 keys  14 MiB
+ *     batch 812  41203 records/s  lag 70 (60 in orders/3)  watermark 2026-01-01T10:04:30Z  1204
+ * keys
  *
  * Where there is no terminal it is a log line now and then.
  *

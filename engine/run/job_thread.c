@@ -463,3 +463,8 @@ const struct leat_metrics *leat_job_metrics_of(const struct leat_job_thread *job
 {
     return &job->metrics;
 }
+
+const struct leat_part_metrics_list *leat_job_part_metrics_of(const struct leat_job_thread *job)
+{
+    return &job->part_metrics;
+}

@@ -5,6 +5,7 @@
  *     job_source.c  sources: opening, listing, fetches, push threads
  *     job_part.c    their partitions
  *     job_batch.c   batches: run, prepare, log, finish
+ *     job_metric.c  counters, of the job and of its source partitions
  *     job_table.c   reference tables: loaded at the start, read again when the file changes
  *
  * Thread: everything here belongs to the job thread, except where said.
@@ -31,6 +32,7 @@ struct leat_job_source_part {
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
     bool was_lost;                   /* the next fetch is for the earliest there is */
+    struct leat_part_metrics metrics;
 };
 
 /* A fetch under way and its answer. */
@@ -128,6 +130,7 @@ struct leat_job_thread {
     struct leat_error error;
     atomic_bool has_failed; /* error is set */
     struct leat_metrics metrics;
+    struct leat_part_metrics_list part_metrics;
 };
 
 /* job_thread.c */
@@ -153,8 +156,6 @@ int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job);
 bool leat_job_sources_are_listed(const struct leat_job_thread *job);
 LEAT_CHECKED enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part,
                                              int64_t from, struct leat_error *err);
-/* Lag is what is there and in no batch yet, by the ends that the last listing told. */
-void leat_job_note_lag(struct leat_job_thread *job);
 LEAT_CHECKED enum leat_status leat_job_fetched(struct leat_job_thread *job,
                                                struct leat_job_fetch *f, struct leat_error *err);
 LEAT_CHECKED enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block *block,
@@ -166,6 +167,13 @@ LEAT_CHECKED enum leat_status leat_job_push_ended(struct leat_job_thread *job,
 void leat_job_tell_end(struct leat_job_thread *job, struct leat_job_source_part *p);
 void leat_job_seal(struct leat_job_thread *job);
 void leat_job_sources_close(struct leat_job_thread *job);
+
+/* job_metric.c */
+/* Lag is what is there and in no batch yet, by the ends that the last listing told. */
+void leat_job_note_lag(struct leat_job_thread *job);
+/* A batch has run, for so long. */
+void leat_job_note_batch(struct leat_job_thread *job, struct leat_flow_batch *batch,
+                         int64_t took_ms);
 
 /* job_table.c */
 LEAT_CHECKED enum leat_status leat_job_tables_init(struct leat_job_thread *job,

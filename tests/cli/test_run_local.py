@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """`leat run` from outside, with sources and sinks that need nothing else."""
 import json
+import os
 import pathlib
+import pty
+import re
+import select
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import folder, leat, main, write  # noqa: E402
+from leat_test import LEAT, folder, leat, main, write  # noqa: E402
 
 
 def test_generated_times_can_be_those_of_events():
@@ -43,6 +48,34 @@ sinks:
             code, _, err = leat("run", path, "--until", "caught_up", cwd=d)
             assert code == 0, err
             shutil.rmtree(pathlib.Path(d) / "out", ignore_errors=True)
+
+
+def test_the_status_line_names_the_partition_that_is_furthest_behind():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: behind
+batch: { every: 100ms }
+sources:
+  slow: { generate: { rate: 10/s, count: 5000 } }
+  fast: { generate: { rate: 100/s, count: 300 } }
+streams:
+  all: { from: [slow, fast], ops: [ filter: "true" ] }
+sinks:
+  out: { from: all, "null": {} }
+""")
+        ours, theirs = pty.openpty()
+        job = subprocess.Popen([LEAT, "run", path], cwd=d, stderr=theirs, stdout=subprocess.DEVNULL)
+        os.close(theirs)
+        shown = b""
+        try:
+            while not re.search(rb"lag \d+ \(4\d\d\d in slow generate\)", shown):
+                ready, _, _ = select.select([ours], [], [], 20)
+                assert ready, shown
+                shown += os.read(ours, 4096)
+        finally:
+            job.terminate()
+            assert job.wait(20) == 0
+            os.close(ours)
 
 
 def test_words_of_other_versions_are_refused_by_name():

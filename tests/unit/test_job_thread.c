@@ -287,6 +287,58 @@ static void a_bad_record_ends_the_job_with_its_place(void)
     leat_arena_reset(&rows);
 }
 
+static void set_true(void *arg)
+{
+    atomic_store((atomic_bool *)arg, true);
+}
+
+static int64_t part_sum(const struct leat_job_thread *job, enum leat_part_metric metric)
+{
+    const struct leat_part_metrics *m = leat_part_metrics_first(leat_job_part_metrics_of(job));
+    int64_t sum = 0;
+
+    for (; m; m = leat_part_metrics_next(m))
+        sum += leat_part_metric_get(m, metric);
+    return sum;
+}
+
+static void each_source_partition_has_counters_that_can_be_read_meanwhile(void)
+{
+    static const enum leat_part_metric grows[] = {LEAT_PART_METRIC_records, LEAT_PART_METRIC_bytes,
+                                                  LEAT_PART_METRIC_position};
+    struct leat_job_options o = {.until_caught_up = true, .threads = 2, .state_dir = state_dir};
+    struct leat_job_thread *job;
+    int64_t before[3] = {0};
+    atomic_bool ended = false;
+
+    make_plan(&(struct hand_options){.partitions = 4, .event_time = true, .lateness_ms = 3});
+    spec.batch.max_records = 1;
+    spec.batch.max_bytes.bytes = 50;
+    for (int i = 0; i < 200; i++)
+        add_line("15 a");
+    OK(leat_job_start(&plan.plan, &o, set_true, &ended, &job, &err));
+    while (!atomic_load(&ended))
+        for (int i = 0; i < 3; i++) {
+            int64_t now = part_sum(job, grows[i]);
+            CU_ASSERT(now >= before[i]);
+            before[i] = now;
+        }
+    OK(leat_job_join(job, &err));
+    const struct leat_part_metrics *m = leat_part_metrics_first(leat_job_part_metrics_of(job));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+    CU_ASSERT_PTR_NULL(leat_part_metrics_next(m));
+    CU_ASSERT_STRING_EQUAL(m->source, "a");
+    CU_ASSERT_STRING_EQUAL(m->partition, "memory");
+    CU_ASSERT_EQUAL(leat_part_metric_get(m, LEAT_PART_METRIC_records), 200);
+    CU_ASSERT_EQUAL(leat_part_metric_get(m, LEAT_PART_METRIC_position), 200);
+    CU_ASSERT(leat_part_metric_get(m, LEAT_PART_METRIC_bytes) >= 200 * 4);
+    CU_ASSERT_EQUAL(leat_part_metric_get(m, LEAT_PART_METRIC_errors), 0);
+    CU_ASSERT_EQUAL(leat_part_metric_get(m, LEAT_PART_METRIC_lag), 0);
+    CU_ASSERT_EQUAL(leat_part_metric_get(m, LEAT_PART_METRIC_watermark_ms), 12);
+    leat_job_free(job);
+    leat_arena_reset(&rows);
+}
+
 static void a_second_copy_is_refused(void)
 {
     struct leat_job_options o = {.threads = 1, .state_dir = state_dir, .until_batches = 1};
@@ -381,7 +433,8 @@ LEAT_TESTS("job_thread", T(a_bounded_run_reads_all_and_ends),
            T(once_is_one_batch), T(limits_cut_more_batches),
            T(what_heals_is_waited_for_and_nothing_doubles),
            T(what_does_not_heal_ends_the_job_and_says_why),
-           T(a_bad_record_ends_the_job_with_its_place), T(a_second_copy_is_refused),
-           T(a_stop_ends_an_endless_job),
+           T(a_bad_record_ends_the_job_with_its_place),
+           T(each_source_partition_has_counters_that_can_be_read_meanwhile),
+           T(a_second_copy_is_refused), T(a_stop_ends_an_endless_job),
            T(empty_batches_are_counted_where_the_plan_speaks_on_them),
            T(a_push_source_is_read_and_acknowledged), T(a_crash_at_every_call_loses_nothing))
