@@ -206,6 +206,16 @@ static enum leat_status decode(const struct leat_group *g, struct leat_work *w,
     return LEAT_OK;
 }
 
+static void shape(const struct leat_group *g, struct leat_bytes *text)
+{
+    const struct aggregate *a = of(g);
+
+    for (uint32_t i = 0; i < a->count; i++) {
+        leat_bytes_put(text, a->calls[i].source.ptr, a->calls[i].source.len);
+        leat_bytes_put(text, "; ", 2);
+    }
+}
+
 /* ---- results go out */
 
 static struct leat_value time_value(int64_t ms)
@@ -273,7 +283,7 @@ static enum leat_status seal(const struct leat_group *g, struct leat_work *w,
 /* clang-format off */
 #define AGGREGATE \
     .prepare = prepare, .add = add, .merge = merge, .release = release, .encode = encode, \
-    .decode = decode, .emit = emit, .seal = seal
+    .decode = decode, .shape = shape, .emit = emit, .seal = seal
 /* clang-format on */
 static const struct leat_aggregator merged = {.keep = LEAT_KEEP_MERGED, AGGREGATE};
 static const struct leat_aggregator by_panes = {.keep = LEAT_KEEP_PANES, AGGREGATE};

@@ -8,6 +8,7 @@
 #include "base/module.h"
 #include "op/group_build.h"
 #include "op/held.h"
+#include "op/shape.h"
 
 struct combine {
     struct leat_group group; /* first */
@@ -101,6 +102,18 @@ static enum leat_status decode(const struct leat_group *g, struct leat_work *w,
     return leat_held_decode(partial, w, from, err);
 }
 
+static void shape(const struct leat_group *g, struct leat_bytes *text)
+{
+    const struct combine *c = of(g);
+
+    leat_shape_say(text, "create ");
+    leat_shape_node(text, c->create.node);
+    leat_shape_say(text, "; merge_value ");
+    leat_shape_node(text, c->merge_value.node);
+    leat_shape_say(text, "; ");
+    leat_shape_program(text, "merge", c->both.program);
+}
+
 static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
                              const struct leat_result *r, const void *partial,
                              struct leat_error *err)
@@ -138,6 +151,7 @@ static const struct leat_aggregator aggregator = {
     .release = release,
     .encode = encode,
     .decode = decode,
+    .shape = shape,
     .emit = emit,
     .seal = seal,
 };

@@ -8,6 +8,9 @@
 #include "op/group_in.h"
 #include "op/pane.h"
 #include "op/session.h"
+#include "op/shape.h"
+
+#include <inttypes.h>
 
 #define SCRATCH_KEPT ((size_t)256 * 1024)
 
@@ -264,12 +267,43 @@ static int64_t group_due(const void *plan, const void *memory)
     return LEAT_NO_TIME;
 }
 
+/* The names of formats are part of it: another way to write panes is another text. */
+static void group_shape(const void *plan, struct leat_bytes *text)
+{
+    const struct leat_group *g = plan;
+    const struct leat_grid *grid = &g->grid;
+
+    if (g->over == LEAT_OVER_BATCH && !g->within_ms)
+        return;
+    leat_shape_say(text, "%.*s 2; ", LEAT_FMT(g->op));
+    if (g->keyed) {
+        leat_bytes_put(text, "key ", 4);
+        leat_bytes_put(text, g->key_text.ptr, g->key_text.len);
+        leat_bytes_put(text, "; ", 2);
+    }
+    leat_shape_say(text, g->event_time ? "event time; " : "batch time; ");
+    if (g->within_ms)
+        leat_shape_say(text, "within %" PRId64 " ms; ", g->within_ms);
+    else if (g->over == LEAT_OVER_SESSION)
+        leat_shape_say(text, "sessions %" PRId64 " ms apart; ", g->gap_ms);
+    else
+        leat_shape_say(text,
+                       "windows of %" PRId64 " ms each %" PRId64 " ms, one ends at %" PRId64
+                       " ms in %.*s; ",
+                       grid->size_ms, grid->slide_ms, grid->end_ms,
+                       g->zone_name.len ? (int)g->zone_name.len : 3,
+                       g->zone_name.len ? g->zone_name.ptr : "UTC");
+    if (g->agg->shape && !g->within_ms)
+        g->agg->shape(g, text);
+}
+
 const struct leat_state leat_group_state = {
     .size = sizeof(struct group_memory),
     .open = group_open,
     .append = group_append,
     .snapshot = group_snapshot,
     .read = group_read,
+    .shape = group_shape,
     .measure = group_measure,
     .due = group_due,
 };

@@ -88,6 +88,10 @@ struct leat_aggregator {
                              const struct leat_result *r, const void *partial,
                              struct leat_error *err);
 
+    /* Append to the text of a shape (op.h) what partial results are made of. NULL: there is nothing
+     * to say. */
+    void (*shape)(const struct leat_group *g, struct leat_bytes *text);
+
     /* Called before a full chunk goes out: what is computed from columns of results. May be NULL.
      */
     enum leat_status (*seal)(const struct leat_group *g, struct leat_work *w,
@@ -112,10 +116,14 @@ struct leat_group {
     bool keyed;       /* false: one result for all, and no key comes out */
     bool always;      /* speaks without any row: `count` */
     struct leat_grid grid;
-    int64_t gap_ms;        /* SESSION */
-    int64_t emit_every_ms; /* early results; 0: none */
-    int64_t within_ms;     /* BATCH: a key passes once in so long; 0: it is not asked */
+    struct leat_slice zone_name; /* of the grid; empty: UTC */
+    int64_t gap_ms;              /* SESSION */
+    int64_t emit_every_ms;       /* early results; 0: none */
+    int64_t within_ms;           /* BATCH: a key passes once in so long; 0: it is not asked */
     const struct leat_shape *key_shape;
+    struct leat_slice op; /* its name: what stored partial results are those of */
+    struct leat_slice
+        key_text; /* what the key is, as written: part of the shape of what is stored */
 };
 
 /* The plan of its combiner, one per input. */

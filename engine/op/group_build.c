@@ -8,6 +8,7 @@ static void take_window(struct leat_group *g, const struct leat_window_spec *w, 
     g->gap_ms = w->gap_ms;
     if (w->kind == LEAT_WINDOW_SLIDING)
         g->grid = leat_grid_of(w, event_time);
+    g->zone_name = w->zone_name;
 }
 
 static bool same_window(const struct leat_view *a, const struct leat_view *b)
@@ -66,6 +67,22 @@ static void build_input(struct leat_group *g, struct leat_build *b, uint32_t i,
     }
 }
 
+/* What the key is in each input, those that are the same once. */
+static struct leat_slice key_text(struct leat_build *b)
+{
+    struct leat_bytes text = {.arena = b->arena};
+
+    for (uint32_t i = 0; i < b->in_count; i++) {
+        struct leat_slice s = b->in[i].key_text.len ? b->in[i].key_text : LEAT_LIT("key");
+        if (i && leat_slice_eq(b->in[i].key_text, b->in[i - 1].key_text))
+            continue;
+        if (i)
+            leat_bytes_put(&text, " | ", 3);
+        leat_bytes_put(&text, s.ptr, s.len);
+    }
+    return leat_bytes_slice(&text);
+}
+
 bool leat_group_build(struct leat_group *g, struct leat_build *b, enum leat_group_key key,
                       const struct leat_window_spec *window)
 {
@@ -76,6 +93,8 @@ bool leat_group_build(struct leat_group *g, struct leat_build *b, enum leat_grou
     if (key == LEAT_KEY_IF_ANY)
         key = in->has_key ? LEAT_KEY_STREAM : LEAT_KEY_NONE;
     g->keyed = key != LEAT_KEY_NONE;
+    g->op = b->name;
+    g->key_text = key == LEAT_KEY_VALUE ? LEAT_LIT("this") : key_text(b);
     g->event_time = in->event_time;
     g->key_shape = key == LEAT_KEY_VALUE ? shape_of(b, in) : in->key_shape;
     if (!window && in->window.kind != LEAT_WINDOW_NONE)
@@ -98,11 +117,12 @@ bool leat_group_build(struct leat_group *g, struct leat_build *b, enum leat_grou
         out->key_type = value_type;
         out->key_shape = g->key_shape;
         out->key_name = (struct leat_slice){0};
+        out->key_text = g->key_text;
     }
     if (!g->keyed) {
         out->key_type = leat_type_of_kind(LEAT_T_NULL);
         out->key_shape = NULL;
-        out->key_name = (struct leat_slice){0};
+        out->key_name = out->key_text = (struct leat_slice){0};
         b->partitions = 1;
     }
     return ok;

@@ -8,6 +8,7 @@
  */
 #include "base/module.h"
 #include "op/build.h"
+#include "op/shape.h"
 
 struct map {
     struct leat_exprs *lists; /* evaluated one after the other */
@@ -43,6 +44,14 @@ static void check_key_type(struct leat_build *b, const struct leat_named_expr *n
         leat_diag_error(b->diags, n->node, "a map cannot be a key; name its fields");
 }
 
+static struct leat_slice key_text(struct leat_build *b, const struct leat_node *node)
+{
+    struct leat_bytes text = {.arena = b->arena};
+
+    leat_shape_node(&text, node);
+    return leat_bytes_slice(&text);
+}
+
 /* From `view` (what the expressions see) to the key of b->out. */
 static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
                     const struct leat_node *node)
@@ -61,6 +70,7 @@ static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
     b->out->has_key = true;
     b->out->key_shape = NULL;
     b->out->key_name = (struct leat_slice){0};
+    b->out->key_text = key_text(b, node);
     for (uint32_t i = 0; i < m->key.count; i++)
         check_key_type(b, &m->key.list[i]);
     if (m->key.is_record) {

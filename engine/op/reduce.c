@@ -9,6 +9,7 @@
 #include "base/module.h"
 #include "op/group_build.h"
 #include "op/held.h"
+#include "op/shape.h"
 #include "op/window.h"
 
 struct reduce {
@@ -110,6 +111,12 @@ static enum leat_status decode(const struct leat_group *g, struct leat_work *w,
     return leat_held_decode(partial, w, from, err);
 }
 
+static void shape(const struct leat_group *g, struct leat_bytes *text)
+{
+    leat_shape_program(text, "reduce", of(g)->expr.program);
+    leat_shape_program(text, "inverse", of(g)->undo.program);
+}
+
 /* Does `filter` want it? What it cannot say is no. */
 static bool passes(const struct leat_group *g, struct leat_work *w, struct leat_slice key,
                    const struct leat_held *h)
@@ -153,7 +160,7 @@ static bool stays(const struct leat_group *g, struct leat_work *w, struct leat_s
 /* clang-format off */
 #define REDUCE \
     .prepare = prepare, .add = add, .merge = merge, .release = release, .encode = encode, \
-    .decode = decode, .emit = emit
+    .decode = decode, .shape = shape, .emit = emit
 /* clang-format on */
 static const struct leat_aggregator merged = {.keep = LEAT_KEEP_MERGED, REDUCE};
 static const struct leat_aggregator running = {

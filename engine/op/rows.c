@@ -8,7 +8,10 @@
 #include "base/module.h"
 #include "op/group_build.h"
 #include "op/kept.h"
+#include "op/shape.h"
 #include "op/window.h"
+
+#include <inttypes.h>
 
 enum what { GROUP, SORT, ROWS, DISTINCT };
 
@@ -167,6 +170,23 @@ static enum leat_status decode(const struct leat_group *g, struct leat_work *w,
     return leat_kept_decode(partial, w, from, err);
 }
 
+static void shape(const struct leat_group *g, struct leat_bytes *text)
+{
+    const struct rows *p = of(g);
+
+    if (p->most)
+        leat_shape_say(text, "the first %" PRIu32 "; ", p->most);
+    if (p->key_shape && p->what != GROUP)
+        leat_shape_say(text, "rows with ");
+    for (uint32_t i = 0; p->key_shape && p->what != GROUP && i < p->key_shape->count; i++)
+        leat_shape_say(text, "key.%.*s; ", LEAT_FMT(p->key_shape->names[i]));
+    if (p->what != SORT)
+        return;
+    leat_shape_say(text, "%s ", p->descending ? "desc" : "asc");
+    leat_shape_node(text, p->by.node);
+    leat_shape_say(text, "; ");
+}
+
 static enum leat_status emit_list(const struct leat_group *g, struct leat_work *w,
                                   const struct leat_result *r, const struct leat_kept **sorted,
                                   uint32_t count, struct leat_error *err)
@@ -224,7 +244,7 @@ static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
 /* clang-format off */
 #define KEPT \
     .prepare = prepare, .add = add, .merge = merge, .release = release, .encode = encode, \
-    .decode = decode, .emit = emit
+    .decode = decode, .shape = shape, .emit = emit
 /* clang-format on */
 static const struct leat_aggregator lists = {.keep = LEAT_KEEP_PANES, KEPT};
 
@@ -366,6 +386,7 @@ static void distinct_build(void *plan, struct leat_build *b)
     if (!p->by.node)
         return;
     p->group.keyed = true;
+    p->group.key_text = p->by.node->text;
     b->partitions = 0;
     for (uint32_t i = 0; i < b->in_count; i++) {
         struct leat_group_in *in = leat_group_input(b, i);

@@ -83,8 +83,9 @@ struct leat_window_spec {
     int64_t size_ms, slide_ms;    /* sliding and tumbling */
     int64_t offset_ms;            /* of the grid */
     const struct leat_zone *zone; /* calendar days of a zone; NULL: UTC */
-    int64_t gap_ms;               /* session */
-    int64_t emit_every_ms;        /* early results; 0: none */
+    struct leat_slice zone_name;
+    int64_t gap_ms;        /* session */
+    int64_t emit_every_ms; /* early results; 0: none */
     const struct leat_node *node;
 };
 
@@ -103,6 +104,7 @@ struct leat_view {
     const struct leat_type *key_type;
     const struct leat_shape *key_shape; /* of a record key; NULL: another */
     struct leat_slice key_name; /* the last name of the path that key_by gave; may be empty */
+    struct leat_slice key_text; /* what the key is, as written; empty: the source's */
 
     bool event_time; /* the source has `time:` */
     bool has_origin; /* a single source row is behind each: meta.offset and headers make sense */

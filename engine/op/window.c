@@ -84,7 +84,8 @@ static bool read_zone(struct leat_build *b, const struct leat_window_options *o,
 
     if (!o->zone)
         return true;
-    spec->zone = leat_zone_open(leat_slice_str(o->zone), b->arena, &why);
+    spec->zone_name = leat_slice_str(o->zone);
+    spec->zone = leat_zone_open(spec->zone_name, b->arena, &why);
     if (!spec->zone)
         leat_diag_error(b->diags, at(b, "zone"), "%s", why);
     else if (spec->size_ms % DAY_MS || spec->slide_ms % DAY_MS)

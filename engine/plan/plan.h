@@ -33,6 +33,9 @@ struct leat_plan_node {
     uint64_t sources;       /* whose watermarks count here */
     struct leat_slice path; /* "streams.per_city.ops[1]" */
     struct leat_slice name; /* "aggregate" */
+    /* Of an operator with state: "per_city.aggregate.0", the number is which one of this operator
+     * in the stream it is. Under this name state is kept. Else empty. */
+    struct leat_slice state_name;
 };
 
 struct leat_plan_stage {

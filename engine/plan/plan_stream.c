@@ -1,6 +1,7 @@
 /* plan_stream.c - streams to stages: operators in a tree, cut at exchanges. */
 #include "plan/build.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static struct plan_stream *find_stream(struct planner *p, struct leat_slice name)
@@ -124,6 +125,31 @@ static uint32_t count_of(const struct plan_branch *list)
     return n;
 }
 
+static bool is_of(struct leat_slice name, struct leat_slice prefix)
+{
+    return name.len > prefix.len && memcmp(name.ptr, prefix.ptr, prefix.len) == 0 &&
+           !memchr(name.ptr + prefix.len, '.', name.len - prefix.len);
+}
+
+/* The heads of stages behind exchanges are all operators with state. */
+static struct leat_slice state_name(struct planner *p, struct leat_slice stream,
+                                    struct leat_slice op)
+{
+    struct leat_bytes text = {.arena = p->arena};
+    char number[16];
+    uint32_t same = 0;
+
+    leat_bytes_put(&text, stream.ptr, stream.len);
+    leat_bytes_put(&text, ".", 1);
+    leat_bytes_put(&text, op.ptr, op.len);
+    leat_bytes_put(&text, ".", 1);
+    for (const struct plan_stage *s = p->stages; s; s = s->next)
+        same += s->nodes.first && is_of(s->nodes.first->is.state_name, leat_bytes_slice(&text));
+    int len = snprintf(number, sizeof number, "%" PRIu32, same);
+    leat_bytes_put(&text, number, (size_t)len);
+    return leat_bytes_slice(&text);
+}
+
 /* Behind each branch a combiner and the exchange; behind the exchange one stage for all of them. */
 static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_module *m,
                                           const struct leat_spec_op *op, struct plan_branch *list,
@@ -164,6 +190,8 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
     head->is.op = m->op;
     head->is.plan = plan;
     head->is.sources = stage->sources;
+    if (m->op->state)
+        head->is.state_name = state_name(p, stream, op->name);
     head->is.in = plan_alloc(p, sizeof(struct leat_segment));
     *(struct leat_segment *)(uintptr_t)head->is.in =
         (struct leat_segment){.columns = LEAT_COL_PATHS};
