@@ -5,6 +5,7 @@
  */
 #include "op/group.h"
 
+#include "op/dead_letter.h"
 #include "op/group_in.h"
 #include "op/pane.h"
 #include "op/session.h"
@@ -184,6 +185,8 @@ enum leat_status leat_group_bad(struct leat_work *w, struct leat_value why, stru
         why.len = (uint32_t)text.len;
         task->counts->first_error = why;
     }
+    if (task->on_error == LEAT_ON_ERROR_DLQ)
+        return leat_letters_send_bare(task, why, what, err);
     return LEAT_OK;
 }
 

@@ -2,6 +2,7 @@
 
 #include "data/json.h"
 #include "data/value_ops.h"
+#include "op/dead_letter.h"
 
 #include <endian.h>
 
@@ -215,21 +216,50 @@ static enum leat_status fill_routes(const struct leat_output *o, struct leat_tas
     return LEAT_OK;
 }
 
+/* What is written goes where the rows' own bytes stand: a dead letter still needs those. */
+static enum leat_status keep_bytes(struct leat_letters *l, const struct leat_chunk *chunk,
+                                   struct leat_error *err)
+{
+    size_t bytes = chunk->rows * sizeof(struct leat_slice);
+    struct leat_slice *copy = leat_arena_array(chunk->arena, 3 * (size_t)chunk->rows, sizeof *copy);
+
+    if (!copy)
+        return no_memory(chunk, err);
+    l->keys = memcpy(copy, chunk->keys, bytes);
+    l->values = memcpy(copy + chunk->rows, chunk->values, bytes);
+    l->headers = memcpy(copy + 2 * (size_t)chunk->rows, chunk->headers, bytes);
+    return LEAT_OK;
+}
+
+static enum leat_status encode(const struct leat_output *o, struct leat_task *task,
+                               struct leat_chunk *chunk, struct leat_error *err)
+{
+    if (fill_routes(o, task, chunk, err) != LEAT_OK ||
+        encode_headers(o, task, chunk, err) != LEAT_OK ||
+        encode_values(o, task, chunk, err) != LEAT_OK)
+        return err->status;
+    return encode_keys(o, task, chunk, err);
+}
+
 static enum leat_status output_process(const void *plan, void *memory, struct leat_task *task,
                                        struct leat_chunk *chunk, struct leat_error *err)
 {
     const struct leat_output *o = plan;
+    enum leat_status status = LEAT_OK;
 
     (void)memory;
     if (o->discard) {
         task->counts->rows_out += chunk->selected;
         return LEAT_OK;
     }
-    if (fill_routes(o, task, chunk, err) != LEAT_OK ||
-        encode_headers(o, task, chunk, err) != LEAT_OK ||
-        encode_values(o, task, chunk, err) != LEAT_OK ||
-        encode_keys(o, task, chunk, err) != LEAT_OK)
-        return err->status;
+    if (task->letters)
+        status = keep_bytes(task->letters, chunk, err);
+    if (status == LEAT_OK)
+        status = encode(o, task, chunk, err);
+    if (task->letters)
+        task->letters->keys = task->letters->values = task->letters->headers = NULL;
+    if (status != LEAT_OK)
+        return status;
     task->counts->rows_out += chunk->selected;
     return chunk->selected ? task->next->push(task->next, chunk, err) : LEAT_OK;
 }

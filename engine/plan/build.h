@@ -105,6 +105,12 @@ struct plan_branch *plan_from(struct planner *p, const struct leat_spec_from *fr
 struct plan_branch *plan_apply_rows(struct planner *p, struct plan_branch *in,
                                     struct leat_slice stream, const struct leat_node *node);
 void plan_sinks(struct planner *p);
+
+/* plan_letters.c: the sink `number` is the dead-letter output; how rows of a view are written there
+ * (NULL: they need not be). */
+void plan_letters(struct planner *p, uint32_t number);
+const struct leat_letter_plan *plan_letter(struct planner *p, const struct plan_stage *stage,
+                                           struct leat_view *view);
 bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_t *number,
                      const struct leat_type **row, const struct leat_type **key);
 

@@ -10,6 +10,7 @@
 
 #include "base/module.h"
 #include "op/build.h"
+#include "op/dead_letter.h"
 #include "op/lookup.h"
 #include "plan/spec.h"
 
@@ -30,9 +31,10 @@ struct leat_plan_node {
     uint32_t late_count;
     const struct leat_segment *in, *out; /* out differs from in for operators that make rows */
     uint32_t exchange, sink;
-    uint64_t sources;       /* whose watermarks count here */
-    struct leat_slice path; /* "streams.per_city.ops[1]" */
-    struct leat_slice name; /* "aggregate" */
+    const struct leat_letter_plan *letter; /* `on_error: dlq`, behind an exchange */
+    uint64_t sources;                      /* whose watermarks count here */
+    struct leat_slice path;                /* "streams.per_city.ops[1]" */
+    struct leat_slice name;                /* "aggregate" */
     /* Of an operator with state: "per_city.aggregate.0", the number is which one of this operator
      * in the stream it is. Under this name state is kept. Else empty. */
     struct leat_slice state_name;
@@ -94,6 +96,8 @@ struct leat_plan {
     bool on_empty;       /* every tick is a batch */
     bool event_time;
     enum leat_on_error on_error;
+    uint32_t letters; /* ON_ERROR_DLQ: the sink that gets what fails; it is the last */
+    struct leat_slice letters_route; /* its path; ptr NULL: it needs none */
 };
 
 /* Build it. On errors in diags the plan is not to be run, but may be explained in part. NULL: out

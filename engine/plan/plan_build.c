@@ -109,8 +109,9 @@ struct leat_plan *leat_plan_build(const struct leat_spec *spec, struct leat_diag
     plan->spec = spec;
     plan->shapes.arena = &plan->arena;
     plan->partitions = (uint32_t)spec->partitions;
-    plan->on_error =
-        spec->on_error.index == LEAT_SPEC_DROP ? LEAT_ON_ERROR_DROP : LEAT_ON_ERROR_FAIL;
+    plan->on_error = spec->on_error.index == LEAT_SPEC_DROP  ? LEAT_ON_ERROR_DROP
+                     : spec->on_error.index == LEAT_SPEC_DLQ ? LEAT_ON_ERROR_DLQ
+                                                             : LEAT_ON_ERROR_FAIL;
     planning.planner =
         (struct planner){.plan = plan, .spec = spec, .diags = diags, .arena = &plan->arena};
     if (setjmp(planning.out_of_memory) != 0) {

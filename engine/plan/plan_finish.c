@@ -73,7 +73,9 @@ void plan_finish(struct planner *p)
         finish_stage(p, s, &p->plan->stages[s->number]);
     for (uint32_t i = 0; i < p->plan->sources_count; i++)
         p->plan->sources[i].needs_headers =
-            needs_headers(p->plan, &p->plan->stages[p->plan->sources[i].stage]);
+            needs_headers(p->plan, &p->plan->stages[p->plan->sources[i].stage]) ||
+            (p->plan->on_error == LEAT_ON_ERROR_DLQ &&
+             p->plan->sinks[p->plan->letters].module->sink->writes_headers);
 }
 
 /* ---- closing windows */

@@ -179,6 +179,9 @@ void leat_plan_print(const struct leat_plan *plan, FILE *out)
         print_stage(plan, i, out);
     for (uint32_t i = 0; i < plan->tables_count; i++)
         fprintf(out, "\ntable %.*s: %s\n", LEAT_FMT(plan->tables[i].name), plan->tables[i].path);
+    if (plan->on_error == LEAT_ON_ERROR_DLQ)
+        fprintf(out, "\ndead letters: to %s, committed with the outputs of their batch\n",
+                plan->sinks[plan->letters].module->name);
     print_promises(plan, out);
     fprintf(out, "\nmemory\n  ");
     print_size(out, spec->memory.bytes);

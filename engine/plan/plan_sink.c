@@ -99,6 +99,7 @@ static struct leat_output *plan_output(struct planner *p, const struct leat_spec
     n->is.op = &leat_op_output;
     n->is.plan = o;
     n->is.sink = number;
+    n->is.letter = plan_letter(p, b->tail->stage, &in);
     n->is.sources = in.sources;
     return o;
 }
@@ -153,11 +154,14 @@ void plan_sinks(struct planner *p)
 
     for (const struct leat_spec_sink *s = p->spec->sinks; s; s = s->next)
         count++;
+    bool letters = p->spec->on_error.index == LEAT_SPEC_DLQ && p->spec->dlq.name.ptr;
     p->plan->sinks = plan_alloc(p, (count + 1) * sizeof *p->plan->sinks);
-    p->plan->sinks_count = count;
+    p->plan->sinks_count = count + letters;
     count = 0;
     for (const struct leat_spec_sink *s = p->spec->sinks; s; s = s->next) {
         check_same_target(p, s);
         plan_sink(p, s, count++);
     }
+    if (letters)
+        plan_letters(p, count);
 }

@@ -100,6 +100,7 @@ static void apply_row_op(struct planner *p, const struct leat_module *m,
     b->tail = n;
     n->is.op = m->op;
     n->is.plan = plan;
+    n->is.letter = plan_letter(p, n->stage, &in);
     if (b->view.segment != in.segment)
         b->tail = begin_segment(p, n, b->view.segment, op->node);
 }
@@ -182,6 +183,7 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
             plan_node_new(p, combine->stage, combine, false, LEAT_LIT("exchange"), op->node);
         combine->is.op = m->op->combiner;
         combine->is.plan = build.combiner_plans[i];
+        combine->is.letter = plan_letter(p, combine->stage, &in[i]);
         cross->is.does = LEAT_DOES_EXCHANGE;
         cross->is.exchange = exchange;
         stage->sources |= b->view.sources;

@@ -111,7 +111,6 @@ static const char *const unbuilt[] = {"join",
                                       "save_as_object_files",
                                       "save_as_hadoop_files",
                                       "avro",
-                                      "dlq",
                                       "store",
                                       NULL};
 
@@ -178,6 +177,27 @@ static void check_name(struct spec_reader *r, const struct leat_node *root)
                         NAME_MAX_LEN);
 }
 
+/* `dlq:` is a sink without `from` and without a format: it gets records as they came. */
+static void read_letters(struct spec_reader *r, const struct leat_node *root)
+{
+    const struct leat_node *node = leat_node_find(root, "dlq");
+    bool wanted = r->spec->on_error.index == LEAT_SPEC_DLQ;
+
+    if (!node && wanted) {
+        struct leat_diag *d = leat_diag_error(r->diags, leat_node_find(root, "on_error"),
+                                              "'on_error: dlq' needs a place: 'dlq' is missing");
+        leat_diag_hint(r->diags, d, "dlq: { kafka: { brokers: ..., topic: orders.dlq } }");
+    }
+    if (!node)
+        return;
+    if (!wanted)
+        leat_diag_warn(r->diags, node, "'dlq' gets nothing: 'on_error: dlq' is missing");
+    if (node->kind != LEAT_NODE_MAP)
+        leat_diag_error_key(r->diags, node, "'dlq' takes a map: { kafka: { topic: ... } }");
+    else
+        spec_read_connector(r, node, NULL, "dead-letter output", &r->spec->dlq);
+}
+
 static void read_head(struct spec_reader *r, const struct leat_node *root)
 {
     static const char *const keys[] = {"leat",     "name",   "description", "delivery",
@@ -197,8 +217,7 @@ static void read_head(struct spec_reader *r, const struct leat_node *root)
     if (spec->delivery.index == LEAT_DELIVERY_EXACTLY_ONCE)
         leat_diag_error(r->diags, leat_node_find(root, "delivery"),
                         "exactly_once is not in this version; at_least_once is");
-    if (spec->on_error.index == LEAT_SPEC_DLQ)
-        leat_spec_refuse_unbuilt(leat_node_find(root, "on_error"), LEAT_LIT("dlq"), r->diags);
+    read_letters(r, root);
     leat_opts_read(batch_options, spec, leat_node_find(root, "batch"), NULL, r->arena, r->diags);
     leat_opts_read(commit_options, spec, leat_node_find(root, "commit"), NULL, r->arena, r->diags);
     leat_opts_read(checkpoint_options, spec, leat_node_find(root, "checkpoint"), NULL, r->arena,

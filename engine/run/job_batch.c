@@ -102,15 +102,16 @@ static enum leat_status note_positions(struct leat_job_thread *job, struct leat_
     return LEAT_OK;
 }
 
-/* One line per batch that dropped something, with the first of it. */
+/* One line per batch in which something failed, with the first of it. */
 static void tell_errors(const struct leat_job_thread *job, const struct leat_flow_batch *b)
 {
     struct leat_slice first = leat_value_text(b->counts.first_error);
 
     if (b->counts.errors)
-        leat_warn(&job->lines,
-                  "%" PRIu64 " records of batch %" PRIu64 " were dropped, the first: %.*s",
-                  b->counts.errors, b->info.n, (int)first.len, first.ptr ? first.ptr : "");
+        leat_warn(&job->lines, "%" PRIu64 " records of batch %" PRIu64 " %s, the first: %.*s",
+                  b->counts.errors, b->info.n,
+                  job->plan->on_error == LEAT_ON_ERROR_DLQ ? "became dead letters" : "were dropped",
+                  (int)first.len, first.ptr ? first.ptr : "");
 }
 
 enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct leat_action *a,

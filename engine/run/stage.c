@@ -3,6 +3,7 @@
 #include "run/seal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* What siblings share and an output or a combiner may write to: kept beside, put back for the next.
  */
@@ -32,6 +33,15 @@ struct node {
     struct leat_next seal; /* DOES_OUTPUT: where its operator pushes */
     struct leat_chunk out;
     struct leat_arena scratch; /* of `out` */
+    struct leat_letters letters;
+};
+
+/* Where operators send what fails, `on_error: dlq`. */
+struct letter_box {
+    struct leat_next next; /* first */
+    struct leat_lane *lane;
+    struct leat_chunk chunk;
+    struct leat_arena scratch; /* of `chunk` */
 };
 
 struct leat_lane {
@@ -40,7 +50,8 @@ struct leat_lane {
     struct leat_arena arena;   /* everything here */
     struct leat_arena scratch; /* of `in` */
     struct leat_chunk in;
-    struct node *nodes; /* as stage->nodes */
+    struct node *nodes;     /* as stage->nodes */
+    struct letter_box *box; /* NULL: not ON_ERROR_DLQ */
 
     /* While a task runs. */
     struct leat_stage_task *now;
@@ -149,6 +160,39 @@ static bool init_chunk(struct leat_lane *lane, struct leat_chunk *chunk,
     return true;
 }
 
+static enum leat_status box_push(struct leat_next *next, struct leat_chunk *chunk,
+                                 struct leat_error *err)
+{
+    struct letter_box *box = (struct letter_box *)next;
+
+    return leat_seal_output(box->lane->now, box->lane->plan->letters, chunk, err);
+}
+
+static bool init_box(struct leat_lane *lane)
+{
+    if (lane->plan->on_error != LEAT_ON_ERROR_DLQ)
+        return true;
+    lane->box = leat_arena_alloc(&lane->arena, sizeof *lane->box);
+    if (!lane->box)
+        return false;
+    lane->box->next.push = box_push;
+    lane->box->lane = lane;
+    lane->box->scratch.budget = lane->arena.budget;
+    return init_chunk(lane, &lane->box->chunk, NULL, &lane->box->scratch);
+}
+
+static void init_letters(struct leat_lane *lane, struct node *n)
+{
+    if (!lane->box)
+        return;
+    n->letters = (struct leat_letters){.next = &lane->box->next,
+                                       .chunk = &lane->box->chunk,
+                                       .stage = n->plan->path,
+                                       .route = lane->plan->letters_route,
+                                       .plan = n->plan->letter};
+    n->task.letters = &n->letters;
+}
+
 static bool init_node(struct leat_lane *lane, struct node *n, const struct leat_plan_node *plan,
                       struct leat_eval *eval)
 {
@@ -158,6 +202,7 @@ static bool init_node(struct leat_lane *lane, struct node *n, const struct leat_
     n->seal.push = output_push;
     n->task.eval = eval;
     n->task.on_error = lane->plan->on_error;
+    init_letters(lane, n);
     if (!wire(lane, &n->next, plan->next, plan->next_count) ||
         !wire(lane, &n->late, plan->late, plan->late_count))
         return false;
@@ -187,7 +232,8 @@ struct leat_lane *leat_lane_new(const struct leat_plan *plan, uint32_t stage,
     lane->stage = &plan->stages[stage];
     lane->arena.budget = lane->scratch.budget = budget;
     lane->nodes = leat_arena_array(&lane->arena, lane->stage->nodes_count, sizeof *lane->nodes);
-    bool ok = lane->nodes && init_chunk(lane, &lane->in, lane->stage->nodes[0].in, &lane->scratch);
+    bool ok = lane->nodes && init_box(lane) &&
+              init_chunk(lane, &lane->in, lane->stage->nodes[0].in, &lane->scratch);
     for (uint32_t i = 0; ok && i < lane->stage->nodes_count; i++)
         ok = init_node(lane, &lane->nodes[i], &lane->stage->nodes[i], eval);
     if (ok)
@@ -202,6 +248,8 @@ void leat_lane_free(struct leat_lane *lane)
         return;
     for (uint32_t i = 0; lane->nodes && i < lane->stage->nodes_count; i++)
         leat_arena_reset(&lane->nodes[i].scratch);
+    if (lane->box)
+        leat_arena_reset(&lane->box->scratch);
     leat_arena_reset(&lane->scratch);
     leat_arena_reset(&lane->arena);
     leat_mem_free(lane);
@@ -232,6 +280,21 @@ enum leat_status leat_state_part_open(struct leat_state_part *s,
     return LEAT_OK;
 }
 
+/* Where the rows of this task come from, for the headers of a letter. */
+static void address(struct leat_lane *lane, const struct leat_stage_task *t, struct leat_letters *l)
+{
+    const struct leat_part *p = t->origin;
+
+    if (!p)
+        return;
+    l->source = lane->plan->sources[lane->stage->input].name;
+    l->topic = p->topic.len ? p->topic : (struct leat_slice){0};
+    l->partition = p->name;
+    if (p->topic.len)
+        l->partition = (struct leat_slice){
+            l->number, (size_t)snprintf(l->number, sizeof l->number, "%d", (int)p->number)};
+}
+
 static void begin(struct leat_lane *lane, struct leat_stage_task *t, struct node *n)
 {
     const struct leat_plan *plan = lane->plan;
@@ -240,6 +303,8 @@ static void begin(struct leat_lane *lane, struct leat_stage_task *t, struct node
     n->task.batch = t->batch;
     n->task.part = t->part;
     n->task.source = t->origin ? t->origin->name : (struct leat_slice){0};
+    if (lane->box)
+        address(lane, t, &n->letters);
     n->task.arena = t->arena;
     n->task.counts = &t->counts;
     n->task.watermark_before_ms =

@@ -92,8 +92,19 @@ def test_what_the_language_has_and_this_version_has_not_is_refused_by_name():
     wrong(("- key_by: city", "- map_with_state: {}"), "'map_with_state' is not in this version")
     wrong(("- key_by: city", "- join: { with: x }"), "'join' is not in this version")
     wrong(("name: orders", "name: orders\ndelivery: exactly_once"), "not in this version")
-    wrong(("name: orders", "name: orders\non_error: dlq"), "not in this version")
     wrong(("console: {}", "mqtt: {}"), "'mqtt' is not in this version")
+
+
+def test_a_dead_letter_output_is_one_place_for_all():
+    dlq = "name: orders\non_error: dlq\n"
+    wrong(("name: orders", dlq + "dlq: { files: { path: dead.jsonl } }"), "{file}")
+    wrong(("name: orders", dlq + "dlq: { files: { path: 'dead/{city}/{file}' } }"),
+          "no other expression")
+    kafka = "dlq: { kafka: { brokers: b, topic: 'dead{city}' } }"
+    wrong(("name: orders", dlq + kafka), "one topic")
+    wrong(("name: orders", dlq + "dlq: { kafka: { brokers: b, topic: t, key: city } }"),
+          "leave 'key' out")
+    wrong(("name: orders", dlq + "dlq: { kaffka: { brokers: b, topic: t } }"), "did you mean")
 
 
 def test_an_event_time_window_straight_into_a_sink_is_refused_with_the_reason():

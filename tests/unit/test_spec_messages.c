@@ -71,19 +71,33 @@ static const struct {
      "    7 | delivery: exactly_once\n"
      "      |           ^~~~~~~~~~~~\n"
      "      = delivery\n"
-     "f.yaml:8:11: error: 'dlq' is not in this version\n"
-     "    8 | on_error: dlq\n"
-     "      |           ^~~\n"
-     "      = on_error\n"
      "f.yaml:9:1: error: 'http' is not in this version\n"
      "    9 | http: { listen: x }\n"
      "      | ^~~~\n"
      "      = http\n"
-     "f.yaml:10:1: error: 'dlq' is not in this version\n"
-     "   10 | dlq: { kafka: {} }\n"
-     "      | ^~~\n"
+     "2 errors\n"},
+    {PIPELINE_HEAD
+     "on_error: dlq\n",
+     "f.yaml:7:11: error: 'on_error: dlq' needs a place: 'dlq' is missing\n"
+     "    7 | on_error: dlq\n"
+     "      |           ^~~ dlq: { kafka: { brokers: ..., topic: orders.dlq } }\n"
+     "      = on_error\n"
+     "1 error\n"},
+    {PIPELINE_HEAD
+     "on_error: dlq\n"
+     "dlq: { kafka: { topic: t }, files: { path: p } }\n",
+     "f.yaml:8:29: error: a dead-letter output has one connector: 'kafka' is there already\n"
+     "    8 | dlq: { kafka: { topic: t }, files: { path: p } }\n"
+     "      |                             ^~~~~\n"
+     "      = dlq.files\n"
+     "1 error\n"},
+    {PIPELINE_HEAD
+     "dlq: { kafka: { topic: t } }\n",
+     "f.yaml:7:6: warning: 'dlq' gets nothing: 'on_error: dlq' is missing\n"
+     "    7 | dlq: { kafka: { topic: t } }\n"
+     "      |      ^\n"
      "      = dlq\n"
-     "4 errors\n"},
+     "1 warning\n"},
     {PIPELINE_HEAD
      "http: off\n"
      "x-anything: { whatever: 1 }\n"
