@@ -3,11 +3,11 @@
  *
  *     <prefix>-<batch time in ms>[.<suffix>]/part-00000, part-00001, ..., _SUCCESS
  *
- * There is a part for each task that gave rows, with its number; a line is a row's text, in which
- * the engine has put a pair as `(key,value)`. Every batch has its directory, also an empty one. It
- * is written under a hidden name beside its place, synced, and renamed when the batch is committed;
- * a directory that is there already is replaced, as it is when Spark runs a batch again. Thread:
- * the sink's.
+ * There is a part for each partition of the stream, also for those that gave nothing; a line is a
+ * row's text, in which the engine has put a pair as `(key,value)`. Every batch has its directory,
+ * also an empty one. It is written under a hidden name beside its place, synced, and renamed when
+ * the batch is committed; a directory that is there already is replaced, as it is when Spark runs a
+ * batch again. Thread: the sink's.
  */
 #include "leat.h"
 
@@ -37,6 +37,7 @@ struct text_files {
     struct saved *saved; /* the newest first: what is written goes there */
     int fd;              /* of the part that is written; -1: none */
     uint32_t part;
+    bool has_rows; /* an empty part is only a name: its directory's sync is enough */
     char *buffer;
     size_t used;
 };
@@ -125,7 +126,7 @@ static enum leat_status end_part(struct text_files *t, struct leat_error *err)
         return LEAT_OK;
     if (flush(t, err) != LEAT_OK)
         return err->status;
-    int result = t->env->fs->sync(t->env->fs, t->fd);
+    int result = t->has_rows ? t->env->fs->sync(t->env->fs, t->fd) : 0;
     drop_part(t);
     return result < 0 ? leat_fs_sync_failed(err, result, t->saved->path) : LEAT_OK;
 }
@@ -150,6 +151,7 @@ static enum leat_status begin_part(struct text_files *t, uint32_t part, struct l
         return leat_fs_failed(err, result, "create", path);
     }
     t->part = part;
+    t->has_rows = false;
     return LEAT_OK;
 }
 
@@ -238,8 +240,9 @@ static enum leat_status text_files_write(void *self, uint64_t n, const struct le
     struct text_files *t = self;
 
     (void)n;
-    if (chunk->selected && begin_part(t, chunk->part, err) != LEAT_OK)
+    if (begin_part(t, chunk->part, err) != LEAT_OK)
         return err->status;
+    t->has_rows = t->has_rows || chunk->selected;
     for (uint32_t i = 0; i < chunk->selected; i++) {
         struct leat_slice value = chunk->values[chunk->selection[i]];
         if (put(t, value.ptr ? value : LEAT_LIT("null"), err) != LEAT_OK ||
@@ -369,6 +372,7 @@ static const struct leat_module module = {
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .wants_empty_parts = true,
             .open = text_files_open,
             .recover = text_files_recover,
             .begin = text_files_begin,

@@ -242,34 +242,12 @@ static void note_due(struct leat_flow *flow, uint32_t stage)
     flow->due_ms[stage] = least;
 }
 
-/* `part` of what a task made is its rank among those that made something for this sink. */
-static void add_output(struct leat_sealed_list *to, const struct leat_sealed_list *from)
-{
-    if (!from->first)
-        return;
-    for (struct leat_sealed *s = from->first; s; s = s->next)
-        s->chunk.part = to->tasks;
-    to->tasks++;
-    if (to->last)
-        to->last->next = from->first;
-    else
-        to->first = from->first;
-    to->last = from->last;
-    to->rows += from->rows;
-    to->bytes += from->bytes;
-}
-
 static enum leat_status collect(struct leat_flow *flow, struct leat_error *err)
 {
     struct leat_flow_batch *b = flow->batch;
 
-    b->outputs = leat_arena_array(&b->arenas[0], flow->plan->sinks_count, sizeof *b->outputs);
-    if (!b->outputs)
-        return leat_arena_failed(&b->arenas[0], err);
     for (uint32_t i = 0; i < b->tasks_count; i++) {
         const struct leat_task_counts *c = &b->tasks[i]->counts;
-        for (uint32_t s = 0; s < flow->plan->sinks_count; s++)
-            add_output(&b->outputs[s], &b->tasks[i]->outputs[s]);
         if (c->errors && !b->counts.errors)
             b->counts.first_error = c->first_error;
         b->counts.rows_in += c->rows_in;
@@ -277,7 +255,7 @@ static enum leat_status collect(struct leat_flow *flow, struct leat_error *err)
         b->counts.errors += c->errors;
         b->counts.late += c->late;
     }
-    return LEAT_OK;
+    return leat_flow_collect_outputs(flow->plan, flow->watermarks, b, err);
 }
 
 static enum leat_status run(struct leat_flow *flow, struct leat_error *err)

@@ -29,6 +29,12 @@ struct leat_flow_batch {
     struct leat_task_counts counts; /* of all tasks */
 };
 
+/* Fill batch->outputs from what its tasks made. parts.c */
+LEAT_CHECKED enum leat_status leat_flow_collect_outputs(const struct leat_plan *plan,
+                                                        const struct leat_watermark *marks,
+                                                        struct leat_flow_batch *batch,
+                                                        struct leat_error *err);
+
 struct leat_flow;
 
 /* The plan outlives the flow. LEAT_E_NOMEM, LEAT_E_FULL. */

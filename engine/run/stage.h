@@ -27,7 +27,7 @@ struct leat_sealed {
 struct leat_sealed_list {
     struct leat_sealed *first, *last;
     uint64_t rows, bytes;
-    uint32_t tasks; /* that made something; of a whole batch only */
+    uint32_t tasks; /* that made something, or all parts; of a whole batch only */
 };
 
 /* Frames for one state partition: blocks in the task's arena, linked by msg.next. */

@@ -207,8 +207,34 @@ sinks:
         time_ms = lines[1].split()[1]
         assert folders[0].name == f"counts-{time_ms}.txt", folders
         assert (folders[0] / "_SUCCESS").exists()
+        assert len({p.name for p in folders[0].glob("part-*")}) == 16, list(folders[0].iterdir())
         saved = [x for p in sorted(folders[0].glob("part-0*")) for x in p.read_text().splitlines()]
         assert set(saved) == {"(to,2)", "(be,2)", "(or,1)", "(not,1)"}
+
+
+def test_each_partition_has_its_part_also_an_empty_one():
+    with folder() as dir:
+        file = local(dir, "parts", f"""partitions: 3
+sources:
+  a: {{ generate: {{ count: 5, key: i % 2, value: i }}, format: json }}
+  b: {{ generate: {{ count: 1, key: i, value: "-1" }}, format: json }}
+streams:
+  rows: {{ from: [a, b], ops: [ filter: this >= 0 ] }}
+  sums: {{ from: a, ops: [ reduce_by_key: a + b ] }}
+sinks:
+  rows_out: {{ from: rows, save_as_text_files: {{ prefix: "{dir}/rows" }} }}
+  sums_out: {{ from: sums, save_as_text_files: {{ prefix: "{dir}/sums" }} }}
+""")
+        code, _, err = leat("run", file, "--until", "caught_up")
+        assert code == 0, err
+        for name, parts, rows in (("rows", 2, 5), ("sums", 3, 2)):
+            folders = list(pathlib.Path(dir).glob(name + "-*"))
+            assert len(folders) >= 1, list(pathlib.Path(dir).iterdir())
+            for f in folders:
+                names = sorted(p.name for p in f.iterdir())
+                assert names == ["_SUCCESS"] + [f"part-{i:05}" for i in range(parts)], names
+            texts = [p.read_text() for f in folders for p in f.glob("part-*")]
+            assert sum(t.count("\n") for t in texts) == rows and "" in texts, texts
 
 
 main(sys.modules[__name__])

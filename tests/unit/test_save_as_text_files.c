@@ -119,9 +119,12 @@ static void directories_look_as_those_of_spark(void)
     write_row(&r, 1, 0, "the", "(the,4)");
     write_row(&r, 1, 12, NULL, "no key");
     write_row(&r, 1, 0, "a", NULL);
+    leat_chunk_clear(&r.chunk, 3);
+    OK(r.i.module->sink->write(r.i.self, 1, &r.chunk, &err));
     commit(&r, 1);
     CU_ASSERT_STRING_EQUAL(content("counts-1414141414000.txt/part-00000"), "(the,4)\nnull\n");
     CU_ASSERT_STRING_EQUAL(content("counts-1414141414000.txt/part-00012"), "no key\n");
+    CU_ASSERT_STRING_EQUAL(content("counts-1414141414000.txt/part-00003"), "");
     CU_ASSERT_STRING_EQUAL(content("counts-1414141414000.txt/_SUCCESS"), "");
     rig_close(&r);
 }
