@@ -172,16 +172,31 @@ int cli_job_run(const struct cli_pipeline *const *pipelines, size_t count,
     return leat_status_exit_code(err.status);
 }
 
-/* Two files with one name would share a consumer group and a job log. */
-static bool same_name(struct cli_pipeline *const *pipelines, size_t count)
+static bool same_dir(const struct cli_pipeline *a, const struct cli_pipeline *b)
+{
+    const char *one = a->spec.checkpoint.dir, *other = b->spec.checkpoint.dir;
+
+    return one && other && strcmp(one, other) == 0;
+}
+
+/* Two files with one name would share a consumer group and a job log, two with one directory a log.
+ */
+static bool share_something(struct cli_pipeline *const *pipelines, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < i; k++)
+        for (size_t k = 0; k < i; k++) {
+            if (same_dir(pipelines[i], pipelines[k])) {
+                cli_say(stderr, "leat: %s and %s both have the checkpoint.dir '%s'\n",
+                        pipelines[k]->file.name, pipelines[i]->file.name,
+                        pipelines[i]->spec.checkpoint.dir);
+                return true;
+            }
             if (leat_slice_eq(pipelines[i]->spec.name, pipelines[k]->spec.name)) {
                 cli_say(stderr, "leat: %s and %s are both called '%.*s'\n", pipelines[k]->file.name,
                         pipelines[i]->file.name, LEAT_FMT(pipelines[i]->spec.name));
                 return true;
             }
+        }
     return false;
 }
 
@@ -202,7 +217,7 @@ static int run_all(struct words *w)
         cli_say(stderr, "leat: out of memory\n");
         worst = CLI_FAILED;
     }
-    if (worst == CLI_OK && same_name(pipelines, count))
+    if (worst == CLI_OK && share_something(pipelines, count))
         worst = CLI_FILE_WRONG;
     if (worst == CLI_OK)
         worst = cli_job_run((const struct cli_pipeline *const *)pipelines, count, &w->job);

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define NAME_BYTES 4096
@@ -296,25 +295,6 @@ static void configure(struct leat_job_thread *job)
         step->max_bytes = job->blocks.cap / 2;
 }
 
-/* Two copies on one host would write into each other's log; the lock goes when the process does. */
-static enum leat_status lock_dir(struct leat_job_thread *job, const char *dir,
-                                 struct leat_error *err)
-{
-    char path[NAME_BYTES + 8];
-
-    snprintf(path, sizeof path, "%s/lock", dir);
-    int made = leat_fs_make_parents(job->env.fs, path);
-    if (made < 0)
-        return leat_fs_failed(err, made, "make the directory of", path);
-    job->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (job->lock_fd < 0)
-        return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s", path, strerror(errno));
-    if (flock(job->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return leat_fail(err, LEAT_E_FENCED, "another process runs this pipeline: it holds '%s'",
-                         path);
-    return LEAT_OK;
-}
-
 static enum leat_status open_log(struct leat_job_thread *job, struct leat_error *err)
 {
     const struct leat_spec *spec = job->plan->spec;
@@ -326,7 +306,7 @@ static enum leat_status open_log(struct leat_job_thread *job, struct leat_error 
         snprintf(dir, sizeof dir, "%s", spec->checkpoint.dir);
     else
         snprintf(dir, sizeof dir, "./state/%s", job->name);
-    if (lock_dir(job, dir, err) != LEAT_OK)
+    if (leat_job_lock(job, dir, err) != LEAT_OK)
         return err->status;
     if (leat_job_log_open(job->env.fs, dir, &job->log, err) != LEAT_OK)
         return leat_error_prefix(err, "the job's log");

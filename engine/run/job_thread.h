@@ -3,6 +3,7 @@
  *
  *     job_thread.c  the loop: messages become events, events actions
  *     job_source.c  sources: opening, listing, fetches, push threads
+ *     job_lock.c    the directory: one process, one pipeline
  *     job_part.c    their partitions
  *     job_batch.c   batches: run, prepare, log, finish
  *     job_metric.c  counters, of the job and of its source partitions
@@ -136,6 +137,12 @@ struct leat_job_thread {
 /* job_thread.c */
 void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
+
+/* job_lock.c */
+/* Take the directory, until lock_fd is closed. LEAT_E_FENCED: another process has it;
+ * LEAT_E_CONFIG: it belongs to a pipeline of another name. */
+LEAT_CHECKED enum leat_status leat_job_lock(struct leat_job_thread *job, const char *dir,
+                                            struct leat_error *err);
 
 /* job_part.c */
 #define LEAT_JOB_NO_PART UINT32_MAX

@@ -78,6 +78,26 @@ sinks:
             os.close(ours)
 
 
+def test_two_pipelines_cannot_share_a_directory():
+    text = """leat: 1
+name: NAME
+checkpoint: { dir: state }
+sources: { g: { generate: { count: 5 } } }
+sinks: { out: { from: g, console: {} } }
+"""
+    with folder() as d:
+        a, b = (write(d, n + ".yaml", text.replace("NAME", n)) for n in ("one", "two"))
+        code, _, err = leat("run", a, b, "--until", "caught_up", cwd=d)
+        assert code == 78 and "both have the checkpoint.dir 'state'" in err, err
+        code, out, err = leat("run", a, "--until", "caught_up", cwd=d)
+        assert code == 0 and out == "0\n1\n2\n3\n4\n", (out, err)
+        code, out, err = leat("run", b, "--until", "caught_up", cwd=d)
+        assert code == 78 and not out and "'state' belongs to pipeline 'one': give 'two'" in err, (out, err)
+        (pathlib.Path(d) / "state/lock").unlink()
+        code, out, err = leat("run", b, "--until", "caught_up", cwd=d)
+        assert code == 0 and not out, (out, err)  # it was renamed: it goes on where it stood
+
+
 def test_words_of_other_versions_are_refused_by_name():
     for word in ("--from", "--to", "--watch", "--accept-offsets", "--dry-run", "--limit"):
         code, _, err = leat("run", "x.yaml", word + "=1" if word in ("--from", "--to", "--limit") else word)
