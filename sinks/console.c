@@ -95,6 +95,7 @@ static const struct leat_module module = {
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .promise = LEAT_SINK_SHOWS,
             .open = console_open,
             .recover = console_recover,
             .write = console_write,

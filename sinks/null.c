@@ -56,6 +56,7 @@ static const struct leat_module module = {
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .promise = LEAT_SINK_SHOWS,
             .open = null_open,
             .recover = null_recover,
             .write = null_write,

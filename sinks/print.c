@@ -137,6 +137,7 @@ static const struct leat_module module = {
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .promise = LEAT_SINK_SHOWS,
             .open = print_open,
             .recover = print_recover,
             .begin = print_begin,

@@ -120,6 +120,7 @@ void leat_memory_sink_fini(struct leat_memory_sink *s)
 }
 
 const struct leat_sink leat_memory_sink = {
+    .promise = LEAT_SINK_SHOWS,
     .open = sink_open,
     .recover = sink_recover,
     .begin = sink_begin,

@@ -114,6 +114,9 @@ const struct leat_letter_plan *plan_letter(struct planner *p, const struct plan_
 bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_t *number,
                      const struct leat_type **row, const struct leat_type **key);
 
+/* plan_deliver.c: who decides under exactly_once, and who cannot take part. */
+void plan_deliver(struct planner *p);
+
 /* plan_finish.c: from lists to arrays. */
 void plan_finish(struct planner *p);
 

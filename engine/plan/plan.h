@@ -69,6 +69,7 @@ struct leat_plan_source {
     int64_t max_record_bytes;
     bool lost_to_earliest;
     bool needs_headers; /* somebody looks at them, or they travel on */
+    bool decided;       /* its positions go into the decider's transaction */
 };
 
 struct leat_plan_sink {
@@ -76,6 +77,16 @@ struct leat_plan_sink {
     const struct leat_module *module;
     void *self;
     struct leat_slice preamble; /* what its format wants at the start of every file */
+    bool in_decider;            /* what it writes is in the decider's transaction */
+};
+
+/* Who decides whether a batch counts (data/decider.h), with the options of the source or sink that
+ * names it. kind NULL: nobody; then the record of the job's log does. */
+struct leat_plan_decider {
+    const struct leat_decider *kind;
+    const void *self;
+    struct leat_slice cluster;
+    struct leat_slice marker; /* ptr NULL: the first partition of the decided sources */
 };
 
 struct leat_plan {
@@ -93,7 +104,9 @@ struct leat_plan {
     struct leat_plan_sink *sinks;
     uint32_t sinks_count;
     uint32_t partitions; /* state partitions per exchange */
-    bool on_empty;       /* every tick is a batch */
+    struct leat_plan_decider decider;
+    bool exactly_once;
+    bool on_empty; /* every tick is a batch */
     bool event_time;
     enum leat_on_error on_error;
     uint32_t letters; /* ON_ERROR_DLQ: the sink that gets what fails; it is the last */

@@ -89,6 +89,7 @@ static void build(struct planner *p)
     plan_tables(p);
     plan_streams(p);
     plan_sinks(p);
+    plan_deliver(p);
     if (p->diags->errors)
         return;
     for (struct plan_head *h = p->heads; h; h = h->next)

@@ -5,6 +5,7 @@
  * remembered, what every edge promises, and what the memory is for. Secrets are never here: options
  * of connectors are not printed at all.
  */
+#include "data/sink.h"
 #include "plan/plan.h"
 
 #include <inttypes.h>
@@ -109,9 +110,11 @@ static void print_stage(const struct leat_plan *plan, uint32_t number, FILE *out
         const struct leat_plan_exchange *x = &plan->exchanges[stage->input];
         fprintf(out, "%.*s, %u state partition%s\n", LEAT_FMT(x->name), x->partitions,
                 x->partitions == 1 ? "" : "s");
-        fprintf(out, "  remembers  %s\n",
-                stage->nodes[0].op->state ? "keys and panes, in memory"
-                                          : "nothing between batches");
+        if (stage->nodes[0].op->state)
+            fprintf(out, "  remembers  its state, in memory and in the log as '%.*s'\n",
+                    LEAT_FMT(stage->nodes[0].state_name));
+        else
+            fprintf(out, "  remembers  nothing between batches\n");
     }
     print_node(plan, &stage->nodes[0], 0, out);
 }
@@ -136,20 +139,49 @@ static bool reaches(const struct leat_plan *plan, const struct leat_plan_node *n
     return false;
 }
 
-static const char *promise(const struct leat_module *source, const struct leat_module *sink)
+static const char *promise(const struct leat_plan *plan, const struct leat_plan_source *from,
+                           const struct leat_plan_sink *to)
 {
-    if (!source->pull)
+    if (!from->module->pull)
         return "at most once until received (the sender is not told), then at least once";
-    if (strcmp(sink->name, "print") == 0 || strcmp(sink->name, "console") == 0 ||
-        strcmp(sink->name, "null") == 0 || strcmp(sink->name, "memory") == 0)
+    if (to->module->sink->promise == LEAT_SINK_SHOWS)
         return "shown again after a crash";
-    return "at least once: positions are committed when every sink has the batch";
+    if (!plan->exactly_once)
+        return "at least once: positions are committed when every sink has the batch";
+    if (to->in_decider)
+        return from->decided ? "exactly once: records and positions are in one transaction"
+                             : "exactly once: records are in a transaction, positions in the log";
+    if (plan->decider.kind)
+        return "exactly once: shown when the transaction is committed";
+    return "exactly once: shown when the batch's record in the log is synced";
+}
+
+static void print_decider(const struct leat_plan *plan, FILE *out)
+{
+    const struct leat_plan_decider *d = &plan->decider;
+
+    fprintf(out, "\ncommit\n  ");
+    if (plan->spec->commit.every.ms) {
+        fprintf(out, "batches share a commit every ");
+        print_ms(out, plan->spec->commit.every.ms);
+    } else {
+        fprintf(out, "every batch by itself");
+    }
+    if (!d->kind) {
+        fprintf(out, "\n  decides: the record in the job's log, when it is synced\n");
+        return;
+    }
+    fprintf(out,
+            "\n  decides: a transaction at %.*s\n  notes the batch at: ", LEAT_FMT(d->cluster));
+    if (d->marker.ptr)
+        fprintf(out, "partition %.*s\n", LEAT_FMT(d->marker));
+    else
+        fprintf(out, "the first partition that is read from there\n");
+    fprintf(out, "  readers must be set to isolation.level=read_committed\n");
 }
 
 static void print_promises(const struct leat_plan *plan, FILE *out)
 {
-    bool remembers = false;
-
     fprintf(out, "\npromises\n");
     for (uint32_t i = 0; i < plan->sources_count; i++)
         for (uint32_t k = 0; k < plan->sinks_count; k++) {
@@ -157,20 +189,16 @@ static void print_promises(const struct leat_plan *plan, FILE *out)
             const struct leat_plan_sink *to = &plan->sinks[k];
             if (reaches(plan, &plan->stages[from->stage].nodes[0], k, 0))
                 fprintf(out, "  %.*s -> %.*s: %s\n", LEAT_FMT(from->name), LEAT_FMT(to->name),
-                        promise(from->module, to->module));
+                        promise(plan, from, to));
         }
-    for (uint32_t i = 0; i < plan->stages_count; i++)
-        remembers =
-            remembers || (!plan->stages[i].from_source && plan->stages[i].nodes[0].op->state);
-    if (remembers)
-        fprintf(out, "  what open windows hold is in memory: it is lost when leat stops\n");
 }
 
 void leat_plan_print(const struct leat_plan *plan, FILE *out)
 {
     const struct leat_spec *spec = plan->spec;
 
-    fprintf(out, "pipeline %.*s, at least once, a batch every ", LEAT_FMT(spec->name));
+    fprintf(out, "pipeline %.*s, %s once, a batch every ", LEAT_FMT(spec->name),
+            plan->exactly_once ? "exactly" : "at least");
     print_ms(out, spec->batch.every.ms);
     fprintf(out, "\n");
     if (spec->description.len)
@@ -183,6 +211,7 @@ void leat_plan_print(const struct leat_plan *plan, FILE *out)
         fprintf(out, "\ndead letters: to %s, committed with the outputs of their batch\n",
                 plan->sinks[plan->letters].module->name);
     print_promises(plan, out);
+    print_decider(plan, out);
     fprintf(out, "\nmemory\n  ");
     print_size(out, spec->memory.bytes);
     fprintf(out, " in all; of these at most ");

@@ -64,7 +64,10 @@ static const struct leat_opt checkpoint_options[] = {
     SPEC_OPT(LEAT_OPT_TEXT, "dir", checkpoint.dir, .optional = true,
              .help = "Directory of log and state; without it ./state/NAME."),
     SPEC_OPT(LEAT_OPT_DURATION, "snapshot_every", checkpoint.snapshot_every, .def = "1m",
-             .min = 1000, .max = INT64_MAX, .help = "How often the log of changes is compacted."),
+             .min = 1000, .max = INT64_MAX,
+             .help = "How often all of the state is written, so that the log of changes can go."),
+    SPEC_OPT(LEAT_OPT_DURATION, "keep", checkpoint.keep, .def = "10m", .max = INT64_MAX,
+             .help = "How long the log of batches is kept at least, for `leat replay`."),
     {0},
 };
 /* clang-format on */
@@ -124,27 +127,6 @@ bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice wh
     else
         leat_diag_error(diags, node, "'%.*s' is not in this version", LEAT_FMT(what));
     return true;
-}
-
-static bool is_told(const struct leat_diags *diags, struct leat_slice path)
-{
-    for (const struct leat_diag *d = diags->first; d; d = d->next)
-        if (leat_slice_eq(d->path, path))
-            return true;
-    return false;
-}
-
-/* An option that would be read and mean nothing. */
-static void refuse_later(struct spec_reader *r, const struct leat_node *section, const char *name,
-                         const char *option, const char *instead)
-{
-    const struct leat_node *node = leat_node_find(section, option);
-
-    if (!node || is_told(r->diags, node->path))
-        return;
-    struct leat_diag *d =
-        leat_diag_error_key(r->diags, node, "'%s.%s' is not in this version", name, option);
-    leat_diag_hint(r->diags, d, "leave it out: %s", instead);
 }
 
 /* ---- the head of the file */
@@ -214,18 +196,11 @@ static void read_head(struct spec_reader *r, const struct leat_node *root)
     spec->partitions = head.partitions;
     check_version(r, root, &head);
     check_name(r, root);
-    if (spec->delivery.index == LEAT_DELIVERY_EXACTLY_ONCE)
-        leat_diag_error(r->diags, leat_node_find(root, "delivery"),
-                        "exactly_once is not in this version; at_least_once is");
     read_letters(r, root);
     leat_opts_read(batch_options, spec, leat_node_find(root, "batch"), NULL, r->arena, r->diags);
     leat_opts_read(commit_options, spec, leat_node_find(root, "commit"), NULL, r->arena, r->diags);
     leat_opts_read(checkpoint_options, spec, leat_node_find(root, "checkpoint"), NULL, r->arena,
                    r->diags);
-    refuse_later(r, leat_node_find(root, "commit"), "commit", "every",
-                 "every batch is committed by itself");
-    refuse_later(r, leat_node_find(root, "checkpoint"), "checkpoint", "snapshot_every",
-                 "state is in memory");
 }
 
 static void check_sections(struct spec_reader *r, const struct leat_node *root)

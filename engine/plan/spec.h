@@ -101,6 +101,7 @@ struct leat_spec {
     struct {
         const char *dir; /* NULL: ./state/NAME */
         struct leat_duration snapshot_every;
+        struct leat_duration keep; /* of the log: what `leat replay` can go back to */
     } checkpoint;
     struct leat_choice on_error;
     struct leat_spec_module dlq;

@@ -158,6 +158,7 @@ static const struct leat_module module = {
     .sink =
         &(const struct leat_sink){
             .writes_headers = true,
+            .promise = LEAT_SINK_REPEATS,
             .open = kafka_open,
             .recover = kafka_recover,
             .write = kafka_write,

@@ -21,18 +21,19 @@ static void defaults_are_those_of_the_language(void)
     pipeline_text_fini(&p);
 }
 
-static void an_option_that_would_mean_nothing_is_refused_by_name(void)
+static void commits_and_checkpoints_have_their_options(void)
 {
-    static const char text[] = PIPELINE_HEAD "commit: { every: 1s }\n";
+    static const char text[] = PIPELINE_HEAD
+        "delivery: exactly_once\n"
+        "commit: { every: 1s }\ncheckpoint: { dir: d, snapshot_every: 2m, keep: 1h }\n";
     struct pipeline_text p;
 
     pipeline_text_read(&p, text, sizeof text - 1);
-    CU_ASSERT_STRING_EQUAL(
-        p.messages, "f.yaml:7:11: error: 'commit.every' is not in this version\n"
-                    "    7 | commit: { every: 1s }\n"
-                    "      |           ^~~~~ leave it out: every batch is committed by itself\n"
-                    "      = commit.every\n"
-                    "1 error\n");
+    CU_ASSERT_STRING_EQUAL(p.messages, "");
+    CU_ASSERT_EQUAL(p.spec.delivery.index, LEAT_DELIVERY_EXACTLY_ONCE);
+    CU_ASSERT_EQUAL(p.spec.commit.every.ms, 1000);
+    CU_ASSERT_EQUAL(p.spec.checkpoint.snapshot_every.ms, 120000);
+    CU_ASSERT_EQUAL(p.spec.checkpoint.keep.ms, 3600000);
     pipeline_text_fini(&p);
 }
 
@@ -110,7 +111,7 @@ static void reading_survives_lack_of_memory(void)
 }
 
 LEAT_TESTS("spec", T(defaults_are_those_of_the_language),
-           T(an_option_that_would_mean_nothing_is_refused_by_name),
+           T(commits_and_checkpoints_have_their_options),
            T(a_connection_is_merged_under_what_is_given),
            T(a_stream_with_a_refused_operator_has_no_name_for_readers),
            T(many_names_in_a_tangle_are_no_trouble), T(reading_survives_lack_of_memory))

@@ -63,19 +63,14 @@ static const struct {
      "      = partitions\n"
      "5 errors\n"},
     {PIPELINE_HEAD
-     "delivery: exactly_once\n"
      "on_error: dlq\n"
      "http: { listen: x }\n"
      "dlq: { kafka: {} }\n",
-     "f.yaml:7:11: error: exactly_once is not in this version; at_least_once is\n"
-     "    7 | delivery: exactly_once\n"
-     "      |           ^~~~~~~~~~~~\n"
-     "      = delivery\n"
-     "f.yaml:9:1: error: 'http' is not in this version\n"
-     "    9 | http: { listen: x }\n"
+     "f.yaml:8:1: error: 'http' is not in this version\n"
+     "    8 | http: { listen: x }\n"
      "      | ^~~~\n"
      "      = http\n"
-     "2 errors\n"},
+     "1 error\n"},
     {PIPELINE_HEAD
      "on_error: dlq\n",
      "f.yaml:7:11: error: 'on_error: dlq' needs a place: 'dlq' is missing\n"
