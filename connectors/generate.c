@@ -31,7 +31,8 @@ static const struct leat_opt options[] = {
     LEAT_OPT(struct generate, rate, .def = "0/s",
              .help = "Records per second, such as 1000/s; 0/s is as many as the job takes."),
     LEAT_OPT(struct generate, count, .def = "0", .max = INT64_MAX,
-             .help = "How many records there are in all; 0 is without end."),
+             .help = "How many records there are in all; 0 is without end. A run until caught_up "
+                     "needs an end, and takes as long as the records need at their rate."),
     LEAT_OPT(struct generate, catch_up, .def = "true",
              .help = "Whether records that were due while the job was slow are made up for; false "
                      "drops all but the last second of them."),
@@ -63,7 +64,8 @@ static enum leat_status generate_partitions(void *self,
     (void)err;
     each(arg, &(struct leat_part){.name = LEAT_LIT("generate"),
                                   .end = g->count ? g->count : -1,
-                                  .finished = g->count > 0});
+                                  .finished = g->count > 0,
+                                  .endless = g->count == 0});
     return LEAT_OK;
 }
 

@@ -96,11 +96,16 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
                                    const struct leat_part *p, struct leat_error *err)
 {
     bool bounded = job->step.mode != LEAT_JOB_INTERVAL;
+    bool to_the_end = job->step.mode == LEAT_JOB_CAUGHT_UP;
     uint32_t number = job->step.parts_count;
     int64_t from = s->plan->module->pull ? begin_at(job, s, p) : 0;
 
     if (p->finished && p->end >= 0 && from >= p->end)
         return LEAT_OK; /* was read in an earlier life */
+    if (p->endless && to_the_end)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "it has no end, and `caught_up` ends when everything is read: give it a "
+                         "count, or end the run with --until 30s");
     struct leat_job_source_part *part = leat_arena_alloc(&job->arena, sizeof *part);
     if (!part || !leat_job_parts_room(job))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for %" PRIu32 " partitions", number + 1);
@@ -116,8 +121,11 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     leat_part_metric_set(&part->metrics, LEAT_PART_METRIC_position, from);
     leat_part_metrics_append(&job->part_metrics, &part->metrics);
     job->parts[number] = part;
-    job->step.parts[number] = (struct leat_job_part){
-        .next = from, .goal = bounded ? goal_of(p, from) : -1, .is_push = !s->plan->module->pull};
+    job->step.parts[number] =
+        (struct leat_job_part){.next = from,
+                               .goal = bounded ? goal_of(p, from) : -1,
+                               .goal_comes = to_the_end && p->finished && p->end >= 0,
+                               .is_push = !s->plan->module->pull};
     job->step.parts_count++;
     s->part_of[p->id] = number;
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_partitions, number + 1);

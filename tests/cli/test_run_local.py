@@ -98,6 +98,25 @@ sinks: { out: { from: g, console: {} } }
         assert code == 0 and not out, (out, err)  # it was renamed: it goes on where it stood
 
 
+def test_a_bounded_run_has_all_that_is_generated_also_at_a_rate():
+    text = """leat: 1
+name: paced
+batch: { every: 50ms }
+sources: { g: { generate: { rate: 200/s, count: 100 } } }
+sinks: { out: { from: g, console: {} } }
+"""
+    with folder() as d:
+        path = write(d, "f.yaml", text)
+        code, out, err = leat("run", path, "--until", "caught_up", cwd=d)
+        assert code == 0 and out.split() == [str(i) for i in range(100)], (out, err)
+        for endless in ("rate: 200/s", ""):
+            path = write(d, "g.yaml", text.replace("rate: 200/s, count: 100", endless).replace("paced", "endless"))
+            code, out, err = leat("run", path, "--until", "caught_up", cwd=d)
+            assert code == 78 and "source 'g': it has no end" in err and not out, (out, err)
+            code, _, err = leat("run", path, "--until", "2_batches", cwd=d)
+            assert code == 0, err
+
+
 def test_words_of_other_versions_are_refused_by_name():
     for word in ("--from", "--to", "--watch", "--accept-offsets", "--dry-run", "--limit"):
         code, _, err = leat("run", "x.yaml", word + "=1" if word in ("--from", "--to", "--limit") else word)
