@@ -1,13 +1,17 @@
 /*
  * repartition.c - spreads rows over N partitions, in turn.
  *
- * Each row crosses the exchange under a key of its own, a number; key, value and time come out as
- * they were. Headers end here, as at every exchange.
+ * Rows cross the exchange under numbers that stand for the partitions; key, value and time come out
+ * as they were. Each task goes round by itself and begins elsewhere in each batch, so that small
+ * batches do not all begin with the same partition; where a row goes depends on the batch, its task
+ * and its place there, and on nothing else. Headers end here, as at every exchange.
  */
 #include "base/module.h"
+#include "data/key.h"
 #include "op/group_build.h"
 #include "op/held.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 struct repartition {
@@ -19,6 +23,8 @@ struct repartition_in {
     const struct leat_assemble *value;
     uint32_t key_column;
     bool windows;
+    uint32_t partitions, input; /* input: numbers the streams that are read */
+    uint64_t *numbers;          /* per partition: one whose hash leads there */
 };
 
 struct spread {
@@ -41,6 +47,14 @@ static enum leat_status flush(struct leat_task *task, struct leat_bytes *bytes,
     return leat_out_flush(task, err);
 }
 
+static uint64_t where_to_begin(const struct repartition_in *in, const struct leat_task *task)
+{
+    const uint32_t place[] = {htole32(in->input), htole32(task->part)};
+
+    return leat_key_hash((struct leat_slice){(const char *)place, sizeof place}) % in->partitions +
+           task->batch->n;
+}
+
 static enum leat_status spread_process(const void *plan, void *memory, struct leat_task *task,
                                        struct leat_chunk *chunk, struct leat_error *err)
 {
@@ -48,6 +62,7 @@ static enum leat_status spread_process(const void *plan, void *memory, struct le
     struct spread *s = memory;
     struct leat_bytes bytes = {.arena = chunk->arena};
     uint32_t column = leat_assemble(in->value, chunk);
+    uint64_t begin = where_to_begin(in, task);
 
     if (column == LEAT_NO_COLUMN)
         return leat_arena_failed(chunk->arena, err);
@@ -59,7 +74,7 @@ static enum leat_status spread_process(const void *plan, void *memory, struct le
         struct leat_value key = {0};
         if (in->key_column != LEAT_NO_COLUMN)
             key = chunk->columns[in->key_column][row];
-        leat_bytes_put_u64(&bytes, s->next++);
+        leat_bytes_put_u64(&bytes, in->numbers[(begin + s->next++) % in->partitions]);
         size_t from = bytes.len;
         leat_bytes_put_u64(&bytes, in->windows ? (uint64_t)chunk->windows[row].start_ms : 0);
         leat_bytes_put_u64(&bytes, in->windows ? (uint64_t)chunk->windows[row].end_ms : 0);
@@ -109,6 +124,26 @@ static enum leat_status repartition_process(const void *plan, void *memory, stru
     return leat_out_flush(task, err);
 }
 
+/* NULL: out of memory. */
+static uint64_t *find_numbers(uint32_t partitions, struct leat_arena *arena)
+{
+    uint64_t *numbers = leat_arena_array(arena, partitions, sizeof *numbers);
+    bool *found = leat_arena_array(arena, partitions, sizeof *found);
+    uint32_t missing = partitions;
+
+    for (uint64_t n = 0; numbers && found && missing; n++) {
+        uint64_t bytes = htole64(n); /* as leat_bytes_put_u64() writes it */
+        struct leat_slice key = {(const char *)&bytes, sizeof bytes};
+        uint32_t q = leat_key_partition(leat_key_hash(key), partitions);
+        if (found[q])
+            continue;
+        found[q] = true;
+        numbers[q] = n;
+        missing--;
+    }
+    return found ? numbers : NULL;
+}
+
 static void repartition_build(void *plan, struct leat_build *b)
 {
     struct repartition *p = plan;
@@ -124,11 +159,15 @@ static void repartition_build(void *plan, struct leat_build *b)
     }
     b->partitions = (uint32_t)p->partitions;
     p->windows = in.windowed;
+    uint64_t *numbers = find_numbers(b->partitions, b->arena);
     for (uint32_t i = 0; i < b->in_count; i++) {
         struct repartition_in *args = b->combiner_plans[i];
         args->value = leat_view_assemble(&b->in[i], b->shapes, b->arena);
         args->key_column = b->in[i].has_key ? b->in[i].key_column : LEAT_NO_COLUMN;
         args->windows = in.windowed;
+        args->partitions = b->partitions;
+        args->input = i;
+        args->numbers = numbers;
     }
     leat_build_new_segment(b, b->out);
     b->out->segment->windows = in.windowed;

@@ -237,4 +237,27 @@ sinks:
             assert sum(t.count("\n") for t in texts) == rows and "" in texts, texts
 
 
+def test_repartition_deals_rows_out_in_turn_also_over_small_batches():
+    with folder() as dir:
+        for rows, max_records, parts in ((100, 1000, 7), (42, 1, 3)):
+            file = local(dir, f"even{parts}", f"""sources:
+  g: {{ generate: {{ count: {rows}, rate: 1000/s }} }}
+streams:
+  s: {{ from: g, ops: [ repartition: {parts} ] }}
+sinks:
+  out: {{ from: s, save_as_text_files: {{ prefix: "{dir}/even{parts}" }} }}
+""")
+            code, _, err = leat("run", file, "--until", "caught_up", "--set", "batch.every=10ms",
+                                "--set", f"batch.max_records={max_records}")
+            assert code == 0, err
+            counts = [0] * parts
+            for part in pathlib.Path(dir).glob(f"even{parts}-*/part-*"):
+                counts[int(part.name[5:])] += part.read_text().count("\n")
+            batches = len(list(pathlib.Path(dir).glob(f"even{parts}-*")))
+            assert sum(counts) == rows, counts
+            # Each batch begins one partition further than the one before: no more than one a batch.
+            assert max(counts) - min(counts) <= batches, (counts, batches)
+            assert max(counts) <= 2 * rows / parts, counts
+
+
 main(sys.modules[__name__])
