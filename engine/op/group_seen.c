@@ -73,9 +73,11 @@ void leat_seen_append(struct leat_batches *b, struct leat_bytes *delta)
     uint64_t count = b->seen_new < b->seen.count ? b->seen_new : b->seen.count;
     const struct leat_entry *e = b->seen.last;
 
+    if (count == 0)
+        return;
     for (uint64_t i = 1; e && i < count; i++)
         e = e->prev;
-    write_from(count ? e : NULL, count, delta);
+    write_from(e, count, delta);
     b->seen_new = 0;
 }
 

@@ -25,7 +25,7 @@ void leat_panes_init(const struct leat_group *g, struct leat_panes *p, struct le
     p->keys =
         (struct leat_table){.pool = pool, .value_size = sizeof(struct leat_pane_key) + running};
     p->buckets = (struct leat_table){.pool = pool, .value_size = sizeof(struct leat_bucket)};
-    p->fired_ms = p->early_ms = LEAT_NO_TIME;
+    p->fired_ms = p->early_ms = p->told_fired_ms = p->told_early_ms = LEAT_NO_TIME;
 }
 
 /* ---- results that are carried on */
@@ -217,20 +217,22 @@ static void deactivate(struct leat_panes *p, struct leat_entry *e)
         k->active_prev;
 }
 
-static void forget_key(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
+void leat_panes_forget(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
                        struct leat_entry *e)
 {
     struct leat_pane_key *k = leat_pane_key_of(e);
 
     deactivate(p, e);
-    leat_changes_drop(&p->stays, &k->change);
     drop_fresh(g, w, k);
-    if (p->keep == LEAT_KEEP_RUNNING)
+    if (p->keep == LEAT_KEEP_RUNNING) {
         leat_group_release(g, w, k->running);
+        memset(k->running, 0, g->partial_size);
+    }
+    if (k->told)
+        return; /* in p->stays, for the log */
+    leat_changes_drop(&p->stays, &k->change);
     if (!k->wait_first)
         leat_table_remove(&p->keys, e);
-    else if (p->keep == LEAT_KEEP_RUNNING)
-        memset(k->running, 0, g->partial_size);
 }
 
 /* The last pane has left: silent from now on, or neutral for ever. */
@@ -242,10 +244,10 @@ static enum leat_status end_key(const struct leat_group *g, struct leat_panes *p
     const void *left = p->keep == LEAT_KEEP_RUNNING ? k->running : spare;
 
     k->stays = g->agg->stays && g->agg->stays(g, w, e->key, left);
-    if (!k->stays)
-        forget_key(g, p, w, e);
-    else if (!leat_changes_add(&p->stays, p->pool, &k->change))
+    if ((k->stays || k->told) && !leat_changes_add(&p->stays, p->pool, &k->change))
         return leat_arena_failed(p->pool->arena, err);
+    if (!k->stays)
+        leat_panes_forget(g, p, w, e);
     return LEAT_OK;
 }
 
@@ -325,7 +327,7 @@ enum leat_status leat_panes_process(const struct leat_group *g, struct leat_pane
         struct leat_pane *pane = e ? leat_panes_at(g, p, b, e, &made) : NULL;
         if (!pane || !leat_changes_add(&p->changes, p->pool, &pane->change))
             return leat_arena_failed(p->pool->arena, err);
-        pane->unsaid = true;
+        pane->touched_ms = w->task->batch->time_ms;
         enum leat_status status = b->entered
                                       ? add_inside(g, p, w, spare, pane, bytes, err)
                                       : leat_group_absorb(g, w, spare, own(pane), bytes, err);
@@ -439,8 +441,10 @@ void leat_panes_cut(const struct leat_group *g, struct leat_panes *p, struct lea
             k->inside.count--;
             k->dirty = k->inside.count > 0;
             drop_fresh(g, w, k);
-            if (k->inside.count == 0 && !k->stays)
-                forget_key(g, p, w, pane->entry);
+            if (k->inside.count == 0 && !k->stays) {
+                k->told = false; /* the log says so as well */
+                leat_panes_forget(g, p, w, pane->entry);
+            }
             free_pane(g, p, w, pane);
         }
         remove_first_bucket(p);
@@ -541,6 +545,8 @@ static bool begin_always(const struct leat_group *g, struct leat_panes *p, struc
         return false;
     leat_pane_key_of(e)->stays = true;
     leat_panes_activate(p, e);
+    if (!leat_changes_add(&p->stays, p->pool, &leat_pane_key_of(e)->change))
+        return false;
     p->fired_ms = leat_grid_end_before(&g->grid, task->batch->time_ms - task->batch->interval_ms);
     return true;
 }

@@ -34,7 +34,7 @@ struct leat_pane {
     struct leat_pane *beside;      /* in the bucket */
     struct leat_bucket *bucket;
     struct leat_entry *entry;
-    bool unsaid;         /* changed since the last early result */
+    int64_t touched_ms;  /* time of the batch that changed it last: is there news to tell early? */
     uint64_t partials[]; /* its own; KEEP_MERGED: another one, of several panes */
 };
 
@@ -47,11 +47,12 @@ struct leat_inside {
 
 /* The memory of a key. */
 struct leat_pane_key {
-    struct leat_change change; /* first; it stays without panes, and that is new */
+    struct leat_change change; /* first; that it stays without panes, or no longer, is new */
     struct leat_entry *active_next, *active_prev;
     struct leat_inside inside;
     struct leat_pane *wait_first, *wait_last, *recent; /* panes that no window has reached */
     bool active, dirty, stays;
+    bool told; /* the log has it as one that stays: it is kept until its end is told too */
     struct leat_pane *fresh_from;
     /* KEEP_RUNNING. Of what drifts two: the second has only what entered from fresh_from on; when
      * all before that has left it is the window's result, untouched by any inverse, and takes over.
@@ -67,6 +68,7 @@ struct leat_panes {
     struct leat_entry *active_first, *active_last; /* keys that speak when a window fires */
     int64_t fired_ms;                              /* the last window's end; or LEAT_NO_TIME */
     int64_t early_ms;                              /* batch time of the last early results */
+    int64_t told_fired_ms, told_early_ms;          /* what the log has of these */
     struct leat_changes changes, stays;
 };
 
@@ -95,6 +97,9 @@ void leat_panes_cut(const struct leat_group *g, struct leat_panes *p, struct lea
 /* Windows up to this end are past, fired or not. */
 void leat_panes_pass(struct leat_panes *p, int64_t end_ms);
 void leat_panes_activate(struct leat_panes *p, struct leat_entry *e);
+/* The key has no pane inside and does not stay: it is silent, and gone if no pane waits. */
+void leat_panes_forget(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
+                       struct leat_entry *e);
 
 /* pane_state.c */
 void leat_panes_append(const struct leat_group *g, struct leat_panes *p, struct leat_bytes *delta);

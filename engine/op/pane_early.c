@@ -14,10 +14,11 @@ static const void *own(const struct leat_pane *pane)
 }
 
 /* Is one of the key's panes of this window not yet told? */
-static bool has_news(const struct leat_pane *pane, const struct leat_window *window)
+static bool has_news(const struct leat_pane *pane, const struct leat_window *window,
+                     int64_t said_ms)
 {
     for (; pane && pane->bucket->start_ms < window->end_ms; pane = pane->next)
-        if (pane->unsaid && pane->bucket->start_ms >= window->start_ms)
+        if (pane->touched_ms > said_ms && pane->bucket->start_ms >= window->start_ms)
             return true;
     return false;
 }
@@ -35,12 +36,12 @@ static enum leat_status merge_list(const struct leat_group *g, struct leat_work 
 
 static enum leat_status speak(const struct leat_group *g, struct leat_work *w,
                               const struct leat_entry *e, const struct leat_window *window,
-                              void *spare, struct leat_error *err)
+                              int64_t said_ms, void *spare, struct leat_error *err)
 {
     const struct leat_pane_key *k = leat_pane_key_of(e);
     struct leat_result r = {.key = e->key, .window = *window, .time_ms = window->end_ms - 1};
 
-    if (!has_news(k->inside.first, window) && !has_news(k->wait_first, window))
+    if (!has_news(k->inside.first, window, said_ms) && !has_news(k->wait_first, window, said_ms))
         return LEAT_OK;
     enum leat_status status = merge_list(g, w, k->inside.first, window, spare, err);
     if (status == LEAT_OK)
@@ -52,17 +53,10 @@ static enum leat_status speak(const struct leat_group *g, struct leat_work *w,
     return status;
 }
 
-static void all_said(struct leat_panes *p)
-{
-    for (struct leat_bucket *b = p->first; b; b = b->next)
-        for (struct leat_pane *pane = b->first; pane; pane = pane->beside)
-            pane->unsaid = false;
-}
-
 enum leat_status leat_panes_early(const struct leat_group *g, struct leat_panes *p,
                                   struct leat_work *w, void *spare, struct leat_error *err)
 {
-    int64_t now_ms = w->task->batch->time_ms, end_ms, last_ms;
+    int64_t now_ms = w->task->batch->time_ms, said_ms = p->early_ms, end_ms, last_ms;
 
     if (p->early_ms != LEAT_NO_TIME && now_ms - p->early_ms < g->emit_every_ms)
         return LEAT_OK;
@@ -76,11 +70,10 @@ enum leat_status leat_panes_early(const struct leat_group *g, struct leat_panes 
     for (; end_ms <= last_ms; end_ms = leat_grid_next_end(&g->grid, end_ms)) {
         struct leat_window window = {leat_grid_start(&g->grid, end_ms), end_ms, false};
         for (struct leat_entry *e = p->keys.first; e; e = e->next) {
-            if (speak(g, w, e, &window, spare, err) != LEAT_OK)
+            if (speak(g, w, e, &window, said_ms, spare, err) != LEAT_OK)
                 return err->status;
             leat_work_tidy(w);
         }
     }
-    all_said(p);
     return LEAT_OK;
 }

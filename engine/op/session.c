@@ -7,7 +7,7 @@ void leat_sessions_init(const struct leat_group *g, struct leat_sessions *s, str
     (void)g;
     s->pool = pool;
     s->keys = (struct leat_table){.pool = pool, .value_size = sizeof(struct leat_session_key)};
-    s->fired_ms = s->early_ms = LEAT_NO_TIME;
+    s->fired_ms = s->early_ms = s->told_fired_ms = s->told_early_ms = LEAT_NO_TIME;
 }
 
 static size_t session_size(const struct leat_group *g)
@@ -165,7 +165,6 @@ enum leat_status leat_sessions_at(const struct leat_group *g, struct leat_sessio
         if (last_ms > x->last_ms)
             x->last_ms = last_ms;
         k->recent = x;
-        x->unsaid = true;
         *partial = x->partial;
         return swallow(g, s, w, x, err);
     }
@@ -173,7 +172,6 @@ enum leat_status leat_sessions_at(const struct leat_group *g, struct leat_sessio
     if (!fresh)
         return leat_arena_failed(s->pool->arena, err);
     fresh->next = x;
-    fresh->unsaid = true;
     *at = fresh;
     k->recent = fresh;
     *partial = fresh->partial;
@@ -195,8 +193,10 @@ enum leat_status leat_sessions_process(const struct leat_group *g, struct leat_s
         if (!leat_take_u64(&bytes, &last_ms) || (int64_t)last_ms < chunk->times_ms[row])
             return leat_fail(err, LEAT_E_CORRUPT, "a partial result without its session");
         if (leat_sessions_at(g, s, w, chunk->keys[row], chunk->times_ms[row], (int64_t)last_ms,
-                             &partial, err) != LEAT_OK ||
-            leat_group_absorb(g, w, spare, partial, bytes, err) != LEAT_OK)
+                             &partial, err) != LEAT_OK)
+            return err->status;
+        leat_session_with(partial)->touched_ms = w->task->batch->time_ms;
+        if (leat_group_absorb(g, w, spare, partial, bytes, err) != LEAT_OK)
             return err->status;
     }
     return LEAT_OK;
@@ -209,7 +209,6 @@ static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
     struct leat_result r = {
         .key = x->entry->key, .window = {x->first_ms, end_ms, final}, .time_ms = end_ms - 1};
 
-    x->unsaid = false;
     return g->agg->emit(g, w, &r, x->partial, err);
 }
 
@@ -217,14 +216,14 @@ static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
 static enum leat_status emit_early(const struct leat_group *g, struct leat_sessions *s,
                                    struct leat_work *w, struct leat_error *err)
 {
-    int64_t now_ms = w->task->batch->time_ms;
+    int64_t now_ms = w->task->batch->time_ms, said_ms = s->early_ms;
 
     if (s->early_ms != LEAT_NO_TIME && now_ms - s->early_ms < g->emit_every_ms)
         return LEAT_OK;
     s->early_ms = now_ms;
     for (struct leat_entry *e = s->keys.first; e; e = e->next)
         for (struct leat_session *x = leat_sessions_of(e); x; x = x->next)
-            if (x->unsaid && emit(g, w, x, false, err) != LEAT_OK)
+            if (x->touched_ms > said_ms && emit(g, w, x, false, err) != LEAT_OK)
                 return err->status;
     return LEAT_OK;
 }

@@ -16,9 +16,9 @@ struct leat_session {
     struct leat_session *next; /* of the key, by time */
     struct leat_entry *entry;
     int64_t first_ms, last_ms;
-    uint64_t number; /* in order of making */
-    uint32_t place;  /* in the heap, from 1; 0: in stage 1 */
-    bool unsaid;     /* changed since the last early result */
+    uint64_t number;    /* in order of making */
+    uint32_t place;     /* in the heap, from 1; 0: in stage 1 */
+    int64_t touched_ms; /* time of the batch that changed it last: is there news to tell early? */
     uint64_t partial[];
 };
 
@@ -35,6 +35,7 @@ struct leat_sessions {
     uint32_t heap_count, heap_room;
     uint64_t made;
     int64_t fired_ms, early_ms;
+    int64_t told_fired_ms, told_early_ms; /* what the log has of these */
     struct leat_changes changes;
 };
 
@@ -45,6 +46,12 @@ static inline struct leat_session_key *leat_session_key_of(const struct leat_ent
 static inline struct leat_session *leat_sessions_of(const struct leat_entry *e)
 {
     return leat_session_key_of(e)->first;
+}
+
+static inline struct leat_session *leat_session_with(void *partial)
+{
+    return (struct leat_session *)(void *)((char *)partial -
+                                           offsetof(struct leat_session, partial));
 }
 
 void leat_sessions_init(const struct leat_group *g, struct leat_sessions *s,

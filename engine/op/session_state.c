@@ -1,8 +1,9 @@
 /*
  * session_state.c - sessions as bytes for the state log: what a batch changed, all, and back.
  *
- *     u8 version  i64 watermark up to which sessions are over
- *     u32 keys    of each: key, u32 sessions; of each: i64 first, i64 last, partial result
+ *     u8 version  i64 watermark up to which sessions are over  i64 time of the last early results
+ *     u32 keys    of each: key, u32 sessions; of each: i64 first, i64 last, i64 touched, partial
+ *                 result
  *
  * A key comes with all sessions that it has; they replace those that were there. Reading drops what
  * is over at the watermark.
@@ -12,7 +13,7 @@
 
 #include <endian.h>
 
-#define VERSION 1
+#define VERSION 2
 
 static void put_head(const struct leat_sessions *s, uint32_t keys, struct leat_bytes *into)
 {
@@ -20,6 +21,7 @@ static void put_head(const struct leat_sessions *s, uint32_t keys, struct leat_b
 
     leat_bytes_put(into, &version, 1);
     leat_bytes_put_u64(into, (uint64_t)s->fired_ms);
+    leat_bytes_put_u64(into, (uint64_t)s->early_ms);
     leat_bytes_put_u32(into, keys);
 }
 
@@ -34,6 +36,7 @@ static void put_key(const struct leat_group *g, const struct leat_entry *e, stru
     for (const struct leat_session *x = leat_sessions_of(e); x; x = x->next) {
         leat_bytes_put_u64(into, (uint64_t)x->first_ms);
         leat_bytes_put_u64(into, (uint64_t)x->last_ms);
+        leat_bytes_put_u64(into, (uint64_t)x->touched_ms);
         size_t at = into->len;
         leat_bytes_put_u32(into, 0);
         g->agg->encode(g, x->partial, into);
@@ -47,12 +50,16 @@ static void put_key(const struct leat_group *g, const struct leat_entry *e, stru
 void leat_sessions_append(const struct leat_group *g, struct leat_sessions *s,
                           struct leat_bytes *delta)
 {
+    if (!s->changes.count && s->fired_ms == s->told_fired_ms && s->early_ms == s->told_early_ms)
+        return;
     put_head(s, s->changes.count, delta);
     for (uint32_t i = 0; i < s->changes.count; i++) {
         const char *key = (const char *)s->changes.list[i];
         put_key(g, (const void *)(key - offsetof(struct leat_entry, memory)), delta);
     }
     leat_changes_clear(&s->changes);
+    s->told_fired_ms = s->fired_ms;
+    s->told_early_ms = s->early_ms;
 }
 
 void leat_sessions_snapshot(const struct leat_group *g, struct leat_sessions *s,
@@ -92,7 +99,7 @@ static enum leat_status read_key(const struct leat_group *g, struct leat_session
                                  struct leat_error *err)
 {
     struct leat_slice key, bytes;
-    uint64_t first, last;
+    uint64_t first, last, touched;
     uint32_t count;
     int64_t end_ms = LEAT_NO_TIME;
     void *partial;
@@ -102,12 +109,14 @@ static enum leat_status read_key(const struct leat_group *g, struct leat_session
     drop_key(g, s, w, key);
     for (uint32_t i = 0; i < count; i++) {
         if (!leat_take_u64(from, &first) || !leat_take_u64(from, &last) ||
-            !leat_take_slice(from, &bytes) || !is_time(first) || !is_time(last) ||
-            (int64_t)last < (int64_t)first || (int64_t)first < end_ms)
+            !leat_take_u64(from, &touched) || !leat_take_slice(from, &bytes) || !is_time(first) ||
+            !is_time(last) || (int64_t)last < (int64_t)first || (int64_t)first < end_ms)
             return damaged(err);
         end_ms = (int64_t)last + g->gap_ms;
-        if (leat_sessions_at(g, s, w, key, (int64_t)first, (int64_t)last, &partial, err) ||
-            g->agg->decode(g, w, &bytes, partial, err) != LEAT_OK)
+        if (leat_sessions_at(g, s, w, key, (int64_t)first, (int64_t)last, &partial, err))
+            return err->status;
+        leat_session_with(partial)->touched_ms = (int64_t)touched;
+        if (g->agg->decode(g, w, &bytes, partial, err) != LEAT_OK)
             return err->status;
         if (bytes.len)
             return damaged(err);
@@ -119,20 +128,21 @@ enum leat_status leat_sessions_read(const struct leat_group *g, struct leat_sess
                                     struct leat_work *w, struct leat_slice bytes,
                                     struct leat_error *err)
 {
-    uint64_t fired;
+    uint64_t fired, early;
     uint32_t keys;
     uint8_t version;
 
     s->timed = true;
     if (!leat_take(&bytes, &version, 1) || version != VERSION)
         return leat_fail(err, LEAT_E_CORRUPT, "state of sessions in an unknown version");
-    if (!leat_take_u64(&bytes, &fired) || !leat_take_u32(&bytes, &keys) ||
-        ((int64_t)fired != LEAT_NO_TIME && !is_time(fired)))
+    if (!leat_take_u64(&bytes, &fired) || !leat_take_u64(&bytes, &early) ||
+        !leat_take_u32(&bytes, &keys) || ((int64_t)fired != LEAT_NO_TIME && !is_time(fired)))
         return damaged(err);
     for (uint32_t i = 0; i < keys; i++)
         if (read_key(g, s, w, &bytes, err) != LEAT_OK)
             return err->status;
-    s->fired_ms = (int64_t)fired;
+    s->fired_ms = s->told_fired_ms = (int64_t)fired;
+    s->early_ms = s->told_early_ms = (int64_t)early;
     while (s->fired_ms != LEAT_NO_TIME && s->heap_count &&
            s->heap[1]->last_ms + g->gap_ms <= s->fired_ms)
         leat_sessions_remove(g, s, w, s->heap[1]);

@@ -363,6 +363,23 @@ void leat_flow_release(struct leat_flow *flow, struct leat_flow_batch *batch)
     flow->unused = batch;
 }
 
+struct leat_state_part *leat_flow_state_part(struct leat_flow *flow, uint32_t stage, uint32_t q)
+{
+    return &flow->states[stage][q];
+}
+
+void leat_flow_state_read(struct leat_flow *flow)
+{
+    for (uint32_t stage = 0; stage < flow->plan->stages_count; stage++) {
+        const struct leat_plan_stage *s = &flow->plan->stages[stage];
+        for (uint32_t q = 0; !s->from_source && q < flow->plan->exchanges[s->input].partitions; q++)
+            if (flow->states[stage][q].memory)
+                leat_state_part_measure(&flow->states[stage][q], s);
+        if (!s->from_source)
+            note_due(flow, stage);
+    }
+}
+
 bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64_t clock_ms,
                       bool close)
 {

@@ -76,6 +76,12 @@ void leat_flow_at_end(struct leat_flow *flow, uint32_t source, uint32_t part, bo
 /* Tables for the batches from now on, by number in the plan; borrowed. */
 void leat_flow_set_tables(struct leat_flow *flow, const struct leat_lookup_table *const *tables);
 
+/* State partition q of a stage behind an exchange. Between batches: it is the worker's while one
+ * runs. Who has read state into some of them (leat_state_part_open() first) says so when all are
+ * done. */
+struct leat_state_part *leat_flow_state_part(struct leat_flow *flow, uint32_t stage, uint32_t q);
+void leat_flow_state_read(struct leat_flow *flow);
+
 struct leat_flow_state {
     uint64_t keys, bytes;
 };

@@ -173,6 +173,19 @@ enum leat_status leat_driver_row(struct leat_driver *d, uint32_t source, uint32_
     return LEAT_OK;
 }
 
+void leat_driver_seek(struct leat_driver *d, uint32_t source, uint32_t part, int64_t position)
+{
+    struct fed *f = fed_of(d, source, part);
+
+    assert(!f->open);
+    f->next = position;
+}
+
+struct leat_flow *leat_driver_flow(struct leat_driver *d)
+{
+    return d->flow;
+}
+
 void leat_driver_cut_block(struct leat_driver *d, uint32_t source, uint32_t part)
 {
     seal_open(fed_of(d, source, part));

@@ -40,6 +40,13 @@ LEAT_CHECKED enum leat_status leat_driver_row(struct leat_driver *d, uint32_t so
 void leat_driver_feed(struct leat_driver *d, uint32_t source, uint32_t part,
                       struct leat_block *block);
 
+/* The next row stands at this position: for a run that goes on where another one was. Nothing is
+ * fed. */
+void leat_driver_seek(struct leat_driver *d, uint32_t source, uint32_t part, int64_t position);
+
+/* For those who look at state between batches. */
+struct leat_flow *leat_driver_flow(struct leat_driver *d);
+
 /* The next row begins a new block: results must not depend on where blocks are cut. */
 void leat_driver_cut_block(struct leat_driver *d, uint32_t source, uint32_t part);
 

@@ -372,13 +372,13 @@ static enum leat_status finish(struct leat_lane *lane, struct leat_error *err)
     return LEAT_OK;
 }
 
-static void measure(const struct leat_lane *lane, struct leat_state_part *s)
+void leat_state_part_measure(struct leat_state_part *s, const struct leat_plan_stage *stage)
 {
     s->keys = 0;
     s->bytes = s->arena.bytes;
     s->due_ms = LEAT_NO_TIME;
-    for (uint32_t i = 0; i < lane->stage->nodes_count; i++) {
-        const struct leat_plan_node *n = &lane->stage->nodes[i];
+    for (uint32_t i = 0; i < stage->nodes_count; i++) {
+        const struct leat_plan_node *n = &stage->nodes[i];
         uint64_t keys = 0, bytes = 0;
         if (!s->memory[i])
             continue;
@@ -398,7 +398,7 @@ static void explain(const struct leat_lane *lane, struct leat_error *err)
     const struct leat_stage_task *t = lane->now;
 
     if (err->status == LEAT_E_FULL && t->state && t->state->memory) {
-        measure(lane, t->state);
+        leat_state_part_measure(t->state, lane->stage);
         leat_error_prefix(err, "%" PRIu64 " keys in state partition %u", t->state->keys, t->part);
     }
     if (lane->blamed && lane->blamed->path.len)
@@ -421,7 +421,7 @@ static enum leat_status run(struct leat_lane *lane, struct leat_stage_task *t,
         return err->status;
     leat_seal_end(t, lane->plan);
     if (t->state)
-        measure(lane, t->state);
+        leat_state_part_measure(t->state, lane->stage);
     return LEAT_OK;
 }
 

@@ -85,6 +85,10 @@ LEAT_CHECKED enum leat_status leat_state_part_open(struct leat_state_part *s,
                                                    const struct leat_plan_stage *stage,
                                                    struct leat_error *err);
 
+/* Count its keys and bytes and find out when it is due: behind each task, and when state was read.
+ * It is open. */
+void leat_state_part_measure(struct leat_state_part *s, const struct leat_plan_stage *stage);
+
 /* How many rows wait for state partition q of `exchange` in these tasks. */
 int64_t leat_frames_waiting(struct leat_stage_task *const *tasks, uint32_t count, uint32_t exchange,
                             uint32_t q);

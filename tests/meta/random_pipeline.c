@@ -144,6 +144,91 @@ static void second_op(struct dice *d, struct random_pipeline *p)
     say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
 }
 
+/* ---- rough ones: late records, early results, inverses, cascades */
+
+static void rough_window(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const event[] = {
+        "size: 10s",   "size: 10s, slide: 5s", "size: 7s, slide: 3s", "size: 1m, slide: 2s",
+        "session: 2s", "session: 5s",          "size: 3s, slide: 10s"};
+    static const char *const batch[] = {"size: 3s", "size: 3s, slide: 1s", "size: 4s, slide: 2s",
+                                        "session: 2s"};
+    bool early = dice_percent(d, 40);
+
+    p->has_late = p->event_time && dice_percent(d, 50);
+    say(p, "      - window: { %s%s%s }\n",
+        p->event_time ? one_of(d, event, sizeof event / sizeof *event)
+                      : one_of(d, batch, sizeof batch / sizeof *batch),
+        p->has_late ? ", late: too_late" : "",
+        !early                ? ""
+        : dice_percent(d, 50) ? ", emit: { every: 1s }"
+                              : ", emit: { every: 3s }");
+}
+
+static void inverse_op(struct dice *d, struct random_pipeline *p, bool has_key)
+{
+    static const char *const keyed[] = {
+        "map: n\n      - reduce_by_key_and_window: { size: 10s, slide: 2s, reduce: a + b, "
+        "inverse: a - b }",
+        "map: n\n      - reduce_by_key_and_window: { size: 4s, slide: 4s, reduce: a + b, "
+        "inverse: a - b, filter: value > 0 }",
+        "map: n\n      - reduce_by_key_and_window: { size: 5s, slide: 1s, reduce: a + b, "
+        "inverse: a - b, filter: value > 20 }",
+        "map: double(n) * 0.25\n      - reduce_by_key_and_window: { size: 6s, slide: 2s, reduce: a "
+        "+ b, "
+        "inverse: a - b }",
+        "map: n\n      - group_by_key_and_window: { size: 4s, slide: 2s, max: 3 }\n"
+        "      - map: size(this)",
+    };
+    static const char *const plain[] = {
+        "count_by_window: { size: 5s, slide: 1s }",
+        "count_by_window: { size: 4s }",
+        "map: s\n      - count_by_value_and_window: { size: 8s, slide: 2s }",
+        "map: n\n      - reduce_by_window: { size: 3s, slide: 1s, reduce: a + b, inverse: a - b }",
+        "map: n\n      - reduce_by_window: { size: 3s, slide: 1s, reduce: \"a > b ? a : b\" }",
+    };
+
+    if (has_key && dice_percent(d, 60))
+        say(p, "      - %s\n", one_of(d, keyed, sizeof keyed / sizeof *keyed));
+    else
+        say(p, "      - %s\n", one_of(d, plain, sizeof plain / sizeof *plain));
+}
+
+static void distinct_op(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const ops[] = {"distinct: { by: s, within: 2s }",
+                                      "distinct: { by: k, within: 5s }",
+                                      "distinct: { by: n, within: 30s }"};
+
+    say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
+}
+
+static void rough_ops(struct dice *d, struct random_pipeline *p, bool has_key)
+{
+    uint32_t kind = dice_below(d, 100);
+    bool windowed = false;
+
+    if (kind < 20) {
+        distinct_op(d, p);
+        kind = dice_below(d, 100);
+    }
+    if (kind < 60) {
+        rough_window(d, p);
+        keyed_op(d, p, has_key);
+        windowed = true;
+    } else if (kind < 85) {
+        inverse_op(d, p, has_key);
+        windowed = true;
+    } else if (!p->event_time) {
+        keyed_op(d, p, has_key);
+    }
+    if (windowed && dice_percent(d, 40))
+        say(p, "      - window: { size: %s }\n      - aggregate:\n          again: count()\n",
+            dice_percent(d, 50) ? "20s" : "6s, slide: 3s");
+    else if (windowed && dice_percent(d, 25))
+        second_op(d, p);
+}
+
 static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms)
 {
     uint32_t keys = 1 + dice_below(d, 12);
@@ -172,6 +257,7 @@ static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms
 
 void random_pipeline(struct dice *d, struct random_pipeline *p)
 {
+    bool rough = p->rough;
     uint32_t disorder_ms = dice_percent(d, 50) ? dice_below(d, 4000) : 0;
     bool has_key = dice_percent(d, 75), windowed;
 
@@ -183,7 +269,8 @@ void random_pipeline(struct dice *d, struct random_pipeline *p)
         "    kafka: { brokers: b, topic: t }\n    format: json\n",
         1 + dice_below(d, 20));
     if (p->event_time)
-        say(p, "    time: { at: fromMillis(ts), lateness: %ums }\n", disorder_ms);
+        say(p, "    time: { at: fromMillis(ts), lateness: %ums }\n",
+            rough ? dice_below(d, disorder_ms + 1) : disorder_ms);
     if (dice_percent(d, 50))
         say(p,
             "    schema: { k: string, s: string, n: int, m: int, x: double, l: [int], ts: int }\n");
@@ -192,13 +279,19 @@ void random_pipeline(struct dice *d, struct random_pipeline *p)
         row_op(d, p);
     if (has_key)
         key_op(d, p);
-    if (windowed)
-        window(d, p);
-    if (dice_percent(d, 30))
-        row_op(d, p);
-    keyed_op(d, p, has_key);
-    if (dice_percent(d, 25))
-        second_op(d, p);
+    if (rough) {
+        rough_ops(d, p, has_key);
+    } else {
+        if (windowed)
+            window(d, p);
+        if (dice_percent(d, 30))
+            row_op(d, p);
+        keyed_op(d, p, has_key);
+        if (dice_percent(d, 25))
+            second_op(d, p);
+    }
     say(p, "sinks:\n  sink: { from: out, memory: {}, format: json }\n");
+    if (p->has_late)
+        say(p, "  late: { from: too_late, memory: {}, format: json }\n");
     rows(d, p, disorder_ms);
 }

@@ -28,8 +28,11 @@ struct random_row {
 };
 
 struct random_pipeline {
+    /* Said by the caller: also late records, early results, inverses, cascades of windows, whose
+     * results depend on how batches are cut. */
+    bool rough;
     char yaml[4096];
-    bool event_time;
+    bool event_time, has_late;
     uint32_t parts, rows_count;
     struct random_row *rows; /* RANDOM_ROWS_MAX */
 };

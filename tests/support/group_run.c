@@ -116,11 +116,13 @@ EMIT(sum, sum)
 EMIT(max, max)
 EMIT(order, order)
 
+bool test_stays_no_longer;
+
 static bool stays(const struct leat_group *g, struct leat_work *w, struct leat_slice key,
                   const void *partial)
 {
     (void)g, (void)w, (void)key, (void)partial;
-    return true;
+    return !test_stays_no_longer;
 }
 
 #define SAME .add = add, .merge = merge, .encode = encode, .decode = decode

@@ -17,7 +17,8 @@
 extern const struct leat_aggregator test_sum, test_sum_running, test_max, test_order, test_list,
     test_sum_stays;
 #define TEST_PARTIAL_SIZE 40
-extern uint64_t test_merges; /* calls of merge, inverse and emit so far */
+extern bool test_stays_no_longer; /* what test_sum_stays says of keys without panes */
+extern uint64_t test_merges;      /* calls of merge, inverse and emit so far */
 
 struct group_row {
     const char *key; /* NULL: null */

@@ -314,6 +314,79 @@ static void sessions_are_those_of_the_oracle(void)
     sweep(false, LEAT_OVER_SESSION, false);
 }
 
+static void close_run(struct group_run *run)
+{
+    group_run_close(run);
+    free(run);
+}
+
+static struct group_run *open_staying(void)
+{
+    struct group_run *run = calloc(1, sizeof *run);
+    const struct leat_window_spec spec = {
+        .kind = LEAT_WINDOW_SLIDING, .size_ms = 100, .slide_ms = 100};
+
+    run->group = (struct leat_group){.agg = &test_sum_stays,
+                                     .partial_size = TEST_PARTIAL_SIZE,
+                                     .over = LEAT_OVER_PANES,
+                                     .windows_out = true,
+                                     .keyed = true,
+                                     .grid = leat_grid_of(&spec, false)};
+    run->batch.interval_ms = 100;
+    group_run_open(run);
+    return run;
+}
+
+static void a_key_that_speaks_on_and_one_that_no_longer_does_are_told(void)
+{
+    const struct group_row row = {.key = "k1", .value = 5};
+    struct group_run *run = open_staying(), *next = open_staying();
+    struct leat_error err;
+
+    OK(group_run_batch(run, &row, 1, 1, 100, 100, &err));
+    group_run_copy(run, next, true);
+    OK(group_run_batch(next, NULL, 0, 1, 200, 200, &err));
+    CU_ASSERT_EQUAL(next->results_count, 1);
+    close_run(next);
+
+    /* Its pane comes and goes within a batch, and this time it is forgotten. */
+    next = open_staying();
+    group_run_copy(run, next, false);
+    test_stays_no_longer = true;
+    OK(group_run_batch(run, &row, 1, 1, 200, 200, &err));
+    group_run_copy(run, next, true);
+    group_run_clear(run);
+    OK(group_run_batch(run, NULL, 0, 1, 300, 300, &err));
+    OK(group_run_batch(next, NULL, 0, 1, 300, 300, &err));
+    test_stays_no_longer = false;
+    CU_ASSERT_EQUAL(run->results_count, 0);
+    CU_ASSERT_EQUAL(next->results_count, 0);
+    for (unsigned q = 0; q < GROUP_PARTS; q++) {
+        uint64_t keys, bytes;
+        leat_group_state.measure(&run->group, run->memory[q], &keys, &bytes);
+        CU_ASSERT_EQUAL(keys, 0);
+        leat_group_state.measure(&next->group, next->memory[q], &keys, &bytes);
+        CU_ASSERT_EQUAL(keys, 0);
+    }
+    close_run(run);
+    close_run(next);
+}
+
+static void what_always_speaks_goes_on_though_nothing_ever_came(void)
+{
+    struct group_run *run = open_staying(), *next = open_staying();
+    struct leat_error err;
+
+    run->group.always = next->group.always = true;
+    run->group.keyed = next->group.keyed = false;
+    OK(group_run_batch(run, NULL, 0, 1, 100, 100, &err));
+    group_run_copy(run, next, true);
+    OK(group_run_batch(next, NULL, 0, 1, 200, 200, &err));
+    CU_ASSERT_EQUAL(next->results_count, 1);
+    close_run(run);
+    close_run(next);
+}
+
 /* ---- batches */
 
 static struct group_run *open_batches(const struct leat_aggregator *agg)
@@ -325,12 +398,6 @@ static struct group_run *open_batches(const struct leat_aggregator *agg)
     run->batch.interval_ms = 1000;
     group_run_open(run);
     return run;
-}
-
-static void close_run(struct group_run *run)
-{
-    group_run_close(run);
-    free(run);
 }
 
 static void a_batch_gives_one_result_per_key(void)
@@ -404,4 +471,5 @@ LEAT_TESTS("group", T(a_batch_gives_one_result_per_key),
            T(behind_a_window_each_window_has_its_own_result),
            T(event_time_windows_are_those_of_the_oracle), T(late_rows_count_where_a_window_is_open),
            T(batch_time_windows_are_those_of_the_oracle), T(sessions_are_those_of_the_oracle),
-           T(lack_of_memory_is_reported))
+           T(a_key_that_speaks_on_and_one_that_no_longer_does_are_told),
+           T(what_always_speaks_goes_on_though_nothing_ever_came), T(lack_of_memory_is_reported))
