@@ -190,6 +190,7 @@ int cli_docs(int argc, char **argv)
         printf("usage: leat docs [connectors|sinks|ops|functions|formats [NAME]]\n");
         return argc > 1 && strcmp(argv[1], "--help") == 0 ? CLI_OK : CLI_USAGE;
     }
+    leat_module_load_all();
     if (argc == 1) {
         print_overview();
         return CLI_OK;

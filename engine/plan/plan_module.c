@@ -26,10 +26,18 @@ static const struct leat_module *find(struct planner *p, struct leat_slice name,
     char text[64];
     struct names names = {.p = p, .find = find_by};
     const struct leat_module *m = NULL;
+    struct leat_error err;
 
     if (name.len < sizeof text) {
         snprintf(text, sizeof text, "%.*s", LEAT_FMT(name));
         m = find_by(text);
+        if (!m && leat_module_load_named(text, &err) == LEAT_OK)
+            m = find_by(text);
+        else if (!m) {
+            leat_diag_error_key(p->diags, node, "the %s '%s' cannot be used: %s", what, text,
+                                err.text);
+            return NULL;
+        }
     }
     if (m)
         return m;

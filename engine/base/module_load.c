@@ -1,0 +1,97 @@
+/*
+ * module_load.c - finds the files of modules that are not built in.
+ *
+ * Only one folder is looked into, found from where the program itself stands: nobody can slip in a
+ * module by the working directory or the environment. Thread: main, before the job starts.
+ */
+#include "base/module.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_BYTES   4096
+#define NAME_MAX_LEN 64
+
+/* Relative to the folder of the program. */
+static const char *const folders[] = {"engine/modules", LEAT_MODULES_FROM_BIN};
+
+/* The folder of the program itself. */
+static bool own_folder(char into[PATH_BYTES])
+{
+    ssize_t len = readlink("/proc/self/exe", into, PATH_BYTES - 1);
+
+    if (len <= 0)
+        return false;
+    into[len] = '\0';
+    char *slash = strrchr(into, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* False: there is none. */
+static bool modules_folder(char into[PATH_BYTES])
+{
+    char own[PATH_BYTES];
+
+    if (!own_folder(own))
+        return false;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (snprintf(into, PATH_BYTES, "%s/%s", own, folders[i]) < PATH_BYTES &&
+            access(into, R_OK | X_OK) == 0)
+            return true;
+    return false;
+}
+
+static bool is_loaded(const char *path)
+{
+    void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+
+    if (handle)
+        dlclose(handle);
+    return handle;
+}
+
+static bool is_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    return len > 0 && len < NAME_MAX_LEN && name[len] == '\0';
+}
+
+enum leat_status leat_module_load_named(const char *name, struct leat_error *err)
+{
+    static const char *const prefixes[] = {"", "sink-"};
+    char folder[PATH_BYTES], path[2 * PATH_BYTES];
+
+    if (!is_name(name) || !modules_folder(folder))
+        return LEAT_OK;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        snprintf(path, sizeof path, "%s/%s%s.so", folder, prefixes[i], name);
+        if (access(path, R_OK) == 0 && !is_loaded(path) && leat_module_load(path, err) != LEAT_OK)
+            return err->status;
+    }
+    return LEAT_OK;
+}
+
+void leat_module_load_all(void)
+{
+    char folder[PATH_BYTES], path[2 * PATH_BYTES];
+    struct leat_error err;
+    DIR *dir = modules_folder(folder) ? opendir(folder) : NULL;
+
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        size_t len = strlen(e->d_name);
+        if (len < 4 || strcmp(e->d_name + len - 3, ".so") != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (!is_loaded(path) && leat_module_load(path, &err) != LEAT_OK)
+            continue; /* the pipeline that names it will hear why */
+    }
+    if (dir)
+        closedir(dir);
+}
