@@ -138,6 +138,8 @@ static void answered(struct leat_job_thread *job, struct leat_sink_work *w,
         leat_job_event(job, (struct leat_event){.kind = kind, .batch = w->n, .sink = w->sink});
     else if (kind == LEAT_EV_FINISHED)
         leat_job_committed(job, w);
+    else if (kind == LEAT_EV_START)
+        job->opened++;
 }
 
 static void logged(struct leat_job_thread *job, struct leat_log_work *w)
@@ -228,7 +230,8 @@ static void turn(struct leat_job_thread *job)
         leat_job_fail(job, &err);
         return;
     }
-    if (!job->started && leat_job_sources_are_listed(job)) {
+    if (!job->started && job->opened == job->plan->sinks_count &&
+        leat_job_sources_are_listed(job)) {
         job->started = true;
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
     }

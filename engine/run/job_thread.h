@@ -125,6 +125,7 @@ struct leat_job_thread {
     struct leat_log *sink_lines;
     struct leat_sink_work *idle_works; /* per sink; kind IDLED: may be sent */
     struct leat_job_slot batches[2];   /* N mod 2 */
+    uint32_t opened; /* sinks that are, and have recovered: before that nothing is read */
     bool started, over, stop_asked;
     struct leat_msg stop;
     atomic_bool stop_sent;
