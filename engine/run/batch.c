@@ -1,5 +1,4 @@
-#include "run/batch.h"
-
+#include "run/flow.h"
 #include "run/message.h"
 #include "run/source_mark.h"
 
@@ -10,38 +9,7 @@
 #define ARENA_KEEP ((size_t)16 * 1024 * 1024) /* that a released batch keeps, per worker */
 #define TASKS_MIN  64
 
-/* What a worker is told to do: take tasks of the current stage until there are none. */
-struct crew {
-    struct leat_work work; /* first */
-    struct leat_flow *flow;
-    uint32_t number;
-    struct leat_eval *eval;
-    struct leat_lane **lanes; /* per stage, made when first needed */
-};
-
-struct leat_flow {
-    const struct leat_plan *plan;
-    struct leat_budget *budget;
-    struct leat_arena arena; /* as long as the flow */
-    uint32_t workers;
-    struct crew *crews;
-    struct leat_queue done;
-    struct leat_pool pool;
-    bool has_pool;
-
-    struct leat_state_part **states; /* per stage, per state partition; NULL for source stages */
-    int64_t *due_ms;                 /* per stage: least of its partitions */
-    struct leat_watermark *watermarks;
-    const struct leat_lookup_table *const *tables;
-    struct leat_flow_batch *all, *unused;
-
-    /* While a stage runs: tasks [first, count) of the batch. */
-    struct leat_flow_batch *batch;
-    uint32_t first;
-    atomic_uint claimed;
-};
-
-static struct leat_lane *lane_of(struct crew *crew, uint32_t stage)
+static struct leat_lane *lane_of(struct leat_crew *crew, uint32_t stage)
 {
     struct leat_flow *flow = crew->flow;
 
@@ -50,19 +18,20 @@ static struct leat_lane *lane_of(struct crew *crew, uint32_t stage)
     return crew->lanes[stage];
 }
 
-static void run_task(struct crew *crew, struct leat_stage_task *t)
+static void run_task(struct leat_crew *crew, struct leat_stage_task *t)
 {
     struct leat_lane *lane = lane_of(crew, t->stage);
 
     if (lane)
-        leat_lane_run(lane, t, &crew->flow->batch->arenas[crew->number]);
+        leat_lane_run(lane, t, &crew->flow->scratch[crew->number],
+                      &crew->flow->batch->group->arenas[crew->number]);
     else
         leat_fail(&t->error, LEAT_E_FULL, "no memory to run '%.*s'",
                   LEAT_FMT(crew->flow->plan->stages[t->stage].nodes[0].path));
 }
 
 /* Stage 1: whoever is free takes the next one. Thread: the crew's worker */
-static void run_any(struct crew *crew)
+static void run_any(struct leat_crew *crew)
 {
     struct leat_flow *flow = crew->flow;
     uint32_t count = flow->batch->tasks_count;
@@ -76,7 +45,7 @@ static void run_any(struct crew *crew)
 }
 
 /* Behind an exchange: state partition q belongs to worker q mod W. Thread: the crew's worker */
-static void run_own(struct crew *crew)
+static void run_own(struct leat_crew *crew)
 {
     struct leat_flow *flow = crew->flow;
 
@@ -87,7 +56,7 @@ static void run_own(struct crew *crew)
 
 static enum leat_status run_crew(struct leat_work *w, struct leat_error *err)
 {
-    struct crew *crew = (struct crew *)w;
+    struct leat_crew *crew = (struct leat_crew *)w;
     struct leat_flow_batch *batch = crew->flow->batch;
 
     (void)err;
@@ -98,14 +67,16 @@ static enum leat_status run_crew(struct leat_work *w, struct leat_error *err)
     return LEAT_OK;
 }
 
-/* Everybody, until all tasks from `first` on are done. */
-static void run_together(struct leat_flow *flow)
+void leat_flow_together(struct leat_flow *flow,
+                        enum leat_status (*run)(struct leat_work *w, struct leat_error *err))
 {
     struct leat_error ignored;
 
-    for (uint32_t i = 1; i < flow->workers; i++)
+    for (uint32_t i = 1; i < flow->workers; i++) {
+        flow->crews[i].work.run = run;
         leat_pool_run(&flow->pool, &flow->crews[i].work);
-    run_crew(&flow->crews[0].work, &ignored);
+    }
+    run(&flow->crews[0].work, &ignored);
     for (uint32_t i = 1; i < flow->workers; i++)
         leat_pool_ran(&flow->pool, (struct leat_work *)leat_queue_take(&flow->done));
 }
@@ -129,7 +100,7 @@ static enum leat_status run_tasks(struct leat_flow *flow, uint32_t first, uint64
     if (flow->workers == 1 || b->tasks_count - first == 1 || rows < SMALL_ROWS)
         run_alone(flow);
     else
-        run_together(flow);
+        leat_flow_together(flow, run_crew);
     for (uint32_t i = first; i < b->tasks_count; i++)
         if (b->tasks[i]->error.status != LEAT_OK) {
             *err = b->tasks[i]->error;
@@ -143,7 +114,7 @@ static struct leat_stage_task *add_task(struct leat_flow_batch *b, uint32_t stag
 {
     if (b->tasks_count == b->tasks_room) {
         uint32_t room = b->tasks_room ? b->tasks_room * 2 : TASKS_MIN;
-        struct leat_stage_task **grown = leat_arena_array(&b->arenas[0], room, sizeof *grown);
+        struct leat_stage_task **grown = leat_arena_array(flow->scratch, room, sizeof *grown);
         if (!grown)
             return NULL;
         if (b->tasks_count)
@@ -151,7 +122,7 @@ static struct leat_stage_task *add_task(struct leat_flow_batch *b, uint32_t stag
         b->tasks = grown;
         b->tasks_room = room;
     }
-    struct leat_stage_task *t = leat_arena_alloc(&b->arenas[0], sizeof *t);
+    struct leat_stage_task *t = leat_arena_alloc(flow->scratch, sizeof *t);
     if (!t)
         return NULL;
     t->stage = stage;
@@ -212,14 +183,15 @@ static enum leat_status add_exchange_tasks(struct leat_flow *flow, uint32_t stag
     uint32_t feeders = b->tasks_count;
     int64_t watermark_ms = stage_watermark(flow, stage);
 
-    for (uint32_t q = 0; q < flow->plan->exchanges[s->input].partitions; q++) {
+    for (uint32_t q = 0; q < leat_flow_partitions(flow, stage); q++) {
         struct leat_state_part *state = &flow->states[stage][q];
         int64_t waiting = leat_frames_waiting(b->tasks, feeders, s->input, q);
         if (!waiting && !speaks_on_empty(s) && !state_is_due(state, watermark_ms))
             continue;
         struct leat_stage_task *t = add_task(b, stage, q, flow);
         if (!t)
-            return leat_arena_failed(&b->arenas[0], err);
+            return leat_arena_failed(flow->scratch, err);
+        state->touched = true;
         t->feeders_count = feeders;
         t->state = state;
         *rows += (uint64_t)waiting + (state_is_due(state, watermark_ms) ? state->keys : 0);
@@ -227,19 +199,6 @@ static enum leat_status add_exchange_tasks(struct leat_flow *flow, uint32_t stag
     for (uint32_t i = feeders; i < b->tasks_count; i++)
         b->tasks[i]->feeders = b->tasks; /* the list may have grown, and grows no more meanwhile */
     return LEAT_OK;
-}
-
-static void note_due(struct leat_flow *flow, uint32_t stage)
-{
-    int64_t least = LEAT_NO_TIME;
-
-    for (uint32_t q = 0; q < flow->plan->exchanges[flow->plan->stages[stage].input].partitions;
-         q++) {
-        const struct leat_state_part *s = &flow->states[stage][q];
-        if (s->memory && s->due_ms != LEAT_NO_TIME && (least == LEAT_NO_TIME || s->due_ms < least))
-            least = s->due_ms;
-    }
-    flow->due_ms[stage] = least;
 }
 
 static enum leat_status collect(struct leat_flow *flow, struct leat_error *err)
@@ -274,9 +233,36 @@ static enum leat_status run(struct leat_flow *flow, struct leat_error *err)
         if (add_exchange_tasks(flow, stage, &rows, err) != LEAT_OK ||
             run_tasks(flow, first, rows, err) != LEAT_OK)
             return err->status;
-        note_due(flow, stage);
+        leat_flow_note_due(flow, stage);
     }
     return collect(flow, err);
+}
+
+static bool is_pushed(const struct leat_flow *flow, const struct leat_stage_task *t)
+{
+    const struct leat_module *m = flow->plan->sources[flow->plan->stages[t->stage].input].module;
+
+    return m && m->push;
+}
+
+/* Nothing that is left points into blocks. Those of push sources stay, to go back as their
+ * acknowledgement. */
+static void settle_blocks(struct leat_flow *flow, struct leat_flow_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->tasks_count; i++) {
+        bool pushed = batch->tasks[i]->blocks && is_pushed(flow, batch->tasks[i]);
+        for (struct leat_block *b = batch->tasks[i]->blocks, *next; b; b = next) {
+            next = (struct leat_block *)b->msg.next;
+            if (!pushed) {
+                leat_block_unref(b);
+                continue;
+            }
+            b->msg.next = NULL;
+            *batch->group->pushed_end = &b->msg;
+            batch->group->pushed_end = &b->msg.next;
+        }
+        batch->tasks[i]->blocks = NULL;
+    }
 }
 
 enum leat_status leat_flow_run(struct leat_flow *flow, struct leat_flow_batch *batch,
@@ -286,35 +272,61 @@ enum leat_status leat_flow_run(struct leat_flow *flow, struct leat_flow_batch *b
     batch->info.tables = flow->tables;
     enum leat_status status = run(flow, err);
     flow->batch = NULL;
+    if (status == LEAT_OK)
+        settle_blocks(flow, batch);
     return status;
 }
 
-static struct leat_flow_batch *batch_new(struct leat_flow *flow)
+static struct leat_flow_group *group_new(struct leat_flow *flow)
 {
-    struct leat_flow_batch *b = leat_arena_alloc(&flow->arena, sizeof *b);
+    struct leat_flow_group *g = leat_arena_alloc(&flow->arena, sizeof *g);
 
-    if (!b)
+    if (!g)
         return NULL;
-    b->arenas = leat_arena_array(&flow->arena, flow->workers, sizeof *b->arenas);
-    if (!b->arenas)
+    g->arenas = leat_arena_array(&flow->arena, flow->workers, sizeof *g->arenas);
+    if (!g->arenas)
         return NULL;
     for (uint32_t i = 0; i < flow->workers; i++)
-        b->arenas[i].budget = flow->budget;
-    return b;
+        g->arenas[i].budget = flow->budget;
+    return g;
 }
 
-struct leat_flow_batch *leat_flow_begin(struct leat_flow *flow, const struct leat_batch *info)
+struct leat_flow_group *leat_flow_group(struct leat_flow *flow)
 {
-    struct leat_flow_batch *b = flow->unused;
+    struct leat_flow_group *g = flow->unused;
 
-    if (b)
-        flow->unused = b->next;
+    if (g)
+        flow->unused = g->next;
     else
-        b = batch_new(flow);
+        g = group_new(flow);
+    if (!g)
+        return NULL;
+    *g = (struct leat_flow_group){.arenas = g->arenas, .next = flow->all};
+    g->pushed_end = &g->pushed;
+    flow->all = g;
+    return g;
+}
+
+/* The batch before has run; nobody looks at what it left in the scratch memory. */
+struct leat_flow_batch *leat_flow_begin(struct leat_flow *flow, struct leat_flow_group *group,
+                                        const struct leat_batch *info)
+{
+    struct leat_flow_batch *b = leat_arena_alloc(group->arenas, sizeof *b);
+
     if (!b)
         return NULL;
-    *b = (struct leat_flow_batch){.info = *info, .arenas = b->arenas, .next = flow->all};
-    flow->all = b;
+    if (flow->last)
+        flow->last->tasks_count = 0;
+    flow->last = b;
+    *b = (struct leat_flow_batch){.info = *info, .group = group};
+    if (group->last)
+        group->last->next = b;
+    else
+        group->first = b;
+    group->last = b;
+    group->count++;
+    for (uint32_t i = 0; i < flow->workers; i++)
+        leat_arena_recycle(&flow->scratch[i], ARENA_KEEP);
     return b;
 }
 
@@ -325,7 +337,7 @@ enum leat_status leat_flow_add(struct leat_flow *flow, struct leat_flow_batch *b
     struct leat_stage_task *t = add_task(batch, flow->plan->sources[source].stage, part->id, flow);
 
     if (!t)
-        return leat_arena_failed(&batch->arenas[0], err);
+        return leat_arena_failed(flow->scratch, err);
     t->origin = part;
     t->blocks = blocks;
     for (struct leat_block *b = blocks; b; b = (struct leat_block *)b->msg.next) {
@@ -340,44 +352,43 @@ struct leat_stage_task *leat_flow_source_task(struct leat_flow_batch *batch, uin
     return i < batch->tasks_count && batch->tasks[i]->origin ? batch->tasks[i] : NULL;
 }
 
-static void drop_blocks(struct leat_flow_batch *b)
+size_t leat_flow_group_bytes(const struct leat_flow *flow, const struct leat_flow_group *group)
 {
-    for (uint32_t i = 0; i < b->tasks_count; i++)
-        for (struct leat_block *block = b->tasks[i]->blocks, *next; block; block = next) {
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < flow->workers; i++)
+        bytes += group->arenas[i].bytes;
+    return bytes;
+}
+
+/* Those of tasks that did not run to their end, and those that were not acknowledged. */
+static void drop_blocks(struct leat_flow_group *g)
+{
+    for (uint32_t i = 0; g->last && i < g->last->tasks_count; i++)
+        for (struct leat_block *block = g->last->tasks[i]->blocks, *next; block; block = next) {
             next = (struct leat_block *)block->msg.next;
             leat_block_unref(block);
         }
-}
-
-void leat_flow_release(struct leat_flow *flow, struct leat_flow_batch *batch)
-{
-    struct leat_flow_batch **at = &flow->all;
-
-    while (*at != batch)
-        at = &(*at)->next;
-    *at = batch->next;
-    drop_blocks(batch);
-    for (uint32_t i = 0; i < flow->workers; i++)
-        leat_arena_recycle(&batch->arenas[i], ARENA_KEEP);
-    batch->next = flow->unused;
-    flow->unused = batch;
-}
-
-struct leat_state_part *leat_flow_state_part(struct leat_flow *flow, uint32_t stage, uint32_t q)
-{
-    return &flow->states[stage][q];
-}
-
-void leat_flow_state_read(struct leat_flow *flow)
-{
-    for (uint32_t stage = 0; stage < flow->plan->stages_count; stage++) {
-        const struct leat_plan_stage *s = &flow->plan->stages[stage];
-        for (uint32_t q = 0; !s->from_source && q < flow->plan->exchanges[s->input].partitions; q++)
-            if (flow->states[stage][q].memory)
-                leat_state_part_measure(&flow->states[stage][q], s);
-        if (!s->from_source)
-            note_due(flow, stage);
+    for (struct leat_msg *m = g->pushed, *next; m; m = next) {
+        next = m->next;
+        leat_block_unref((struct leat_block *)m);
     }
+}
+
+void leat_flow_release(struct leat_flow *flow, struct leat_flow_group *group)
+{
+    struct leat_flow_group **at = &flow->all;
+
+    while (*at != group)
+        at = &(*at)->next;
+    *at = group->next;
+    drop_blocks(group);
+    if (flow->last == group->last)
+        flow->last = NULL;
+    for (uint32_t i = 0; i < flow->workers; i++)
+        leat_arena_recycle(&group->arenas[i], ARENA_KEEP);
+    group->next = flow->unused;
+    flow->unused = group;
 }
 
 bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64_t clock_ms,
@@ -418,21 +429,6 @@ const struct leat_watermark *leat_flow_watermarks(const struct leat_flow *flow)
     return flow->watermarks;
 }
 
-struct leat_flow_state leat_flow_state(const struct leat_flow *flow)
-{
-    struct leat_flow_state sum = {0};
-
-    for (uint32_t stage = 0; stage < flow->plan->stages_count; stage++) {
-        const struct leat_plan_stage *s = &flow->plan->stages[stage];
-        for (uint32_t q = 0; !s->from_source && q < flow->plan->exchanges[s->input].partitions;
-             q++) {
-            sum.keys += flow->states[stage][q].keys;
-            sum.bytes += flow->states[stage][q].arena.bytes;
-        }
-    }
-    return sum;
-}
-
 enum leat_status leat_flow_part(struct leat_flow *flow, uint32_t source, uint32_t part,
                                 int64_t clock_ms, struct leat_error *err)
 {
@@ -449,9 +445,9 @@ static bool init_states(struct leat_flow *flow)
     flow->due_ms = leat_arena_array(&flow->arena, plan->stages_count, sizeof *flow->due_ms);
     for (uint32_t i = 0; flow->states && flow->due_ms && i < plan->stages_count; i++) {
         flow->due_ms[i] = LEAT_NO_TIME;
-        if (plan->stages[i].from_source)
+        uint32_t partitions = leat_flow_partitions(flow, i);
+        if (partitions == 0)
             continue;
-        uint32_t partitions = plan->exchanges[plan->stages[i].input].partitions;
         flow->states[i] = leat_arena_array(&flow->arena, partitions, sizeof **flow->states);
         if (!flow->states[i])
             return false;
@@ -483,8 +479,9 @@ static bool init_crews(struct leat_flow *flow)
 {
     flow->crews = leat_arena_array(&flow->arena, flow->workers, sizeof *flow->crews);
     for (uint32_t i = 0; flow->crews && i < flow->workers; i++) {
-        struct crew *c = &flow->crews[i];
-        *c = (struct crew){.work = {.run = run_crew, .home = i - 1}, .flow = flow, .number = i};
+        struct leat_crew *c = &flow->crews[i];
+        *c =
+            (struct leat_crew){.work = {.run = run_crew, .home = i - 1}, .flow = flow, .number = i};
         c->lanes = leat_arena_array(&flow->arena, flow->plan->stages_count, sizeof *c->lanes);
         c->eval = leat_eval_new();
         if (!c->lanes || !c->eval)
@@ -505,8 +502,11 @@ enum leat_status leat_flow_new(const struct leat_plan *plan, uint32_t workers,
     flow->plan = plan;
     flow->budget = flow->arena.budget = budget;
     flow->workers = workers;
+    flow->scratch = leat_arena_array(&flow->arena, workers, sizeof *flow->scratch);
     leat_queue_init(&flow->done);
-    if (!init_states(flow) || !init_watermarks(flow) || !init_crews(flow)) {
+    for (uint32_t i = 0; flow->scratch && i < workers; i++)
+        flow->scratch[i].budget = budget;
+    if (!flow->scratch || !init_states(flow) || !init_watermarks(flow) || !init_crews(flow)) {
         leat_arena_failed(&flow->arena, err);
         goto fail;
     }
@@ -519,7 +519,7 @@ fail:
     return err->status;
 }
 
-static void free_crew(struct leat_flow *flow, struct crew *c)
+static void free_crew(struct leat_flow *flow, struct leat_crew *c)
 {
     for (uint32_t i = 0; c->lanes && i < flow->plan->stages_count; i++)
         leat_lane_free(c->lanes[i]);
@@ -528,21 +528,21 @@ static void free_crew(struct leat_flow *flow, struct crew *c)
 
 static void free_states(struct leat_flow *flow, uint32_t stage)
 {
-    const struct leat_plan_stage *s = &flow->plan->stages[stage];
-
-    if (s->from_source || !flow->states[stage])
+    if (!flow->states[stage])
         return;
-    for (uint32_t q = 0; q < flow->plan->exchanges[s->input].partitions; q++)
+    for (uint32_t q = 0; q < leat_flow_partitions(flow, stage); q++)
         leat_arena_reset(&flow->states[stage][q].arena);
 }
 
-static void free_batches(struct leat_flow *flow)
+static void free_groups(struct leat_flow *flow)
 {
     while (flow->all)
         leat_flow_release(flow, flow->all);
-    for (struct leat_flow_batch *b = flow->unused; b; b = b->next)
+    for (struct leat_flow_group *g = flow->unused; g; g = g->next)
         for (uint32_t i = 0; i < flow->workers; i++)
-            leat_arena_reset(&b->arenas[i]);
+            leat_arena_reset(&g->arenas[i]);
+    for (uint32_t i = 0; flow->scratch && i < flow->workers; i++)
+        leat_arena_reset(&flow->scratch[i]);
 }
 
 void leat_flow_free(struct leat_flow *flow)
@@ -550,7 +550,7 @@ void leat_flow_free(struct leat_flow *flow)
     if (!flow)
         return;
     leat_pool_stop(&flow->pool);
-    free_batches(flow);
+    free_groups(flow);
     for (uint32_t i = 0; flow->crews && i < flow->workers; i++)
         free_crew(flow, &flow->crews[i]);
     for (uint32_t i = 0; flow->states && i < flow->plan->stages_count; i++)

@@ -17,12 +17,15 @@
 #include "run/stage.h"
 #include "run/worker.h"
 
+struct leat_flow_group;
+
 struct leat_flow_batch {
-    struct leat_flow_batch *next; /* of those that can be used again */
+    struct leat_flow_batch *next; /* in the group */
+    struct leat_flow_group *group;
     struct leat_batch info;
     bool close;                     /* a bounded run ends here: all windows close */
-    struct leat_arena *arenas;      /* one per worker; [0] also has what is here */
-    struct leat_stage_task **tasks; /* in order of number: stages in plan order */
+    struct leat_stage_task **tasks; /* in order of number: stages in plan order; until the next
+                                       batch begins */
     uint32_t tasks_count, tasks_room;
     struct leat_sealed_list *outputs; /* per sink, after run; in order of task */
     uint64_t bytes, rows_hint;
@@ -35,23 +38,38 @@ LEAT_CHECKED enum leat_status leat_flow_collect_outputs(const struct leat_plan *
                                                         struct leat_flow_batch *batch,
                                                         struct leat_error *err);
 
+/* Batches that are committed at once, and what of them must be kept until then. */
+struct leat_flow_group {
+    struct leat_flow_group *next;
+    struct leat_flow_batch *first, *last;
+    uint32_t count;
+    struct leat_msg *pushed, **pushed_end; /* blocks of push sources, in order, by msg.next */
+    struct leat_arena *arenas;             /* one per worker; [0] also has what is here */
+};
+
 struct leat_flow;
 
 /* The plan outlives the flow. LEAT_E_NOMEM, LEAT_E_FULL. */
 LEAT_CHECKED enum leat_status leat_flow_new(const struct leat_plan *plan, uint32_t workers,
                                             struct leat_budget *budget, struct leat_flow **flow,
                                             struct leat_error *err);
-void leat_flow_free(struct leat_flow *flow); /* batches too, also those that were not released */
+void leat_flow_free(struct leat_flow *flow); /* groups too, also those that were not released */
 
 /* A source partition exists. `part` lives as long as the flow. */
 LEAT_CHECKED enum leat_status leat_flow_part(struct leat_flow *flow, uint32_t source, uint32_t part,
                                              int64_t clock_ms, struct leat_error *err);
 
-/* An empty batch with this number and these times. NULL: no memory. */
-struct leat_flow_batch *leat_flow_begin(struct leat_flow *flow, const struct leat_batch *info);
+/* A group without batches. NULL: no memory. */
+struct leat_flow_group *leat_flow_group(struct leat_flow *flow);
+
+/* An empty batch with this number and these times, behind those of the group; all others have run.
+ * NULL: no memory. */
+struct leat_flow_batch *leat_flow_begin(struct leat_flow *flow, struct leat_flow_group *group,
+                                        const struct leat_batch *info);
 
 /* A stage-1 task over these blocks, linked by msg.next in order of offset. They belong to the batch
- * until its release, which drops one reference each. Called in the order of (source, partition). */
+ * until it has run, which drops one reference each; those of push sources then are in
+ * group->pushed. Called in the order of (source, partition). */
 LEAT_CHECKED enum leat_status leat_flow_add(struct leat_flow *flow, struct leat_flow_batch *batch,
                                             uint32_t source, const struct leat_part *part,
                                             struct leat_block *blocks, struct leat_error *err);
@@ -60,10 +78,13 @@ LEAT_CHECKED enum leat_status leat_flow_add(struct leat_flow *flow, struct leat_
 LEAT_CHECKED enum leat_status leat_flow_run(struct leat_flow *flow, struct leat_flow_batch *batch,
                                             struct leat_error *err);
 
-/* The blocks of one task of the batch, in the order of add; NULL: no such task. */
+/* One source task of the batch that ran last, in the order of add; NULL: no such task. */
 struct leat_stage_task *leat_flow_source_task(struct leat_flow_batch *batch, uint32_t i);
 
-void leat_flow_release(struct leat_flow *flow, struct leat_flow_batch *batch);
+/* What the outputs of the group take. */
+size_t leat_flow_group_bytes(const struct leat_flow *flow, const struct leat_flow_group *group);
+
+void leat_flow_release(struct leat_flow *flow, struct leat_flow_group *group);
 
 /* Would a batch of this time, without records, do anything? O(stages + sources). */
 bool leat_flow_is_due(const struct leat_flow *flow, int64_t batch_time_ms, int64_t clock_ms,

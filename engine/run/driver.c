@@ -25,6 +25,7 @@ struct leat_driver {
         blocks; /* half each: rows that wait never keep a batch from running */
     struct leat_flow *flow;
     struct fed_source *sources;
+    struct leat_flow_group *group;
     struct leat_flow_batch *last; /* whose outputs can be looked at */
     struct leat_driver_counts counts;
 };
@@ -251,12 +252,14 @@ enum leat_status leat_driver_batch(struct leat_driver *d, int64_t time_ms, int64
                               .clock_ms = clock_ms};
 
     *ran = has_input(d) || d->plan->on_empty || leat_flow_is_due(d->flow, time_ms, clock_ms, close);
-    if (d->last)
-        leat_flow_release(d->flow, d->last);
+    if (d->group)
+        leat_flow_release(d->flow, d->group);
+    d->group = NULL;
     d->last = NULL;
     if (!*ran)
         return LEAT_OK;
-    d->last = leat_flow_begin(d->flow, &info);
+    d->group = leat_flow_group(d->flow);
+    d->last = d->group ? leat_flow_begin(d->flow, d->group, &info) : NULL;
     if (!d->last)
         return leat_fail(err, LEAT_E_NOMEM, "no memory for a batch");
     d->last->close = close;

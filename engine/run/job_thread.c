@@ -70,6 +70,9 @@ static void carry_out(struct leat_job_thread *job, const struct leat_action *a)
         if (leat_job_run_batch(job, a, &err) == LEAT_OK)
             leat_job_event(job, (struct leat_event){.kind = LEAT_EV_RAN, .batch = a->batch});
         break;
+    case LEAT_ACT_CAPTURE:
+        err.status = leat_job_capture(job, a->batch, &err);
+        break;
     case LEAT_ACT_PREPARE:
         leat_job_prepare(job, a->batch, a->sink);
         break;
@@ -281,6 +284,7 @@ static void configure(struct leat_job_thread *job)
 
     *step = (struct leat_job){
         .every_ms = spec->batch.every.ms,
+        .commit_every_ms = spec->commit.every.ms,
         .mode = spec->batch.trigger.index == LEAT_TRIGGER_CAUGHT_UP ? LEAT_JOB_CAUGHT_UP
                 : spec->batch.trigger.index == LEAT_TRIGGER_ONCE    ? LEAT_JOB_ONCE
                                                                     : LEAT_JOB_INTERVAL,
@@ -291,7 +295,8 @@ static void configure(struct leat_job_thread *job)
         .early = job->plan->event_time || !has_windows(job->plan),
         .on_empty = job->plan->on_empty,
         .sinks_count = job->plan->sinks_count,
-        .committed = leat_job_log_last(job->log)->n};
+        .committed = leat_job_log_last(job->log)->n,
+        .time_ms = leat_job_log_last(job->log)->batch_time_ms};
     if (o->until_caught_up)
         step->mode = LEAT_JOB_CAUGHT_UP;
     if (step->max_bytes == 0 || step->max_bytes > job->blocks.cap / 2)
@@ -329,7 +334,7 @@ static enum leat_status init(struct leat_job_thread *job, struct leat_error *err
     configure(job);
     if (leat_flow_new(job->plan, threads, &job->work, &job->flow, err) != LEAT_OK ||
         leat_job_tables_init(job, err) != LEAT_OK || leat_job_sources_init(job, err) != LEAT_OK ||
-        leat_job_batches_init(job, err) != LEAT_OK)
+        leat_job_commits_init(job, err) != LEAT_OK)
         return err->status;
     if (has_windows(job->plan))
         leat_info(&job->lines, "what open windows hold is in memory only: a stop loses it");
@@ -355,7 +360,7 @@ static void *job_main(void *arg)
         loop(job);
     else
         leat_job_fail(job, &err);
-    leat_job_batches_fini(job);
+    leat_job_commits_fini(job);
     leat_job_sources_close(job);
     drain(job);
     leat_flow_free(job->flow);

@@ -5,7 +5,8 @@
  *     job_source.c  sources: opening, listing, fetches, push threads
  *     job_lock.c    the directory: one process, one pipeline
  *     job_part.c    their partitions
- *     job_batch.c   batches: run, prepare, log, finish
+ *     job_batch.c   batches: cut, run, captured as record N
+ *     job_commit.c  groups: prepare, log, commit, finish
  *     job_metric.c  counters, of the job and of its source partitions
  *     job_table.c   reference tables: loaded at the start, read again when the file changes
  *
@@ -33,6 +34,8 @@ struct leat_job_source_part {
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
     bool was_lost;                   /* the next fetch is for the earliest there is */
+    uint64_t moved_in;               /* the last group that was captured in which it moved ... */
+    uint32_t moved_at;               /* ... and its place in that record's positions */
     struct leat_part_metrics metrics;
 };
 
@@ -77,16 +80,28 @@ struct leat_job_table {
     bool said; /* that it cannot be read */
 };
 
-struct leat_job_slot {
+/* A batch of a group, and which partitions it moved. */
+struct leat_job_move {
+    struct leat_job_source_part *part;
+    int64_t from, to;
+};
+
+struct leat_job_cut {
+    struct leat_job_cut *next;
     struct leat_flow_batch *flow;
-    struct leat_arena arena; /* of the lists below */
-    struct leat_log_position *moved;
-    struct leat_position *positions; /* the same, for sources and sinks: by source */
-    uint32_t moved_count;
-    struct leat_sink_work *works; /* per sink */
+    struct leat_job_move *moves;
+    uint32_t count;
+};
+
+struct leat_job_slot {
+    uint64_t n;
+    struct leat_flow_group *group; /* NULL: no batch of it was cut yet */
+    struct leat_arena arena;       /* of the lists below */
+    struct leat_job_cut *first, *last;
+    struct leat_position *positions; /* as the record's, for sources and sinks */
+    struct leat_sink_work *works;    /* per sink */
     struct leat_log_work log;
     uint32_t committing; /* sinks that have not answered */
-    int64_t began_ms;
 };
 
 struct leat_job_thread {
@@ -191,18 +206,24 @@ void leat_job_tables_turn(struct leat_job_thread *job);
 void leat_job_tables_fini(struct leat_job_thread *job);
 
 /* job_batch.c */
-LEAT_CHECKED enum leat_status leat_job_batches_init(struct leat_job_thread *job,
-                                                    struct leat_error *err);
 LEAT_CHECKED enum leat_status leat_job_run_batch(struct leat_job_thread *job,
                                                  const struct leat_action *a,
                                                  struct leat_error *err);
+/* Before anything is cut for the next group. */
+LEAT_CHECKED enum leat_status leat_job_capture(struct leat_job_thread *job, uint64_t n,
+                                               struct leat_error *err);
+/* Before a tick: would a batch without records do something? */
+void leat_job_look_at_windows(struct leat_job_thread *job);
+
+/* job_commit.c */
+struct leat_job_slot *leat_job_slot_of(struct leat_job_thread *job, uint64_t n);
+LEAT_CHECKED enum leat_status leat_job_commits_init(struct leat_job_thread *job,
+                                                    struct leat_error *err);
 void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink);
 void leat_job_log_record(struct leat_job_thread *job, uint64_t n);
 void leat_job_finish(struct leat_job_thread *job, uint64_t n);
 void leat_job_committed(struct leat_job_thread *job, struct leat_sink_work *w);
 void leat_job_idle(struct leat_job_thread *job, int64_t now_ms);
-/* Before a tick: would a batch without records do something? */
-void leat_job_look_at_windows(struct leat_job_thread *job);
-void leat_job_batches_fini(struct leat_job_thread *job);
+void leat_job_commits_fini(struct leat_job_thread *job);
 
 #endif

@@ -55,10 +55,10 @@ static void append(struct leat_sealed_list *to, const struct leat_sealed_list *f
 static enum leat_status append_empty(struct leat_flow_batch *b, struct leat_sealed_list *to,
                                      struct leat_error *err)
 {
-    struct leat_sealed *none = leat_arena_alloc(&b->arenas[0], sizeof *none);
+    struct leat_sealed *none = leat_arena_alloc(b->group->arenas, sizeof *none);
 
     if (!none)
-        return leat_arena_failed(&b->arenas[0], err);
+        return leat_arena_failed(b->group->arenas, err);
     append(to, &(struct leat_sealed_list){none, none, 0, 0, 1});
     return LEAT_OK;
 }
@@ -96,12 +96,12 @@ static enum leat_status append_source(struct leat_flow_batch *b, uint32_t stage,
                                       struct leat_error *err)
 {
     struct cursor c = tasks_of(b, stage);
-    uint32_t *list =
-        leat_arena_array(&b->arenas[0], (size_t)w->open_count + b->tasks_count + 1, sizeof *list);
+    uint32_t *list = leat_arena_array(b->group->arenas, (size_t)w->open_count + b->tasks_count + 1,
+                                      sizeof *list);
     uint32_t count = w->open_count;
 
     if (!list)
-        return leat_arena_failed(&b->arenas[0], err);
+        return leat_arena_failed(b->group->arenas, err);
     if (count)
         memcpy(list, w->open, count * sizeof *list);
     for (uint32_t i = c.at; i < b->tasks_count && b->tasks[i]->stage == stage; i++)
@@ -148,9 +148,9 @@ enum leat_status leat_flow_collect_outputs(const struct leat_plan *plan,
                                            const struct leat_watermark *marks,
                                            struct leat_flow_batch *b, struct leat_error *err)
 {
-    b->outputs = leat_arena_array(&b->arenas[0], plan->sinks_count, sizeof *b->outputs);
+    b->outputs = leat_arena_array(b->group->arenas, plan->sinks_count, sizeof *b->outputs);
     if (!b->outputs)
-        return leat_arena_failed(&b->arenas[0], err);
+        return leat_arena_failed(b->group->arenas, err);
     for (uint32_t s = 0; s < plan->sinks_count; s++) {
         const struct leat_module *m = plan->sinks[s].module;
         if (m && m->sink && m->sink->wants_empty_parts) {

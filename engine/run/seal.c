@@ -158,10 +158,10 @@ enum leat_status leat_seal_output(struct leat_stage_task *t, uint32_t sink,
 
     if (chunk->selected == 0)
         return LEAT_OK;
-    struct leat_sealed *sealed = leat_arena_alloc(t->arena, sizeof *sealed);
-    if (!sealed || !copy_rows(t->arena, chunk, &sealed->chunk, &out->bytes))
-        return leat_arena_failed(t->arena, err);
-    sealed->chunk.arena = t->arena;
+    struct leat_sealed *sealed = leat_arena_alloc(t->kept, sizeof *sealed);
+    if (!sealed || !copy_rows(t->kept, chunk, &sealed->chunk, &out->bytes))
+        return leat_arena_failed(t->kept, err);
+    sealed->chunk.arena = t->kept;
     if (out->last)
         out->last->next = sealed;
     else

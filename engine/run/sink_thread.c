@@ -66,11 +66,13 @@ static bool open_sink(struct leat_sink_thread *t)
 static enum leat_status write_all(struct leat_sink_thread *t, struct leat_sink_work *w,
                                   struct leat_error *err)
 {
-    if (t->sink->begin && t->sink->begin(t->self, w->n, w->batch_time_ms, err) != LEAT_OK)
-        return err->status;
-    for (const struct leat_sealed *s = w->rows; s; s = s->next)
-        if (t->sink->write(t->self, w->n, &s->chunk, err) != LEAT_OK)
+    for (uint32_t i = 0; i < w->batches_count; i++) {
+        if (t->sink->begin && t->sink->begin(t->self, w->n, w->batches[i].time_ms, err) != LEAT_OK)
             return err->status;
+        for (const struct leat_sealed *s = w->batches[i].rows; s; s = s->next)
+            if (t->sink->write(t->self, w->n, &s->chunk, err) != LEAT_OK)
+                return err->status;
+    }
     leat_arena_recycle(&w->arena, 65536);
     w->section = (struct leat_bytes){.arena = &w->arena};
     enum leat_status status = t->sink->prepare(t->self, w->n, &w->positions, &w->section, err);
@@ -110,7 +112,7 @@ static void commit(struct leat_sink_thread *t, struct leat_sink_work *w)
 /* What fails and may heal is tried again at the next tick. */
 static void idle(struct leat_sink_thread *t, struct leat_sink_work *w)
 {
-    if (t->sink->tick(t->self, w->batch_time_ms, &w->error) == LEAT_OK ||
+    if (t->sink->tick(t->self, w->now_ms, &w->error) == LEAT_OK ||
         leat_status_is_transient(w->error.status))
         w->error.status = LEAT_OK;
 }

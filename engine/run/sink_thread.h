@@ -14,13 +14,19 @@
 
 #include <stdatomic.h>
 
-/* One batch for one sink, there and back. Also what OPENED and IDLE carry. */
+struct leat_sink_batch {
+    int64_t time_ms;
+    const struct leat_sealed *rows;
+};
+
+/* One group for one sink, there and back. Also what OPENED and IDLE carry. */
 struct leat_sink_work {
     struct leat_msg msg;
     uint32_t sink;
     uint64_t n;
-    int64_t batch_time_ms; /* IDLE: the time */
-    const struct leat_sealed *rows;
+    int64_t now_ms; /* IDLE */
+    const struct leat_sink_batch *batches;
+    uint32_t batches_count;
     struct leat_positions positions;
     struct leat_arena arena;   /* of the section; between PREPARE and PREPARED the sink's */
     struct leat_bytes section; /* for record n */

@@ -425,9 +425,11 @@ static enum leat_status run(struct leat_lane *lane, struct leat_stage_task *t,
     return LEAT_OK;
 }
 
-void leat_lane_run(struct leat_lane *lane, struct leat_stage_task *t, struct leat_arena *arena)
+void leat_lane_run(struct leat_lane *lane, struct leat_stage_task *t, struct leat_arena *arena,
+                   struct leat_arena *kept)
 {
     t->arena = arena;
+    t->kept = kept;
     t->counts.time_max_ms = LEAT_NO_TIME;
     lane->now = t;
     lane->blamed = NULL;

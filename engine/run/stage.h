@@ -5,9 +5,9 @@
  * A *lane* is a stage as one worker runs it: chunks, wiring and scratch memory, made once and used
  * for every task. A *task* is one source partition of a batch, or one state partition behind an
  * exchange. Its blocks are walked in order, each chunk is pushed through the tree to its end, then
- * every operator's finish() is called, parents first. What comes out stays in the task's arena
- * until the batch is committed: rows for other stages as frames per state partition, rows for sinks
- * sealed in chunks of their own.
+ * every operator's finish() is called, parents first. Rows for other stages are frames per state
+ * partition in the task's arena; rows for sinks are sealed in chunks of their own, which stay until
+ * the batch is committed.
  *
  * Thread: the worker that owns the lane, which is also that of the task's state partition.
  */
@@ -18,7 +18,7 @@
 #include "plan/plan.h"
 #include "run/watermark.h"
 
-/* Encoded rows for a sink, selected all. Everything is in the task's arena. */
+/* Encoded rows for a sink, selected all. Everything is in the group's arena. */
 struct leat_sealed {
     struct leat_sealed *next;
     struct leat_chunk chunk;
@@ -42,6 +42,7 @@ struct leat_state_part {
     void **memory;           /* per node of the stage; NULL: not opened yet */
     int64_t due_ms; /* as of the last task: a watermark that makes it fire; or LEAT_NO_TIME */
     uint64_t keys, bytes;
+    bool touched; /* a task ran on it since its changes were taken */
 };
 
 struct leat_stage_task {
@@ -60,7 +61,8 @@ struct leat_stage_task {
     struct leat_state_part *state;
 
     /* What comes out. */
-    struct leat_arena *arena; /* of the worker and the batch; set when the task begins */
+    struct leat_arena *arena; /* of the worker, until the next batch; set when the task begins */
+    struct leat_arena *kept;  /* of the worker and the group: outputs */
     struct leat_frames *
         *frames; /* per exchange, then per state partition; NULL: no row went there */
     struct leat_sealed_list *outputs; /* per sink */
@@ -78,7 +80,8 @@ struct leat_lane *leat_lane_new(const struct leat_plan *plan, uint32_t stage,
 void leat_lane_free(struct leat_lane *lane);
 
 /* Run it to its end; t->error says how it went. */
-void leat_lane_run(struct leat_lane *lane, struct leat_stage_task *t, struct leat_arena *arena);
+void leat_lane_run(struct leat_lane *lane, struct leat_stage_task *t, struct leat_arena *arena,
+                   struct leat_arena *kept);
 
 /* LEAT_OK, or "stream 'x' ...": the state partition's memory for all nodes of the stage. */
 LEAT_CHECKED enum leat_status leat_state_part_open(struct leat_state_part *s,

@@ -24,7 +24,7 @@ struct world {
     int fail_writes;                      /* so many fail first, and heal */
     bool broken;                          /* does not heal */
     int fail_opens;
-    int aborts, opens;
+    int aborts, opens, begins;
     uint64_t last_n;
 };
 
@@ -59,6 +59,17 @@ static enum leat_status catcher_recover(void *self, uint64_t n, struct leat_slic
         return leat_fail(e, LEAT_E_CORRUPT, "no section for batch %d", (int)n);
     if (c->is_lines)
         world.last_n = n;
+    return LEAT_OK;
+}
+
+static enum leat_status catcher_begin(void *self, uint64_t n, int64_t batch_time_ms,
+                                      struct leat_error *e)
+{
+    struct catcher *c = self;
+
+    (void)n, (void)batch_time_ms, (void)e;
+    if (c->is_lines)
+        world.begins++;
     return LEAT_OK;
 }
 
@@ -128,6 +139,7 @@ static const struct leat_module catcher = {
     .self_size = sizeof(struct catcher),
     .sink = &(const struct leat_sink){.open = catcher_open,
                                       .recover = catcher_recover,
+                                      .begin = catcher_begin,
                                       .write = catcher_write,
                                       .prepare = catcher_prepare,
                                       .commit = catcher_commit,
@@ -248,6 +260,19 @@ static void limits_cut_more_batches(void)
     OK(run(caught_up));
     size_t lines = strlen(world.lines);
     CU_ASSERT_EQUAL(lines, 6000);
+    leat_arena_reset(&rows);
+}
+
+static void batches_may_share_a_commit(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4, .on_empty = true});
+    spec.commit.every.ms = 3600000;
+    add_line("one");
+    OK(run((struct leat_job_options){.until_batches = 3}));
+    CU_ASSERT_EQUAL(world.begins, 3);
+    CU_ASSERT_STRING_EQUAL(world.lines, "one\n");
+    OK(run((struct leat_job_options){.until_batches = 1}));
+    CU_ASSERT_EQUAL(world.last_n, 1);
     leat_arena_reset(&rows);
 }
 
@@ -430,7 +455,7 @@ static void a_crash_at_every_call_loses_nothing(void)
 
 LEAT_TESTS("job_thread", T(a_bounded_run_reads_all_and_ends),
            T(a_restart_goes_on_where_the_log_says), T(a_bounded_run_closes_windows),
-           T(once_is_one_batch), T(limits_cut_more_batches),
+           T(once_is_one_batch), T(limits_cut_more_batches), T(batches_may_share_a_commit),
            T(what_heals_is_waited_for_and_nothing_doubles),
            T(what_does_not_heal_ends_the_job_and_says_why),
            T(a_bad_record_ends_the_job_with_its_place),
