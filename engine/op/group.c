@@ -237,7 +237,7 @@ static enum leat_status group_read(const void *plan, void *memory, struct leat_s
     if (bytes.len == 0)
         return LEAT_OK;
     if (g->within_ms)
-        return leat_seen_read(&m->as.batches, bytes, err);
+        return leat_seen_read(g, &m->as.batches, bytes, err);
     if (g->over == LEAT_OVER_PANES)
         return leat_panes_read(g, &m->as.panes, &m->work, bytes, err);
     if (g->over == LEAT_OVER_SESSION)

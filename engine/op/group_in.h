@@ -65,7 +65,7 @@ LEAT_CHECKED enum leat_status leat_seen_pass(const struct leat_group *g, struct 
 void leat_seen_expire(const struct leat_group *g, struct leat_batches *b, int64_t watermark_ms);
 void leat_seen_append(struct leat_batches *b, struct leat_bytes *delta);
 void leat_seen_snapshot(const struct leat_batches *b, struct leat_bytes *all);
-enum leat_status leat_seen_read(struct leat_batches *b, struct leat_slice bytes,
-                                struct leat_error *err);
+enum leat_status leat_seen_read(const struct leat_group *g, struct leat_batches *b,
+                                struct leat_slice bytes, struct leat_error *err);
 
 #endif

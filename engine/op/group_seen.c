@@ -1,7 +1,11 @@
 /*
  * group_seen.c - which keys have passed a short while ago: what `distinct: { within }` remembers.
  *
- *     u8 version  u64 keys  of each: key, i64 time of the last one that passed
+ *     u8 version  u64 entries  of each: key, i64 time of one that passed
+ *
+ * A key may be there several times, as rows may come in any order: once per stretch of `within` on
+ * the axis of time, whose number is the entry's tag. Two that passed in one stretch would be nearer
+ * than `within`, and what is near a row is in its stretch or in one beside it.
  *
  * Entries stand in the order in which they passed; the oldest are forgotten when the watermark says
  * that nothing can be within reach of them.
@@ -15,15 +19,26 @@ static int64_t *time_of(struct leat_entry *e)
     return (int64_t *)e->memory;
 }
 
-/* At the end of the table, with this time. */
-static bool put(struct leat_table *t, struct leat_slice key, int64_t time_ms)
+static int64_t stretch_of(int64_t time_ms, int64_t within_ms)
 {
-    uint64_t hash = leat_table_hash(leat_key_hash(key), 0);
-    struct leat_entry *e = leat_table_find(t, hash, 0, key);
+    return time_ms / within_ms - (time_ms % within_ms < 0);
+}
+
+static struct leat_entry *find(const struct leat_table *t, struct leat_slice key, int64_t stretch)
+{
+    return leat_table_find(t, leat_table_hash(leat_key_hash(key), stretch), stretch, key);
+}
+
+/* At the end of the table, with this time. */
+static bool put(struct leat_table *t, struct leat_slice key, int64_t time_ms, int64_t within_ms)
+{
+    int64_t stretch = stretch_of(time_ms, within_ms);
+    struct leat_entry *e = find(t, key, stretch);
 
     if (e)
         leat_table_remove(t, e);
-    e = leat_table_add(t, hash, 0, key, (struct leat_slice){0});
+    e = leat_table_add(t, leat_table_hash(leat_key_hash(key), stretch), stretch, key,
+                       (struct leat_slice){0});
     if (e)
         *time_of(e) = time_ms;
     return e != NULL;
@@ -34,17 +49,18 @@ enum leat_status leat_seen_pass(const struct leat_group *g, struct leat_batches 
                                 struct leat_error *err)
 {
     struct leat_table *t = &b->seen;
-    struct leat_entry *e = leat_table_find(t, leat_table_hash(leat_key_hash(key), 0), 0, key);
+    int64_t stretch = stretch_of(time_ms, g->within_ms);
 
-    if (e) {
-        int64_t apart_ms = time_ms - *time_of(e);
-        *pass = apart_ms >= g->within_ms || apart_ms <= -g->within_ms;
-        if (!*pass || apart_ms < 0)
-            return LEAT_OK;
-    }
     *pass = true;
+    for (int64_t s = stretch - 1; s <= stretch + 1; s++) {
+        struct leat_entry *e = find(t, key, s);
+        int64_t apart_ms = e ? time_ms - *time_of(e) : g->within_ms;
+        *pass = *pass && (apart_ms >= g->within_ms || apart_ms <= -g->within_ms);
+    }
+    if (!*pass)
+        return LEAT_OK;
     b->seen_new++;
-    return put(t, key, time_ms) ? LEAT_OK : leat_arena_failed(t->pool->arena, err);
+    return put(t, key, time_ms, g->within_ms) ? LEAT_OK : leat_arena_failed(t->pool->arena, err);
 }
 
 void leat_seen_expire(const struct leat_group *g, struct leat_batches *b, int64_t watermark_ms)
@@ -67,7 +83,7 @@ static void write_from(const struct leat_entry *e, uint64_t count, struct leat_b
     }
 }
 
-/* Those that passed since are the last ones of the table; one that passed twice is there once. */
+/* Those that passed since are the last ones of the table. */
 void leat_seen_append(struct leat_batches *b, struct leat_bytes *delta)
 {
     uint64_t count = b->seen_new < b->seen.count ? b->seen_new : b->seen.count;
@@ -86,8 +102,8 @@ void leat_seen_snapshot(const struct leat_batches *b, struct leat_bytes *all)
     write_from(b->seen.first, b->seen.count, all);
 }
 
-enum leat_status leat_seen_read(struct leat_batches *b, struct leat_slice bytes,
-                                struct leat_error *err)
+enum leat_status leat_seen_read(const struct leat_group *g, struct leat_batches *b,
+                                struct leat_slice bytes, struct leat_error *err)
 {
     struct leat_slice key;
     uint64_t count, time;
@@ -98,7 +114,7 @@ enum leat_status leat_seen_read(struct leat_batches *b, struct leat_slice bytes,
     for (; count > 0; count--) {
         if (!leat_take_slice(&bytes, &key) || !leat_take_u64(&bytes, &time))
             return leat_fail(err, LEAT_E_CORRUPT, "damaged state of distinct");
-        if (!put(&b->seen, key, (int64_t)time))
+        if (!put(&b->seen, key, (int64_t)time, g->within_ms))
             return leat_arena_failed(b->seen.pool->arena, err);
     }
     return bytes.len ? leat_fail(err, LEAT_E_CORRUPT, "damaged state of distinct") : LEAT_OK;

@@ -360,8 +360,10 @@ static void rows_build(void *plan, struct leat_build *b)
 
 static const struct leat_opt distinct_options[] = {
     LEAT_OPT(struct rows, by, .optional = true, .help = "What must differ; default: the value."),
-    LEAT_OPT(struct rows, within, .def = "0ms", .max = INT64_C(1) << 45,
-             .help = "Once in so long; 0ms: once per batch or window."),
+    LEAT_OPT(
+        struct rows, within, .def = "0ms", .max = INT64_C(1) << 45,
+        .help = "Once in so long, in whatever order rows come; 0ms: once per batch or window. What "
+                "passed is forgotten when the watermark is that much later."),
     {0},
 };
 

@@ -8,7 +8,7 @@
 static char out[16384];
 
 /* A stream of `ops` over source `in`; with `time` its event time is the field t, in ms. */
-static void begin(struct pipeline *p, const char *ops, bool time)
+static void begin_with(struct pipeline *p, const char *ops, const char *time)
 {
     static char yaml[4096];
 
@@ -17,8 +17,13 @@ static void begin(struct pipeline *p, const char *ops, bool time)
              "    kafka: { brokers: b, topic: t }\n    format: json\n%s"
              "streams:\n  s:\n    from: in\n    ops:\n%s"
              "sinks:\n  out:\n    from: s\n    memory: {}\n    format: json\n",
-             time ? "    time: fromMillis(t)\n" : "", ops);
+             time, ops);
     pipeline_open(p, yaml, 1);
+}
+
+static void begin(struct pipeline *p, const char *ops, bool time)
+{
+    begin_with(p, ops, time ? "    time: fromMillis(t)\n" : "");
 }
 
 /* Rows, then a batch of this time; "-" stands before what came out of it. */
@@ -220,6 +225,26 @@ static void distinct_within_lets_a_value_pass_once_in_a_while(void)
     SAME(out, "-\nk|{\"id\":2,\"t\":2000}\nk|{\"id\":1,\"t\":1000}\n-\nk|{\"id\":2,\"t\":12000}\n");
 }
 
+/* Rows of one value, in any order and each delivered twice: none passes twice, and of those that
+ * pass no two are nearer than `within`. */
+static void distinct_within_remembers_rows_out_of_order(void)
+{
+    struct pipeline p;
+
+    out[0] = 0;
+    begin_with(&p, "      - distinct: { by: id, within: 10s }\n",
+               "    time: { at: fromMillis(t), lateness: 20s }\n");
+    batch(&p, 1000, ROWS("{\"id\":1,\"t\":61000}", "{\"id\":1,\"t\":40000}"));
+    batch(&p, 2000,
+          ROWS("{\"id\":1,\"t\":40000}", "{\"id\":1,\"t\":61000}", "{\"id\":1,\"t\":51000}"));
+    batch(&p, 3000,
+          ROWS("{\"id\":1,\"t\":51000}", "{\"id\":1,\"t\":50500}", "{\"id\":1,\"t\":70999}",
+               "{\"id\":1,\"t\":71000}"));
+    pipeline_close(&p);
+    SAME(out, "-\nk|{\"id\":1,\"t\":40000}\nk|{\"id\":1,\"t\":61000}\n-\n"
+              "k|{\"id\":1,\"t\":51000}\n-\nk|{\"id\":1,\"t\":71000}\n");
+}
+
 static void repartition_changes_nothing_but_the_place(void)
 {
     SAME(one("      - repartition: 1\n      - filter: a > 1\n", ROWS("{\"a\":1}", "{\"a\":2}")),
@@ -301,6 +326,7 @@ LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(sort_by_orders_and_cuts_the_batch), T(distinct_keeps_the_first_of_equal_values),
            T(rows_keep_a_key_of_several_fields),
            T(distinct_within_lets_a_value_pass_once_in_a_while),
+           T(distinct_within_remembers_rows_out_of_order),
            T(repartition_changes_nothing_but_the_place), T(combine_by_key_does_as_described),
            T(aggregates_of_many_values), T(a_window_of_batches_goes_to_a_sink_row_by_row),
            T(sessions_end_after_a_gap), T(early_results_are_told_apart))
