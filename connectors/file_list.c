@@ -148,18 +148,23 @@ static bool is_unfinished(const char *name)
     return name[0] == '.' || name[0] == '_' || (len >= 4 && strcmp(name + len - 4, ".tmp") == 0);
 }
 
-static bool is_file(const char *path)
+/* A file, and one of the time that is asked for: a file's is that of its last change. */
+static bool is_wanted(const struct file_list *l, const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    int64_t changed_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+    return (!l->env->from_ms || changed_ms >= l->env->from_ms) &&
+           (!l->env->to_ms || changed_ms < l->env->to_ms);
 }
 
 static enum leat_status consider(struct file_list *l, const char *path, struct leat_error *err)
 {
     const char *slash = strrchr(path, '/');
 
-    if (is_unfinished(slash ? slash + 1 : path) || is_known(l, path) || !is_file(path))
+    if (is_unfinished(slash ? slash + 1 : path) || is_known(l, path) || !is_wanted(l, path))
         return LEAT_OK;
     return add(l, path, err);
 }

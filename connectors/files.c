@@ -315,6 +315,7 @@ static const struct leat_module module = {
     .opts = options,
     .pull =
         &(const struct leat_pull){
+            .by_time = true,
             .open = files_open,
             .partitions = files_partitions,
             .fetch = files_fetch,

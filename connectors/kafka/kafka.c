@@ -213,8 +213,11 @@ static enum leat_status kafka_open(void *self, const struct leat_env *env, struc
     k->env = env;
     k->has_looked = false;
     thread_name(env, name);
-    if (check(k, err) != LEAT_OK || read_start(k->start, &k->start_ms, err) != LEAT_OK ||
-        open_client(k, err) != LEAT_OK || open_topics(k, err) != LEAT_OK)
+    if (check(k, err) != LEAT_OK || read_start(k->start, &k->start_ms, err) != LEAT_OK)
+        return err->status;
+    if (env->from_ms)
+        k->start_ms = env->from_ms == INT64_MIN ? LEAT_KAFKA_EARLIEST : env->from_ms;
+    if (open_client(k, err) != LEAT_OK || open_topics(k, err) != LEAT_OK)
         return err->status;
     return kafka_fetcher_start(&k->fetcher, &k->client, env, name, err);
 }
@@ -383,7 +386,7 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
 
     if (committed->cnt) /* seldom, and librdkafka has to find the leaders of new partitions first */
         k->client.wait_ms = LEAT_KAFKA_WAIT_MS;
-    if (committed->cnt)
+    if (committed->cnt && !k->env->from_ms)
         status = leat_kafka_offsets_committed(&k->client, committed, err);
     if (status == LEAT_OK)
         mark_added(k, from, committed);
@@ -403,7 +406,7 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
         p->first = p->stands =
             begin_at(k, p, position, earliest->elems[i - from].offset, at->elems[i - from].offset);
     }
-    if (status == LEAT_OK && k->start_ms != LEAT_KAFKA_EARLIEST)
+    if (status == LEAT_OK && k->start_ms != LEAT_KAFKA_EARLIEST && !k->env->from_ms)
         commit_start(k, from);
     k->client.wait_ms = usual_wait_ms;
     rd_kafka_topic_partition_list_destroy(committed);
@@ -412,18 +415,19 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
     return status;
 }
 
-/* The ends there are now; not known is no failure. */
-static void find_ends(struct kafka_source *k)
+/* The ends there are now, or those of `--to`: not to know them is a failure only there. */
+static enum leat_status find_ends(struct kafka_source *k, struct leat_error *err)
 {
+    int64_t at_ms = k->env->to_ms ? k->env->to_ms : LEAT_KAFKA_LATEST;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
-    struct leat_error err;
 
     for (uint32_t i = 0; i < k->parts_count; i++)
         rd_kafka_topic_partition_list_add(list, k->parts[i]->topic->name, k->parts[i]->number);
-    bool known = leat_kafka_offsets_at(&k->client, LEAT_KAFKA_LATEST, list, &err) == LEAT_OK;
+    bool known = leat_kafka_offsets_at(&k->client, at_ms, list, err) == LEAT_OK;
     for (uint32_t i = 0; i < k->parts_count; i++)
         k->parts[i]->end = known ? list->elems[i].offset : -1;
     rd_kafka_topic_partition_list_destroy(list);
+    return known || !k->env->to_ms ? LEAT_OK : err->status;
 }
 
 static enum leat_status kafka_partitions(void *self,
@@ -442,8 +446,9 @@ static enum leat_status kafka_partitions(void *self,
     k->client.wait_ms = LOOK_AGAIN_MS;
     for (uint32_t i = 0; i < k->all_count; i++)
         k->all[i]->late = true; /* for what is found from now on */
-    if (status == LEAT_OK)
-        find_ends(k); /* else no broker may be there to ask, and the job has waited for one once */
+    /* Without an answer no broker may be there to ask, and the job has waited for one once. */
+    if (status == LEAT_OK ? find_ends(k, err) != LEAT_OK : k->env->to_ms != 0)
+        return err->status;
     for (uint32_t i = 0; i < k->parts_count; i++) {
         const struct kafka_part *p = k->parts[i];
         each(arg, &(struct leat_part){.id = p->id,
@@ -545,6 +550,7 @@ static const struct leat_module module = {
     .check = check,
     .pull =
         &(const struct leat_pull){
+            .by_time = true,
             .open = kafka_open,
             .partitions = kafka_partitions,
             .fetch = kafka_fetch,

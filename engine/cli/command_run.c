@@ -3,6 +3,7 @@
  */
 #include "base/log.h"
 #include "cli/run_options.h"
+#include "data/time_text.h"
 
 #include <argp.h>
 #include <dirent.h>
@@ -98,7 +99,30 @@ static void read_threads(struct words *w, const char *arg, struct argp_state *st
         w->job.threads = (uint32_t)n;
 }
 
-enum { LATER = 0x100, LOG_FORMAT };
+/* `earliest`, or RFC 3339 with or without a time of day. */
+static int64_t read_time(const char *name, const char *arg, bool is_from, struct argp_state *state)
+{
+    char text[64];
+    bool is_date = strlen(arg) == 10;
+
+    if (is_from && strcmp(arg, "earliest") == 0)
+        return INT64_MIN;
+    snprintf(text, sizeof text, "%s%s", arg, is_date ? "T00:00:00Z" : "");
+    struct leat_value t = leat_timestamp_parse(leat_slice_str(text));
+    int64_t ms = t.tag == LEAT_TIMESTAMP ? leat_timestamp_millis(t) : 0;
+    if (ms <= 0)
+        argp_error(state, "%s wants %sa time such as 2026-01-01T10:00:00Z, not '%s'", name,
+                   is_from ? "earliest or " : "", arg);
+    return ms;
+}
+
+static void check_times(const struct words *w, struct argp_state *state)
+{
+    if (w->job.from_ms && w->job.to_ms && w->job.to_ms <= w->job.from_ms)
+        argp_error(state, "--to lies before --from: there is nothing between them");
+}
+
+enum { LATER = 0x100, LOG_FORMAT, FROM, TO };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -119,6 +143,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--log-format wants text or json, not '%s'", arg);
         leat_log_as_json(strcmp(arg, "json") == 0);
         return 0;
+    case FROM:
+        w->job.from_ms = read_time("--from", arg, true, state);
+        return 0;
+    case TO:
+        w->job.to_ms = read_time("--to", arg, false, state);
+        return 0;
+    case ARGP_KEY_END:
+        check_times(w, state);
+        return 0;
     case LATER:
         argp_error(state, "'%s' is not in this version", state->argv[state->next - 1]);
         return 0;
@@ -138,8 +171,9 @@ static const struct argp_option options[] = {
     {"set", 's', "PATH=VALUE", 0, "put a setting into the file, as in batch.every=1s", 0},
     {"threads", 't', "N", 0, "workers per pipeline; all cores when not given", 0},
     {"log-format", LOG_FORMAT, "text|json", 0, "how log lines are written", 0},
-    {"from", LATER, "T", OPTION_HIDDEN, "", 0},
-    {"to", LATER, "T", OPTION_HIDDEN, "", 0},
+    {"from", FROM, "T", 0,
+     "read what was written from this time on (or `earliest`), whatever was read before", 0},
+    {"to", TO, "T", 0, "read what was written before this time, close all windows, end", 0},
     {"watch", LATER, NULL, OPTION_HIDDEN, "", 0},
     {"accept-offsets", LATER, NULL, OPTION_HIDDEN, "", 0},
     {"dry-run", LATER, NULL, OPTION_HIDDEN, "", 0},

@@ -22,6 +22,9 @@ struct leat_job_options {
     int64_t until_ms;       /* stop after so long; 0: never */
     uint64_t until_batches; /* stop behind so many; 0: never */
 
+    /* `--from`, `--to`: as in struct leat_env. to_ms ends the run as until_caught_up does. */
+    int64_t from_ms, to_ms;
+
     FILE *status;                   /* a status line goes there; NULL: log lines */
     const struct leat_fs *fs;       /* NULL: the real one */
     const struct leat_clock *clock; /* NULL: the system's */

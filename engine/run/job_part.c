@@ -87,8 +87,10 @@ static enum leat_status copy_part(struct leat_job_thread *job, struct leat_job_s
 
 /* Where a bounded run ends. A position behind the end is not there (any more): one more than it is
  * asked for, so that the source says so. */
-static int64_t goal_of(const struct leat_part *p, int64_t from)
+static int64_t goal_of(const struct leat_job_thread *job, const struct leat_part *p, int64_t from)
 {
+    if (job->options.to_ms && from > p->end)
+        return from; /* `--to` lies before it */
     return p->end >= 0 && from > p->end ? from + 1 : p->end;
 }
 
@@ -123,7 +125,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     job->parts[number] = part;
     job->step.parts[number] =
         (struct leat_job_part){.next = from,
-                               .goal = bounded ? goal_of(p, from) : -1,
+                               .goal = bounded ? goal_of(job, p, from) : -1,
                                .goal_comes = to_the_end && p->finished && p->end >= 0,
                                .is_push = !s->plan->module->pull};
     job->step.parts_count++;

@@ -363,6 +363,13 @@ static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_f
     return LEAT_OK;
 }
 
+/* What a fetch brought from behind the bound of `--to` is not read. */
+static void cut_off(const struct leat_job_part *part, struct leat_block *b)
+{
+    if (part->goal >= 0 && b->to > part->goal)
+        b->to = part->goal > b->from ? part->goal : b->from;
+}
+
 enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_fetch *f,
                                   struct leat_error *err)
 {
@@ -375,6 +382,8 @@ enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_f
         if (s->is_listed)
             answers_again(s);
         job->parts[f->part]->was_lost = false;
+        if (job->options.to_ms)
+            cut_off(&job->step.parts[f->part], f->block);
         take_block(job, f->part, f->block);
     }
     f->next_free = job->free_fetches;
@@ -416,7 +425,13 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
                                     struct leat_error *err)
 {
     const struct leat_module *m = s->plan->module;
+    bool by_time = job->options.from_ms || job->options.to_ms;
 
+    if (by_time && !(m->pull && m->pull->by_time))
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "--from and --to are for sources that can be read from a time: '%s' "
+                         "cannot",
+                         m->name);
     if (!m->pull && !m->push)
         return leat_fail(err, LEAT_E_CONFIG, "'%s' is no source", m->name);
     s->self = leat_arena_alloc(&job->arena, m->self_size);

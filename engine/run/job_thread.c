@@ -297,7 +297,7 @@ static void configure(struct leat_job_thread *job)
         .sinks_count = job->plan->sinks_count,
         .committed = leat_job_log_last(job->log)->n,
         .time_ms = leat_job_log_last(job->log)->batch_time_ms};
-    if (o->until_caught_up)
+    if (o->until_caught_up || o->to_ms)
         step->mode = LEAT_JOB_CAUGHT_UP;
     if (step->max_bytes == 0 || step->max_bytes > job->blocks.cap / 2)
         step->max_bytes = job->blocks.cap / 2;
@@ -318,6 +318,13 @@ static enum leat_status open_log(struct leat_job_thread *job, struct leat_error 
         return err->status;
     if (leat_job_log_open(job->env.fs, dir, &job->log, err) != LEAT_OK)
         return leat_error_prefix(err, "the job's log");
+    uint64_t n = leat_job_log_last(job->log)->n;
+    if (n && job->options.from_ms)
+        return leat_fail(err, LEAT_E_DATA,
+                         "--from would read again what batch %" PRIu64
+                         " and those before it have in '%.80s': `leat state reset` forgets them, "
+                         "or leave --from out",
+                         n, dir);
     return LEAT_OK;
 }
 
@@ -388,7 +395,9 @@ static enum leat_status init_names(struct leat_job_thread *job, struct leat_erro
                                  .fs = job->options.fs ? job->options.fs : &leat_fs_posix,
                                  .budget = &job->blocks,
                                  .log = &job->lines,
-                                 .clock = job->options.clock};
+                                 .clock = job->options.clock,
+                                 .from_ms = job->options.from_ms,
+                                 .to_ms = job->options.to_ms};
     return LEAT_OK;
 }
 
