@@ -202,8 +202,11 @@ static enum leat_status fill_positions(struct leat_job_thread *job, struct leat_
                 p->moved_in = slot->n;
                 p->moved_at = r->positions_count;
                 slot->positions[r->positions_count].partition = p->part.name;
-                r->positions[r->positions_count++] = (struct leat_log_position){
-                    .source = job->plan->sources[p->source].name, .partition = p->part.name};
+                r->positions[r->positions_count++] =
+                    (struct leat_log_position){.source = job->plan->sources[p->source].name,
+                                               .partition = p->part.name,
+                                               .from = c->moves[i].from,
+                                               .time_max_ms = LEAT_NO_TIME};
             }
             r->positions[p->moved_at].next = slot->positions[p->moved_at].next = c->moves[i].to;
         }
@@ -222,8 +225,8 @@ static enum leat_status fill_watermarks(struct leat_job_thread *job, struct leat
         return leat_arena_failed(&slot->arena, err);
     for (uint32_t i = 0; i < sources; i++)
         if (marks[i].event_time && marks[i].now_ms != LEAT_NO_TIME)
-            r->watermarks[r->watermarks_count++] =
-                (struct leat_log_watermark){job->plan->sources[i].name, marks[i].now_ms};
+            r->watermarks[r->watermarks_count++] = (struct leat_log_watermark){
+                job->plan->sources[i].name, marks[i].now_ms, marks[i].max_ms};
     return LEAT_OK;
 }
 

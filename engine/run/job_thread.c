@@ -316,7 +316,7 @@ static enum leat_status open_log(struct leat_job_thread *job, struct leat_error 
         snprintf(dir, sizeof dir, "./state/%s", job->name);
     if (leat_job_lock(job, dir, err) != LEAT_OK)
         return err->status;
-    if (leat_job_log_open(job->env.fs, dir, &job->log, err) != LEAT_OK)
+    if (leat_job_log_open(job->env.fs, dir, job->name, job->env.epoch, &job->log, err) != LEAT_OK)
         return leat_error_prefix(err, "the job's log");
     uint64_t n = leat_job_log_last(job->log)->n;
     if (n && job->options.from_ms)

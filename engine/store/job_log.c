@@ -1,123 +1,50 @@
 #include "store/job_log.h"
 
-#include "base/crc32c.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
+#include "store/log_dir.h"
+#include "store/log_index.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <xxhash.h>
 
-#define MAGIC       "leatlog1"
-#define MAGIC_BYTES ((int64_t)8)
-#define HEAD_BYTES  8
-#define RECORD_MAX  ((uint32_t)256 * 1024 * 1024)
-#define COMPACT_MIN ((int64_t)4 * 1024 * 1024)
-#define READ_BYTES  ((size_t)64 * 1024)
-#define SLOTS_MIN   64
-#define PATH_BYTES  4096
-
-struct place {
-    struct leat_log_position at;
-    uint64_t hash;
-};
-
+#define SEGMENT_BYTES ((int64_t)16 * 1024 * 1024)
+#define WORK_KEEP     ((size_t)4 * 1024 * 1024) /* of what encoding a record took */
 struct leat_job_log {
     const struct leat_fs *fs;
-    char path[PATH_BYTES], fresh[PATH_BYTES], dir[PATH_BYTES];
+    struct leat_log_dir dir;        /* DIR/log */
+    char path[LEAT_LOG_PATH_BYTES]; /* of the newest segment */
+    char fresh[LEAT_LOG_PATH_BYTES];
     int fd;
-    int64_t length;     /* of whole records, and the magic */
-    int64_t compact_at; /* length from which the file is written anew */
+    int64_t length;   /* of whole frames in the newest segment */
+    int64_t base_end; /* of its base frame */
+    int64_t last_at;  /* of its last record; 0: it has none */
     bool broken;
-    struct leat_arena arena; /* names of partitions, and the index */
+    struct leat_log_index index;
     struct leat_arena last_arena, work;
     struct leat_log_record last;
-    struct place **index; /* open addressing, a power of two */
-    size_t slots, count;
 };
-
-/* ---- positions of all partitions */
-
-static uint64_t hash_of(struct leat_slice source, struct leat_slice partition)
-{
-    return XXH3_64bits_withSeed(partition.ptr, partition.len, XXH3_64bits(source.ptr, source.len));
-}
-
-static struct place **slot_of(const struct leat_job_log *log, uint64_t hash,
-                              struct leat_slice source, struct leat_slice partition)
-{
-    for (size_t i = hash & (log->slots - 1);; i = (i + 1) & (log->slots - 1)) {
-        struct place *p = log->index[i];
-        if (!p || (p->hash == hash && leat_slice_eq(p->at.source, source) &&
-                   leat_slice_eq(p->at.partition, partition)))
-            return &log->index[i];
-    }
-}
-
-static bool grow(struct leat_job_log *log)
-{
-    struct place **old = log->index;
-    size_t old_slots = log->slots, slots = old_slots ? old_slots * 2 : SLOTS_MIN;
-    struct place **index = leat_arena_array(&log->arena, slots, sizeof(struct place *));
-
-    if (!index)
-        return false;
-    log->index = index;
-    log->slots = slots;
-    for (size_t i = 0; i < old_slots; i++)
-        if (old[i])
-            *slot_of(log, old[i]->hash, old[i]->at.source, old[i]->at.partition) = old[i];
-    return true;
-}
-
-static bool set_position(struct leat_job_log *log, const struct leat_log_position *position)
-{
-    uint64_t hash = hash_of(position->source, position->partition);
-
-    if (log->count * 4 >= log->slots * 3 && !grow(log))
-        return false;
-    struct place **slot = slot_of(log, hash, position->source, position->partition);
-    if (!*slot) {
-        struct place *p = leat_arena_alloc(&log->arena, sizeof *p);
-        if (!p)
-            return false;
-        p->hash = hash;
-        p->at.source = leat_arena_copy(&log->arena, position->source);
-        p->at.partition = leat_arena_copy(&log->arena, position->partition);
-        if (!p->at.source.ptr || !p->at.partition.ptr)
-            return false;
-        *slot = p;
-        log->count++;
-    }
-    (*slot)->at.next = position->next;
-    return true;
-}
-
-bool leat_job_log_position(const struct leat_job_log *log, struct leat_slice source,
-                           struct leat_slice partition, int64_t *next)
-{
-    if (!log->slots)
-        return false;
-    struct place **slot = slot_of(log, hash_of(source, partition), source, partition);
-    if (!*slot)
-        return false;
-    *next = (*slot)->at.next;
-    return true;
-}
 
 /* ---- what the last record said */
 
-static enum leat_status take_in(struct leat_job_log *log, struct leat_slice payload,
+/* The front of a record becomes `last`. Its text must not be in last_arena. */
+static enum leat_status take_in(struct leat_job_log *log, struct leat_slice front_bytes,
                                 struct leat_error *err)
 {
-    leat_arena_recycle(&log->last_arena, READ_BYTES);
-    struct leat_slice copy = leat_arena_copy(&log->last_arena, payload);
+    struct leat_log_front front;
+
+    leat_arena_recycle(&log->last_arena, WORK_KEEP);
+    struct leat_slice copy = leat_arena_copy(&log->last_arena, front_bytes);
     if (!copy.ptr)
         return leat_arena_failed(&log->last_arena, err);
-    if (leat_log_record_read(copy, &log->last, &log->last_arena, err) != LEAT_OK)
+    if (leat_log_front_read(copy, &front, &log->last_arena, err) != LEAT_OK)
         return err->status;
+    log->last = front.record;
     for (uint32_t i = 0; i < log->last.positions_count; i++)
-        if (!set_position(log, &log->last.positions[i]))
-            return leat_arena_failed(&log->arena, err);
+        if (!leat_log_index_set(&log->index, &log->last.positions[i]))
+            return leat_arena_failed(&log->index.arena, err);
     return LEAT_OK;
 }
 
@@ -126,93 +53,79 @@ const struct leat_log_record *leat_job_log_last(const struct leat_job_log *log)
     return &log->last;
 }
 
-/* ---- reading */
-
-/* Exactly len bytes at `at`; fewer: the file ends there. */
-static int64_t read_all(const struct leat_job_log *log, int64_t at, char *into, size_t len)
+const struct leat_log_position *leat_job_log_find(const struct leat_job_log *log,
+                                                  struct leat_slice source,
+                                                  struct leat_slice partition)
 {
-    size_t have = 0;
+    return leat_log_index_find(&log->index, source, partition);
+}
 
-    while (have < len) {
-        int64_t n = log->fs->read(log->fs, log->path, at + (int64_t)have, into + have, len - have);
-        if (n < 0)
-            return n;
-        if (n == 0)
+bool leat_job_log_position(const struct leat_job_log *log, struct leat_slice source,
+                           struct leat_slice partition, int64_t *next)
+{
+    const struct leat_log_position *p = leat_log_index_find(&log->index, source, partition);
+
+    if (p)
+        *next = p->next;
+    return p;
+}
+
+void leat_job_log_each_position(const struct leat_job_log *log,
+                                void (*fn)(void *arg, const struct leat_log_position *position),
+                                void *arg)
+{
+    leat_log_index_each(&log->index, fn, arg);
+}
+
+/* ---- reading the newest segment */
+
+static enum leat_status load_frame(struct leat_job_log *log, const struct leat_log_frame *f,
+                                   struct leat_error *err)
+{
+    struct leat_slice front = {f->payload.ptr, f->front.bytes};
+    bool first = log->base_end == 0;
+    uint64_t expected = first                        ? leat_log_dir_newest(&log->dir) - 1
+                        : f->kind == LEAT_LOG_RECORD ? log->last.n + 1
+                                                     : log->last.n;
+
+    if (first != (f->kind == LEAT_LOG_BASE) || f->n != expected)
+        return leat_log_wrong_order(log->path, f, expected, err);
+    if (f->kind == LEAT_LOG_CONFIRM)
+        log->last.confirmed = f->n;
+    else if (take_in(log, front, err) != LEAT_OK)
+        return err->status;
+    if (first)
+        log->base_end = f->end;
+    if (f->kind == LEAT_LOG_RECORD)
+        log->last_at = f->at;
+    log->length = f->end;
+    return LEAT_OK;
+}
+
+/* Everything that is known comes from the newest segment: its base and what follows. */
+static enum leat_status load(struct leat_job_log *log, struct leat_error *err)
+{
+    struct leat_log_scan scan;
+    struct leat_log_frame f = {.kind = LEAT_LOG_BASE};
+
+    leat_log_index_fini(&log->index);
+    log->length = log->base_end = log->last_at = 0;
+    enum leat_status status = leat_log_scan_begin(&scan, log->fs, log->path, err);
+    while (status == LEAT_OK) {
+        status = leat_log_scan_next(&scan, LEAT_LOG_WANT_ALL, &f, err);
+        if (status != LEAT_OK || f.kind == LEAT_LOG_END || f.kind == LEAT_LOG_TORN)
             break;
-        have += (size_t)n;
+        status = load_frame(log, &f, err);
     }
-    return (int64_t)have;
-}
-
-/* Nothing but zeros from here to the end: a file that grew before its bytes reached the disk. */
-static bool is_blank(const struct leat_job_log *log, int64_t at)
-{
-    char bytes[512];
-
-    for (int64_t n; (n = log->fs->read(log->fs, log->path, at, bytes, sizeof bytes)) > 0; at += n)
-        for (int64_t i = 0; i < n; i++)
-            if (bytes[i])
-                return false;
-    return true;
-}
-
-/* One record at log->length. *more false: there is none, or only a part of one. */
-static enum leat_status read_record(struct leat_job_log *log, int64_t file_bytes, bool *more,
-                                    struct leat_error *err)
-{
-    int64_t at = log->length;
-    char head[HEAD_BYTES];
-    uint32_t len, crc;
-
-    *more = false;
-    if (file_bytes - at < HEAD_BYTES)
-        return LEAT_OK;
-    int64_t n = read_all(log, at, head, HEAD_BYTES);
-    struct leat_slice rest = {head, HEAD_BYTES};
-    if (n != HEAD_BYTES || !leat_take_u32(&rest, &len) || !leat_take_u32(&rest, &crc))
-        return leat_fs_failed(err, n < 0 ? n : -EIO, "read", log->path);
-    if (len == 0 && is_blank(log, at))
-        return LEAT_OK;
-    if (len > RECORD_MAX || file_bytes - at - HEAD_BYTES < (int64_t)len)
-        return LEAT_OK;
-    leat_arena_recycle(&log->work, READ_BYTES);
-    char *payload = leat_arena_alloc(&log->work, (size_t)len + 1);
-    if (!payload)
-        return leat_arena_failed(&log->work, err);
-    n = read_all(log, at + HEAD_BYTES, payload, len);
-    if (n != (int64_t)len)
-        return leat_fs_failed(err, n < 0 ? n : -EIO, "read", log->path);
-    struct leat_slice bytes = {payload, len};
-    bool last = file_bytes == at + HEAD_BYTES + (int64_t)len;
-    if (leat_crc32c(bytes) != crc && last)
-        return LEAT_OK; /* written in part: pages reach the disk in any order */
-    if (leat_crc32c(bytes) != crc)
-        return leat_fail(err, LEAT_E_CORRUPT, "'%s' is damaged at byte %lld", log->path,
-                         (long long)at);
-    if (take_in(log, bytes, err) != LEAT_OK)
-        return leat_error_prefix(err, "'%s' at byte %lld", log->path, (long long)at);
-    log->length = at + HEAD_BYTES + (int64_t)len;
-    *more = true;
-    return LEAT_OK;
-}
-
-static enum leat_status read_file(struct leat_job_log *log, int64_t bytes, struct leat_error *err)
-{
-    char magic[MAGIC_BYTES];
-    bool more = true;
-    int64_t n = read_all(log, 0, magic, sizeof magic);
-
-    if (n < 0)
-        return leat_fs_failed(err, n, "read", log->path);
-    if (n < MAGIC_BYTES && memcmp(magic, MAGIC, (size_t)n) == 0)
-        return LEAT_OK; /* power went when it was made */
-    if (memcmp(magic, MAGIC, sizeof magic) != 0)
-        return leat_fail(err, LEAT_E_CORRUPT, "'%s' is no log of leat's", log->path);
-    log->length = MAGIC_BYTES;
-    while (more)
-        if (read_record(log, bytes, &more, err) != LEAT_OK)
-            return err->status;
-    return LEAT_OK;
+    if (status == LEAT_OK && log->base_end == 0)
+        status = leat_fail(err, LEAT_E_CORRUPT, "'%s' ends before its first record", log->path);
+    if (status == LEAT_OK && f.kind == LEAT_LOG_TORN) {
+        int e = log->fs->truncate(log->fs, log->path, log->length);
+        if (e < 0)
+            status = leat_fs_failed(err, e, "cut", log->path);
+    }
+    leat_log_scan_end(&scan);
+    return status;
 }
 
 /* ---- writing */
@@ -226,78 +139,106 @@ static enum leat_status broken(struct leat_job_log *log, int64_t result, const c
     return err->status;
 }
 
-static bool frame(struct leat_bytes *b, const struct leat_log_record *r)
+/* In two halves, so that a test can end the program between them. */
+static int write_halves(const struct leat_job_log *log, int fd, struct leat_slice bytes)
 {
-    size_t at = b->len;
+    size_t half = bytes.len / 2;
+    int e = log->fs->write(log->fs, fd, bytes.ptr, half);
 
-    leat_bytes_put_u32(b, 0);
-    leat_bytes_put_u32(b, 0);
-    if (!leat_log_record_write(r, b))
-        return false;
-    struct leat_slice payload = {b->ptr + at + HEAD_BYTES, b->len - at - HEAD_BYTES};
-    struct leat_bytes head = {.ptr = b->ptr + at, .room = HEAD_BYTES};
-    leat_bytes_put_u32(&head, (uint32_t)payload.len);
-    leat_bytes_put_u32(&head, leat_crc32c(payload));
-    return payload.len <= RECORD_MAX;
+    if (e >= 0 && leat_failpoint("log.torn"))
+        e = -EIO;
+    return e < 0 ? e : log->fs->write(log->fs, fd, bytes.ptr + half, bytes.len - half);
 }
 
-/* Everything that is known, in one record. */
-static bool frame_all(struct leat_job_log *log, struct leat_bytes *b)
+static int write_file(const struct leat_job_log *log, struct leat_slice bytes)
 {
-    struct leat_log_record all = log->last;
-
-    all.positions = leat_arena_array(&log->work, log->count, sizeof *all.positions);
-    all.positions_count = 0;
-    for (size_t i = 0; all.positions && i < log->slots; i++)
-        if (log->index[i])
-            all.positions[all.positions_count++] = log->index[i]->at;
-    leat_bytes_put(b, MAGIC, (size_t)MAGIC_BYTES);
-    return all.positions && (log->last.n == 0 || frame(b, &all));
-}
-
-static int write_file(const struct leat_fs *fs, const char *path, struct leat_slice bytes)
-{
-    int fd = fs->create(fs, path);
+    int fd = log->fs->create(log->fs, log->fresh);
 
     if (fd < 0)
         return fd;
-    int e = fs->write(fs, fd, bytes.ptr, bytes.len);
+    int e = write_halves(log, fd, bytes);
     if (e >= 0)
-        e = fs->sync(fs, fd);
-    fs->close(fs, fd);
+        e = log->fs->sync(log->fs, fd);
+    log->fs->close(log->fs, fd);
     return e;
 }
 
-/* Write it beside, then rename: at every moment one of the two is whole. */
-static enum leat_status write_anew(struct leat_job_log *log, struct leat_error *err)
+static void gather(void *arg, const struct leat_log_position *position)
+{
+    struct leat_log_record *all = arg;
+
+    all->positions[all->positions_count++] = *position;
+}
+
+/* What is known, without the batches: their ranges count positions of their own record. */
+static bool base_write(struct leat_job_log *log, struct leat_bytes *b)
+{
+    struct leat_log_record all = log->last;
+    struct leat_slice front;
+
+    all.cuts_count = 0;
+    all.positions_count = 0;
+    all.positions = leat_arena_array(&log->work, log->index.count, sizeof *all.positions);
+    if (!all.positions)
+        return false;
+    leat_log_index_each(&log->index, gather, &all);
+    leat_bytes_put(b, LEAT_LOG_MAGIC, LEAT_LOG_MAGIC_BYTES);
+    return leat_log_frame_write(LEAT_LOG_BASE, all.n, &all, b, &front);
+}
+
+/* Written beside, then renamed: at every moment the segment is whole or not there. */
+static enum leat_status put_segment(struct leat_job_log *log, uint64_t first,
+                                    struct leat_slice bytes, struct leat_error *err)
 {
     const struct leat_fs *fs = log->fs;
-    struct leat_bytes b = {.arena = &log->work};
+    char path[LEAT_LOG_PATH_BYTES];
 
-    leat_arena_recycle(&log->work, READ_BYTES);
-    if (!frame_all(log, &b))
-        return leat_arena_failed(&log->work, err);
-    int e = write_file(fs, log->fresh, leat_bytes_slice(&b));
+    if (leat_log_dir_path(&log->dir, first, path, err) != LEAT_OK)
+        return err->status;
+    int e = write_file(log, bytes);
     if (e < 0) {
         fs->unlink(fs, log->fresh);
         return leat_fs_failed(err, e, "write", log->fresh);
     }
-    e = fs->rename(fs, log->fresh, log->path);
+    memcpy(log->path, path, sizeof path);
+    e = fs->rename(fs, log->fresh, path);
     if (e >= 0)
-        e = fs->sync_dir(fs, log->dir);
+        e = fs->sync_dir(fs, log->dir.path);
     if (e < 0)
-        return broken(log, e, "rename", err);
+        return broken(log, e, "make", err);
     if (log->fd >= 0)
         fs->close(fs, log->fd);
-    log->fd = fs->append(fs, log->path);
+    log->fd = fs->append(fs, path);
     if (log->fd < 0)
         return broken(log, log->fd, "open", err);
-    log->length = (int64_t)b.len;
-    log->compact_at = log->length * 4 > COMPACT_MIN ? log->length * 4 : COMPACT_MIN;
+    log->length = (int64_t)bytes.len;
     return LEAT_OK;
 }
 
-/* What was written of the record is taken back; else the next one would stand behind rubbish. */
+/* A new segment with everything known, and the record (NULL: none) behind it. */
+static enum leat_status start_segment(struct leat_job_log *log, const struct leat_log_record *r,
+                                      struct leat_slice *front, struct leat_error *err)
+{
+    struct leat_bytes b = {.arena = &log->work};
+    uint64_t first = log->last.n + 1;
+
+    if (!base_write(log, &b))
+        return leat_arena_failed(&log->work, err);
+    int64_t base_end = (int64_t)b.len;
+    if (r && !leat_log_frame_write(LEAT_LOG_RECORD, r->n, r, &b, front))
+        return leat_arena_failed(&log->work, err);
+    if (!leat_log_dir_add(&log->dir, first))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for another segment of the log");
+    if (put_segment(log, first, leat_bytes_slice(&b), err) != LEAT_OK) {
+        log->dir.count--;
+        return err->status;
+    }
+    log->base_end = base_end;
+    log->last_at = r ? base_end : 0;
+    return LEAT_OK;
+}
+
+/* What was written of a frame is taken back; else the next one would stand behind rubbish. */
 static enum leat_status take_back(struct leat_job_log *log, int result, struct leat_error *err)
 {
     int e = log->fs->truncate(log->fs, log->path, log->length);
@@ -307,76 +248,193 @@ static enum leat_status take_back(struct leat_job_log *log, int result, struct l
     return leat_fs_failed(err, result, "write", log->path);
 }
 
+static enum leat_status append_frame(struct leat_job_log *log, struct leat_slice frame, bool sync,
+                                     struct leat_error *err)
+{
+    int e = write_halves(log, log->fd, frame);
+
+    if (e < 0)
+        return take_back(log, e, err);
+    e = sync ? log->fs->sync(log->fs, log->fd) : 0;
+    if (e < 0)
+        return broken(log, e, "sync", err);
+    log->length += (int64_t)frame.len;
+    return LEAT_OK;
+}
+
+static enum leat_status append_record(struct leat_job_log *log, const struct leat_log_record *r,
+                                      struct leat_slice *front, struct leat_error *err)
+{
+    struct leat_bytes b = {.arena = &log->work};
+    int64_t at = log->length;
+
+    if (log->length >= SEGMENT_BYTES && log->length >= 4 * log->base_end)
+        return start_segment(log, r, front, err);
+    if (!leat_log_frame_write(LEAT_LOG_RECORD, r->n, r, &b, front))
+        return leat_arena_failed(&log->work, err);
+    if (append_frame(log, leat_bytes_slice(&b), true, err) != LEAT_OK)
+        return err->status;
+    log->last_at = at;
+    return LEAT_OK;
+}
+
+static enum leat_status has_failed(const struct leat_job_log *log, struct leat_error *err)
+{
+    return leat_fail(err, LEAT_E_BROKEN, "'%s' has failed before", log->path);
+}
+
 enum leat_status leat_job_log_append(struct leat_job_log *log, const struct leat_log_record *r,
                                      struct leat_error *err)
 {
-    struct leat_bytes b = {.arena = &log->work};
+    struct leat_log_record named = *r;
+    struct leat_slice front;
 
+    assert(r->n == log->last.n + 1);
     if (log->broken)
-        return leat_fail(err, LEAT_E_BROKEN, "'%s' has failed before", log->path);
-    if (log->length >= log->compact_at && write_anew(log, err) != LEAT_OK)
+        return has_failed(log, err);
+    if (leat_failpoint("log.before"))
+        return leat_fs_failed(err, -EIO, "write", log->path);
+    named.job = log->last.job;
+    named.epoch = log->last.epoch;
+    leat_arena_recycle(&log->work, WORK_KEEP);
+    if (append_record(log, &named, &front, err) != LEAT_OK)
         return err->status;
-    leat_arena_recycle(&log->work, READ_BYTES);
-    if (!frame(&b, r))
+    if (leat_failpoint("log.synced"))
+        return broken(log, -EIO, "sync", err);
+    log->broken = take_in(log, front, err) != LEAT_OK;
+    return log->broken ? err->status : LEAT_OK;
+}
+
+enum leat_status leat_job_log_confirm(struct leat_job_log *log, uint64_t n, bool sync,
+                                      struct leat_error *err)
+{
+    struct leat_bytes b = {.arena = &log->work};
+    struct leat_slice front;
+
+    assert(n == log->last.n);
+    if (log->broken)
+        return has_failed(log, err);
+    if (log->last.confirmed == n)
+        return LEAT_OK;
+    leat_arena_recycle(&log->work, WORK_KEEP);
+    if (!leat_log_frame_write(LEAT_LOG_CONFIRM, n, NULL, &b, &front))
         return leat_arena_failed(&log->work, err);
-    int e = log->fs->write(log->fs, log->fd, b.ptr, b.len);
+    if (append_frame(log, leat_bytes_slice(&b), sync, err) != LEAT_OK)
+        return err->status;
+    log->last.confirmed = n;
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_log_drop_last(struct leat_job_log *log, struct leat_error *err)
+{
+    if (log->broken)
+        return has_failed(log, err);
+    if (log->last_at == 0)
+        return leat_fail(err, LEAT_E_CORRUPT,
+                         "'%s': record %" PRIu64 " was never committed and cannot be taken back",
+                         log->path, log->last.n);
+    int e = log->fs->truncate(log->fs, log->path, log->last_at);
     if (e < 0)
-        return take_back(log, e, err);
+        return broken(log, e, "cut", err);
     e = log->fs->sync(log->fs, log->fd);
     if (e < 0)
         return broken(log, e, "sync", err);
-    log->length += (int64_t)b.len;
-    return take_in(log, (struct leat_slice){b.ptr + HEAD_BYTES, b.len - HEAD_BYTES}, err);
+    log->broken = load(log, err) != LEAT_OK;
+    return log->broken ? err->status : LEAT_OK;
+}
+
+/* ---- reading old records */
+
+uint64_t leat_job_log_oldest(const struct leat_job_log *log)
+{
+    return log->dir.list[0].first;
+}
+
+enum leat_status leat_job_log_each(const struct leat_job_log *log, uint64_t from_n, uint64_t upto_n,
+                                   leat_log_record_fn *fn, void *arg, struct leat_error *err)
+{
+    return leat_log_dir_each(&log->dir, from_n, upto_n < log->last.n ? upto_n : log->last.n, fn,
+                             arg, err);
 }
 
 /* ---- open */
 
 static enum leat_status set_paths(struct leat_job_log *log, const char *dir, struct leat_error *err)
 {
-    int a = snprintf(log->path, sizeof log->path, "%s/job.log", dir);
-    int b = snprintf(log->fresh, sizeof log->fresh, "%s/job.log.new", dir);
+    int a = snprintf(log->dir.path, sizeof log->dir.path, "%s/log", dir);
+    int b = snprintf(log->fresh, sizeof log->fresh, "%s/log/new", dir);
 
-    snprintf(log->dir, sizeof log->dir, "%s", dir);
     if (a < 0 || b < 0 || (size_t)b >= sizeof log->fresh)
         return leat_fail(err, LEAT_E_CONFIG, "the path '%.40s...' is too long", dir);
-    return LEAT_OK;
+    return leat_log_dir_path(&log->dir, 1, log->path, err);
 }
 
-static enum leat_status open_file(struct leat_job_log *log, struct leat_error *err)
+/* Version 1 of this log was one file, which holds no state. */
+static enum leat_status refuse_old(const struct leat_job_log *log, const char *dir,
+                                   struct leat_error *err)
 {
-    const struct leat_fs *fs = log->fs;
-    int made = leat_fs_make_parents(fs, log->path);
+    char path[LEAT_LOG_PATH_BYTES];
+
+    snprintf(path, sizeof path, "%.4000s/job.log", dir);
+    int64_t bytes = log->fs->length(log->fs, path);
+    if (bytes == -ENOENT)
+        return LEAT_OK;
+    if (bytes < 0)
+        return leat_fs_failed(err, bytes, "look at", path);
+    return leat_fail(err, LEAT_E_CONFIG,
+                     "'%s' was written by an older leat, which this one does not read; remove it "
+                     "to begin anew",
+                     path);
+}
+
+static enum leat_status check_job(const struct leat_job_log *log, const char *job,
+                                  struct leat_error *err)
+{
+    if (leat_slice_eq(log->last.job, leat_slice_str(job)))
+        return LEAT_OK;
+    return leat_fail(err, LEAT_E_CONFIG,
+                     "'%s' is the log of job '%.*s', not of '%s': give each job a directory of its "
+                     "own (checkpoint.dir)",
+                     log->dir.path, LEAT_FMT(log->last.job), job);
+}
+
+static enum leat_status open_files(struct leat_job_log *log, const char *dir, const char *job,
+                                   uint32_t fresh_epoch, struct leat_error *err)
+{
+    int made = leat_fs_make_parents(log->fs, log->path);
+    struct leat_slice none;
 
     if (made < 0)
         return leat_fs_failed(err, made, "make the directory of", log->path);
-    int64_t bytes = fs->length(fs, log->path);
-    if (bytes < 0 && bytes != -ENOENT)
-        return leat_fs_failed(err, bytes, "look at", log->path);
-    if (bytes > 0 && read_file(log, bytes, err) != LEAT_OK)
+    if (refuse_old(log, dir, err) != LEAT_OK || leat_log_dir_list(&log->dir, err) != LEAT_OK)
         return err->status;
-    if (log->length == 0)
-        return write_anew(log, err);
-    if (log->length < bytes) {
-        int e = fs->truncate(fs, log->path, log->length);
-        if (e < 0)
-            return leat_fs_failed(err, e, "cut", log->path);
+    if (log->dir.count == 0) {
+        log->last = (struct leat_log_record){.job = leat_slice_str(job), .epoch = fresh_epoch};
+        if (start_segment(log, NULL, &none, err) != LEAT_OK)
+            return err->status;
     }
-    log->compact_at = log->length * 4 > COMPACT_MIN ? log->length * 4 : COMPACT_MIN;
-    log->fd = fs->append(fs, log->path);
+    if (leat_log_dir_path(&log->dir, leat_log_dir_newest(&log->dir), log->path, err) != LEAT_OK ||
+        load(log, err) != LEAT_OK || check_job(log, job, err) != LEAT_OK)
+        return err->status;
+    if (log->fd >= 0)
+        return LEAT_OK;
+    log->fd = log->fs->append(log->fs, log->path);
     return log->fd < 0 ? leat_fs_failed(err, log->fd, "open", log->path) : LEAT_OK;
 }
 
-enum leat_status leat_job_log_open(const struct leat_fs *fs, const char *dir,
-                                   struct leat_job_log **into, struct leat_error *err)
+enum leat_status leat_job_log_open(const struct leat_fs *fs, const char *dir, const char *job,
+                                   uint32_t fresh_epoch, struct leat_job_log **into,
+                                   struct leat_error *err)
 {
     struct leat_job_log *log = leat_mem_alloc(sizeof *log);
 
     *into = NULL;
     if (!log)
         return leat_fail(err, LEAT_E_NOMEM, "no memory for the job's log");
-    log->fs = fs;
+    log->fs = log->dir.fs = fs;
     log->fd = -1;
-    if (set_paths(log, dir, err) != LEAT_OK || open_file(log, err) != LEAT_OK)
+    if (set_paths(log, dir, err) != LEAT_OK ||
+        open_files(log, dir, job, fresh_epoch, err) != LEAT_OK)
         goto fail;
     *into = log;
     return LEAT_OK;
@@ -391,8 +449,9 @@ void leat_job_log_close(struct leat_job_log *log)
         return;
     if (log->fd >= 0)
         log->fs->close(log->fs, log->fd);
-    leat_arena_reset(&log->arena);
+    leat_log_index_fini(&log->index);
     leat_arena_reset(&log->last_arena);
     leat_arena_reset(&log->work);
+    leat_log_dir_fini(&log->dir);
     leat_mem_free(log);
 }

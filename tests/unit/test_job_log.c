@@ -16,21 +16,21 @@ static void fresh_dir(void)
     static int number;
 
     snprintf(dir, sizeof dir, "%s/log%d", leat_test_dir(), number++);
-    snprintf(path, sizeof path, "%s/job.log", dir);
+    snprintf(path, sizeof path, "%s/log/00000000000000000001.leatlog", dir);
 }
 
 static struct leat_job_log *open_log(const struct leat_fs *fs)
 {
     struct leat_job_log *log;
 
-    OK(leat_job_log_open(fs, dir, &log, &err));
+    OK(leat_job_log_open(fs, dir, "clicks", 7, &log, &err));
     return log;
 }
 
 static enum leat_status append(struct leat_job_log *log, uint64_t n, const char *part, int64_t next)
 {
-    struct leat_log_position at = {LEAT_LIT("orders"), leat_slice_str(part), next};
-    struct leat_log_watermark mark = {LEAT_LIT("orders"), (int64_t)n * 10};
+    struct leat_log_position at = {LEAT_LIT("orders"), leat_slice_str(part), next - 1, next, 5};
+    struct leat_log_watermark mark = {LEAT_LIT("orders"), (int64_t)n * 10, (int64_t)n * 11};
     struct leat_log_section section = {LEAT_LIT("out"), leat_slice_str(part)};
     struct leat_log_record r = {.epoch = 1,
                                 .n = n,
@@ -70,7 +70,7 @@ static void records_are_there_again_after_a_restart(void)
     const struct leat_log_record *last = leat_job_log_last(log);
     CU_ASSERT_EQUAL(last->n, 3);
     CU_ASSERT_EQUAL(last->batch_time_ms, 3000);
-    CU_ASSERT_EQUAL(last->watermarks[0].ms, 30);
+    CU_ASSERT_EQUAL(last->watermarks[0].now_ms, 30);
     CU_ASSERT(leat_slice_eq(last->sections[0].bytes, LEAT_LIT("orders/0")));
     CU_ASSERT_EQUAL(position(log, "orders/0"), 30);
     CU_ASSERT_EQUAL(position(log, "orders/1"), 20);
@@ -127,11 +127,12 @@ static void damage_in_the_middle_is_refused_with_its_place(void)
     leat_job_log_close(log);
     FILE *f = fopen(path, "r+b");
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    fseek(f, 30, SEEK_SET);
+    fseek(f, 400, SEEK_SET);
     fputc('!', f);
     fclose(f);
-    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, &log, &err), LEAT_E_CORRUPT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "is damaged at byte 8"));
+    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err),
+                    LEAT_E_CORRUPT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "is damaged at byte"));
 }
 
 static void another_file_is_refused(void)
@@ -143,11 +144,17 @@ static void another_file_is_refused(void)
     fputs("something else altogether", f);
     fclose(f);
     struct leat_job_log *log;
-    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, &log, &err), LEAT_E_CORRUPT);
+    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err),
+                    LEAT_E_CORRUPT);
 }
 
-/* 4 MiB make it write the file anew; what is known stays. */
-static void a_large_file_is_written_anew(void)
+static int64_t bytes_of_log(void)
+{
+    return leat_fs_posix.length(&leat_fs_posix, path);
+}
+
+/* 16 MiB make it begin another segment, which knows all that was before. */
+static void a_large_segment_is_followed_by_another(void)
 {
     char *large = malloc(1 << 20);
     struct leat_log_section section = {LEAT_LIT("out"), {large, 1 << 20}};
@@ -157,15 +164,18 @@ static void a_large_file_is_written_anew(void)
     memset(large, 'x', 1 << 20);
     struct leat_job_log *log = open_log(&leat_fs_posix);
     OK(append(log, 1, "orders/0", 10));
-    for (r.n = 2; r.n < 12; r.n++)
+    for (r.n = 2; r.n < 20; r.n++)
         OK(leat_job_log_append(log, &r, &err));
-    OK(append(log, 12, "orders/1", 20));
-    CU_ASSERT(leat_fs_posix.length(&leat_fs_posix, path) < 9 << 20);
+    OK(append(log, 20, "orders/1", 20));
+    CU_ASSERT(bytes_of_log() < 17 << 20);
+    snprintf(path, sizeof path, "%s/log/00000000000000000018.leatlog", dir);
+    CU_ASSERT(bytes_of_log() > 3 << 20);
     leat_job_log_close(log);
     log = open_log(&leat_fs_posix);
-    CU_ASSERT_EQUAL(leat_job_log_last(log)->n, 12);
+    CU_ASSERT_EQUAL(leat_job_log_last(log)->n, 20);
     CU_ASSERT_EQUAL(position(log, "orders/0"), 10);
     CU_ASSERT_EQUAL(position(log, "orders/1"), 20);
+    CU_ASSERT_EQUAL(leat_job_log_oldest(log), 1);
     leat_job_log_close(log);
     free(large);
 }
@@ -181,7 +191,7 @@ static void failures_of_the_file_system_leave_whole_records(void)
             fault.fail_at = k;
             fault.crash = crash;
             fresh_dir();
-            if (leat_job_log_open(&fault.fs, dir, &log, &err) == LEAT_OK) {
+            if (leat_job_log_open(&fault.fs, dir, "clicks", 7, &log, &err) == LEAT_OK) {
                 for (uint64_t n = 1; n <= 5; n++)
                     if (append(log, n, "orders/0", (int64_t)n) == LEAT_OK)
                         acknowledged = n;
@@ -204,7 +214,7 @@ static void lack_of_memory_is_reported(void)
     LEAT_OOM_SWEEP {
         struct leat_job_log *log;
         fresh_dir();
-        enum leat_status status = leat_job_log_open(&leat_fs_posix, dir, &log, &err);
+        enum leat_status status = leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err);
         if (status == LEAT_OK) {
             status = append(log, 1, "orders/0", 1);
             leat_job_log_close(log);
@@ -215,5 +225,5 @@ static void lack_of_memory_is_reported(void)
 
 LEAT_TESTS("job_log", T(the_checksum_is_castagnolis), T(records_are_there_again_after_a_restart),
            T(a_torn_tail_is_cut_at_every_byte), T(damage_in_the_middle_is_refused_with_its_place),
-           T(another_file_is_refused), T(a_large_file_is_written_anew),
+           T(another_file_is_refused), T(a_large_segment_is_followed_by_another),
            T(failures_of_the_file_system_leave_whole_records), T(lack_of_memory_is_reported))
