@@ -61,6 +61,22 @@ void bench_open(struct bench_consumer *c, const char *brokers, const char *topic
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+rd_kafka_t *bench_producer(const char *brokers)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char text[200];
+
+    set(conf, "bootstrap.servers", brokers);
+    set(conf, "linger.ms", "0");
+    set(conf, "acks", "all");
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!rk) {
+        fprintf(stderr, "%s\n", text);
+        exit(1);
+    }
+    return rk;
+}
+
 size_t bench_next(struct bench_consumer *c)
 {
     for (;;) {
