@@ -137,6 +137,10 @@ static enum leat_status open_client(struct kafka_source *k, struct leat_error *e
         {"reconnect.backoff.ms", "50"},
         {"reconnect.backoff.max.ms", "3000"},
         {"socket.nagle.disable", "true"},
+        /* So long 2.0.2 holds back a commit for a coordinator that is away, and so long destroying
+         * the handle then takes; there is no group that it would be the session of. */
+        {"session.timeout.ms", "3000"},
+        {"heartbeat.interval.ms", "1000"},
         {0},
     };
     const struct leat_kafka_property fixed[] = {

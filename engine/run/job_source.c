@@ -14,7 +14,7 @@
 #include <inttypes.h>
 
 #define PAUSE_MIN_MS    250
-#define PAUSE_MAX_MS    10000
+#define PAUSE_MAX_MS    3000
 #define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
 #define PARTS_MAX       (UINT32_C(1) << 24)
 #define FETCH_BYTES_MIN ((size_t)64 * 1024)

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 #define PAUSE_MIN_MS 100
-#define PAUSE_MAX_MS 5000
+#define PAUSE_MAX_MS 3000
 
 /* Waiting for something to heal. */
 struct patience {
