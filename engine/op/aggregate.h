@@ -20,10 +20,10 @@ struct leat_agg_call {
     struct leat_slice source; /* "sum(amount)" */
     uint32_t args;            /* how many are evaluated per record */
     const struct leat_type *arg_types[LEAT_AGGREGATE_ARGS];
-    int64_t n;   /* a constant: top(x, n) */
-    double q;    /* a constant: quantile(x, q) */
-    bool approx; /* a constant: count_distinct(x, "approx") */
-    size_t offset;
+    int64_t n;       /* a constant: top(x, n) */
+    double q;        /* a constant: quantile(x, q) */
+    bool approx;     /* a constant: count_distinct(x, "approx") */
+    size_t offset;   /* of its piece, which it may share */
     uint32_t column; /* of what comes out */
 };
 

@@ -123,3 +123,11 @@ bool leat_grid_is_tumbling(const struct leat_grid *g)
 {
     return g->size_ms <= g->slide_ms;
 }
+
+int64_t leat_grid_panes(const struct leat_grid *g)
+{
+    if (leat_grid_is_tumbling(g))
+        return 1;
+    int64_t slides = g->size_ms / g->slide_ms;
+    return g->size_ms % g->slide_ms ? 2 * slides + 1 : slides;
+}

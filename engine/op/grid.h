@@ -45,4 +45,7 @@ int64_t leat_grid_end_before(const struct leat_grid *g, int64_t time_ms);
 /* Is a window exactly one pane? */
 bool leat_grid_is_tumbling(const struct leat_grid *g);
 
+/* How many panes a window has. */
+int64_t leat_grid_panes(const struct leat_grid *g);
+
 #endif

@@ -157,13 +157,21 @@ enum leat_status leat_group_passes(const struct leat_group *g, struct leat_work 
     return g->within_ms ? leat_seen_pass(g, w->batches, key, time_ms, pass, err) : LEAT_OK;
 }
 
-enum leat_status leat_group_absorb(const struct leat_group *g, struct leat_work *w, void *spare,
-                                   void *partial, struct leat_slice bytes, struct leat_error *err)
+enum leat_status leat_group_decode(const struct leat_group *g, struct leat_work *w, void *partial,
+                                   struct leat_slice bytes, struct leat_error *err)
 {
-    enum leat_status status = g->agg->decode(g, w, &bytes, spare, err);
+    enum leat_status status = g->agg->decode(g, w, &bytes, partial, err);
 
     if (status == LEAT_OK && bytes.len)
         status = leat_fail(err, LEAT_E_CORRUPT, "%zu bytes behind a partial result", bytes.len);
+    return status;
+}
+
+enum leat_status leat_group_absorb(const struct leat_group *g, struct leat_work *w, void *spare,
+                                   void *partial, struct leat_slice bytes, struct leat_error *err)
+{
+    enum leat_status status = leat_group_decode(g, w, spare, bytes, err);
+
     if (status == LEAT_OK)
         status = g->agg->merge(g, w, partial, spare, err);
     leat_group_release(g, w, spare);

@@ -14,6 +14,11 @@
 LEAT_CHECKED enum leat_status leat_group_flush(const struct leat_group *g, struct leat_work *w,
                                                struct leat_error *err);
 
+/* The bytes of a partial result into one that is empty. */
+LEAT_CHECKED enum leat_status leat_group_decode(const struct leat_group *g, struct leat_work *w,
+                                                void *partial, struct leat_slice bytes,
+                                                struct leat_error *err);
+
 /* Merge the bytes of a partial result into one that may be empty. */
 LEAT_CHECKED enum leat_status leat_group_absorb(const struct leat_group *g, struct leat_work *w,
                                                 void *spare, void *partial, struct leat_slice bytes,

@@ -2,6 +2,8 @@
 
 #include "op/group_in.h"
 
+#define FEW_PANES 4 /* in a window */
+
 static void *own(const struct leat_pane *pane)
 {
     return (void *)(uintptr_t)pane->partials;
@@ -18,8 +20,10 @@ void leat_panes_init(const struct leat_group *g, struct leat_panes *p, struct le
 
     p->pool = pool;
     p->keep = g->agg->keep;
-    /* A window that is one pane has nothing to merge, unless what is left speaks on. */
-    if (leat_grid_is_tumbling(&g->grid) && !g->agg->stays)
+    /* A window that is one pane has nothing to merge, unless what is left speaks on. A few panes
+     * are merged anew with less work than it takes to carry them on. */
+    if ((leat_grid_is_tumbling(&g->grid) && !g->agg->stays) ||
+        (p->keep == LEAT_KEEP_MERGED && leat_grid_panes(&g->grid) <= FEW_PANES))
         p->keep = LEAT_KEEP_PANES;
     running = p->keep == LEAT_KEEP_RUNNING ? g->partial_size * (g->agg->drifts ? 2 : 1) : 0;
     p->keys =
@@ -30,18 +34,13 @@ void leat_panes_init(const struct leat_group *g, struct leat_panes *p, struct le
 
 /* ---- results that are carried on */
 
-static void *fresh_of(const struct leat_group *g, struct leat_pane_key *k)
-{
-    return (char *)k->running + g->partial_size;
-}
-
 static void drop_fresh(const struct leat_group *g, struct leat_work *w, struct leat_pane_key *k)
 {
     if (!k->fresh_from)
         return;
     k->fresh_from = NULL;
-    leat_group_release(g, w, fresh_of(g, k));
-    memset(fresh_of(g, k), 0, g->partial_size);
+    leat_group_release(g, w, leat_pane_fresh(g, k));
+    memset(leat_pane_fresh(g, k), 0, g->partial_size);
 }
 
 static enum leat_status run_on(const struct leat_group *g, struct leat_work *w,
@@ -54,7 +53,7 @@ static enum leat_status run_on(const struct leat_group *g, struct leat_work *w,
         return LEAT_OK;
     if (!k->fresh_from)
         k->fresh_from = pane;
-    return g->agg->merge(g, w, fresh_of(g, k), own(pane), err);
+    return g->agg->merge(g, w, leat_pane_fresh(g, k), own(pane), err);
 }
 
 /* `pane` is no longer inside. */
@@ -67,8 +66,8 @@ static enum leat_status run_without(const struct leat_group *g, struct leat_work
     if (!k->fresh_from || k->inside.first != k->fresh_from)
         return g->agg->inverse(g, w, k->running, own(pane), err);
     leat_group_release(g, w, k->running);
-    memcpy(k->running, fresh_of(g, k), g->partial_size);
-    memset(fresh_of(g, k), 0, g->partial_size);
+    memcpy(k->running, leat_pane_fresh(g, k), g->partial_size);
+    memset(leat_pane_fresh(g, k), 0, g->partial_size);
     k->fresh_from = NULL;
     return LEAT_OK;
 }
@@ -168,25 +167,6 @@ struct leat_pane *leat_panes_at(const struct leat_group *g, struct leat_panes *p
     k->dirty = true;
     leat_panes_activate(p, e);
     return pane;
-}
-
-/* Rows for a pane that is inside already: late, but not too late. */
-static enum leat_status add_inside(const struct leat_group *g, struct leat_panes *p,
-                                   struct leat_work *w, void *spare, struct leat_pane *pane,
-                                   struct leat_slice bytes, struct leat_error *err)
-{
-    struct leat_pane_key *k = leat_pane_key_of(pane->entry);
-    struct leat_slice again = bytes;
-
-    if (p->keep == LEAT_KEEP_MERGED)
-        k->dirty = true;
-    if (p->keep == LEAT_KEEP_RUNNING && !k->dirty &&
-        leat_group_absorb(g, w, spare, k->running, again, err) != LEAT_OK)
-        return err->status;
-    if (k->fresh_from && pane->bucket->start_ms >= k->fresh_from->bucket->start_ms &&
-        leat_group_absorb(g, w, spare, fresh_of(g, k), again, err) != LEAT_OK)
-        return err->status;
-    return leat_group_absorb(g, w, spare, own(pane), bytes, err);
 }
 
 /* ---- keys that speak */
@@ -300,41 +280,13 @@ void leat_panes_pass(struct leat_panes *p, int64_t end_ms)
     }
 }
 
-/* Windows up to W(N-1) have spoken, in this process or the one before; late rows do not reopen
- * them. */
-static void pass_before(const struct leat_group *g, struct leat_panes *p,
-                        const struct leat_task *task)
+void leat_panes_pass_before(const struct leat_group *g, struct leat_panes *p,
+                            const struct leat_task *task)
 {
     int64_t before_ms = task->watermark_before_ms;
 
     if (g->event_time && before_ms != LEAT_NO_TIME && (p->fired_ms < before_ms))
         leat_panes_pass(p, leat_grid_end_before(&g->grid, before_ms));
-}
-
-enum leat_status leat_panes_process(const struct leat_group *g, struct leat_panes *p,
-                                    struct leat_work *w, void *spare, struct leat_chunk *chunk,
-                                    struct leat_error *err)
-{
-    pass_before(g, p, w->task);
-    for (uint32_t i = 0; i < chunk->selected; i++) {
-        uint16_t row = chunk->selection[i];
-        struct leat_slice key = chunk->keys[row], bytes = chunk->values[row];
-        bool made;
-        struct leat_bucket *b = leat_panes_bucket(g, p, chunk->times_ms[row]);
-        struct leat_entry *e =
-            b ? leat_table_at(&p->keys, leat_table_hash(leat_key_hash(key), 0), 0, key, &made)
-              : NULL;
-        struct leat_pane *pane = e ? leat_panes_at(g, p, b, e, &made) : NULL;
-        if (!pane || !leat_changes_add(&p->changes, p->pool, &pane->change))
-            return leat_arena_failed(p->pool->arena, err);
-        pane->touched_ms = w->task->batch->time_ms;
-        enum leat_status status = b->entered
-                                      ? add_inside(g, p, w, spare, pane, bytes, err)
-                                      : leat_group_absorb(g, w, spare, own(pane), bytes, err);
-        if (status != LEAT_OK)
-            return status;
-    }
-    return LEAT_OK;
 }
 
 static enum leat_status enter(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
@@ -558,7 +510,7 @@ enum leat_status leat_panes_finish(const struct leat_group *g, struct leat_panes
 
     if (!begin_always(g, p, w->task))
         return leat_arena_failed(p->pool->arena, err);
-    pass_before(g, p, w->task);
+    leat_panes_pass_before(g, p, w->task);
     while (until_ms != LEAT_NO_TIME && next_window(g, p, until_ms, &end_ms))
         if (fire(g, p, w, spare, end_ms, err) != LEAT_OK)
             return err->status;

@@ -77,10 +77,13 @@ static inline struct leat_pane_key *leat_pane_key_of(const struct leat_entry *e)
     return (struct leat_pane_key *)(uintptr_t)e->memory;
 }
 
+/* KEEP_RUNNING of what drifts: the second result. */
+static inline void *leat_pane_fresh(const struct leat_group *g, struct leat_pane_key *k)
+{
+    return (char *)k->running + g->partial_size;
+}
+
 void leat_panes_init(const struct leat_group *g, struct leat_panes *p, struct leat_pool *pool);
-enum leat_status leat_panes_process(const struct leat_group *g, struct leat_panes *p,
-                                    struct leat_work *w, void *spare, struct leat_chunk *chunk,
-                                    struct leat_error *err);
 enum leat_status leat_panes_finish(const struct leat_group *g, struct leat_panes *p,
                                    struct leat_work *w, void *spare, struct leat_error *err);
 int64_t leat_panes_due(const struct leat_group *g, const struct leat_panes *p);
@@ -96,10 +99,19 @@ struct leat_pane *leat_panes_at(const struct leat_group *g, struct leat_panes *p
 void leat_panes_cut(const struct leat_group *g, struct leat_panes *p, struct leat_work *w);
 /* Windows up to this end are past, fired or not. */
 void leat_panes_pass(struct leat_panes *p, int64_t end_ms);
+/* Windows up to W(N-1) have spoken, in this process or the one before; late rows do not reopen
+ * them. */
+void leat_panes_pass_before(const struct leat_group *g, struct leat_panes *p,
+                            const struct leat_task *task);
 void leat_panes_activate(struct leat_panes *p, struct leat_entry *e);
 /* The key has no pane inside and does not stay: it is silent, and gone if no pane waits. */
 void leat_panes_forget(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
                        struct leat_entry *e);
+
+/* pane_rows.c */
+enum leat_status leat_panes_process(const struct leat_group *g, struct leat_panes *p,
+                                    struct leat_work *w, void *spare, struct leat_chunk *chunk,
+                                    struct leat_error *err);
 
 /* pane_state.c */
 void leat_panes_append(const struct leat_group *g, struct leat_panes *p, struct leat_bytes *delta);

@@ -32,6 +32,10 @@ static void check(int64_t size, int64_t slide, int64_t offset)
         CU_ASSERT_FATAL(end <= first);
         CU_ASSERT_EQUAL_FATAL(leat_grid_start(&g, first), first - size);
         CU_ASSERT_EQUAL_FATAL(leat_grid_next_end(&g, first), first + slide);
+        int64_t panes = 0;
+        for (int64_t at = first - size; at < first; at = end, panes++)
+            leat_grid_pane(&g, at, &start, &end);
+        CU_ASSERT_EQUAL_FATAL(leat_grid_panes(&g), panes);
         int64_t before = leat_grid_end_before(&g, t);
         CU_ASSERT_FATAL(before <= t && before + slide > t);
     }

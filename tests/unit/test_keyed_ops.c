@@ -105,6 +105,18 @@ static void aggregate_makes_a_record_of_key_and_results(void)
          "\"end\":3,\"big\":2,\"some\":true,\"every\":true,\"by\":{\"top\":\"p\"},\"var\":1.0}\n");
 }
 
+static void aggregates_that_keep_the_same_share_it_and_only_those(void)
+{
+    SAME(one("      - aggregate:\n          s: sum(x)\n          m: avg(x)\n          t: avg(y)\n"
+             "          u: sum(y)\n          again: sum(x) + sum(y)\n          n: count(x)\n"
+             "          k: count(y)\n          any: any(x == 1)\n          all: all(x == 1)\n"
+             "          none: all(y == 9)\n",
+             ROWS("{\"x\":1,\"y\":10}", "{\"x\":3,\"y\":null}", "{\"x\":5,\"y\":20}")),
+         "k|{\"key\":\"k\",\"s\":9,\"m\":3.0,\"t\":15.0,\"u\":30,\"again\":39,\"n\":3,\"k\":2,"
+         "\"any\":true,"
+         "\"all\":false,\"none\":false}\n");
+}
+
 static void aggregate_in_event_time_windows_fires_once_when_time_has_passed(void)
 {
     struct pipeline p;
@@ -320,6 +332,7 @@ static void early_results_are_told_apart(void)
 LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(count_by_value_makes_the_value_the_key), T(reduce_by_key_adds_up),
            T(aggregate_makes_a_record_of_key_and_results),
+           T(aggregates_that_keep_the_same_share_it_and_only_those),
            T(aggregate_in_event_time_windows_fires_once_when_time_has_passed),
            T(an_inverse_window_keeps_speaking_as_in_spark), T(count_by_window_goes_on_with_zero),
            T(windows_cascade), T(group_by_key_lists_the_values),

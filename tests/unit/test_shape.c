@@ -66,6 +66,11 @@ static void what_does_not_touch_stored_bytes_keeps_the_shape(void)
     CU_ASSERT_TRUE(same(plain, WINDOW("{ size: 10s, emit: { every: 2s } }") SUM));
     CU_ASSERT_TRUE(same(plain, "      - filter: n > 3\n" WINDOW("{ size: 10s }") SUM));
     CU_ASSERT_TRUE(same(plain, WINDOW("{ size: 10s }") "      - aggregate: { sum: sum(n) }\n"));
+    /* A sum and a mean of the same keep the same. */
+    CU_ASSERT_TRUE(
+        same(plain, WINDOW("{ size: 10s }") "      - aggregate: { sum: sum(n), mean: avg(n) }\n"));
+    CU_ASSERT_FALSE(
+        same(plain, WINDOW("{ size: 10s }") "      - aggregate: { sum: sum(n), mean: avg(m) }\n"));
     CU_ASSERT_TRUE(same("      - key_by: [k]\n      - window: { session: 5s }\n" SUM,
                         "      - key_by: { k: k }\n      - window: { session: 5s }\n" SUM));
 }
