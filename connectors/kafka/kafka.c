@@ -12,6 +12,7 @@
  */
 #include "fetcher.h"
 #include "kafka/offsets.h"
+#include "kafka/txn.h"
 
 #include <regex.h>
 #include <stdio.h>
@@ -410,7 +411,8 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
         p->first = p->stands =
             begin_at(k, p, position, earliest->elems[i - from].offset, at->elems[i - from].offset);
     }
-    if (status == LEAT_OK && k->start_ms != LEAT_KAFKA_EARLIEST && !k->env->from_ms)
+    if (status == LEAT_OK && k->start_ms != LEAT_KAFKA_EARLIEST && !k->env->from_ms &&
+        !k->env->exactly_once)
         commit_start(k, from);
     k->client.wait_ms = usual_wait_ms;
     rd_kafka_topic_partition_list_destroy(committed);
@@ -562,6 +564,7 @@ static const struct leat_module module = {
             .commit = kafka_commit,
             .close = kafka_close,
         },
+    .decider = &leat_kafka_decider,
 };
 
 LEAT_MODULE(module);

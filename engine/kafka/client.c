@@ -99,7 +99,7 @@ void leat_kafka_client_well(struct leat_kafka_client *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-static bool has_trouble(struct leat_kafka_client *c)
+bool leat_kafka_client_has_trouble(struct leat_kafka_client *c)
 {
     pthread_mutex_lock(&c->lock);
     bool trouble = c->trouble != RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -118,7 +118,7 @@ static rd_kafka_resp_err_t ask_metadata(struct leat_kafka_client *c, rd_kafka_to
         code = rd_kafka_metadata(c->rk, !rkt, rkt, data, left < SLICE_MS ? left : SLICE_MS);
         left -= SLICE_MS;
     } while ((code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT) &&
-             left > 0 && !has_trouble(c));
+             left > 0 && !leat_kafka_client_has_trouble(c));
     return code;
 }
 

@@ -47,6 +47,9 @@ enum leat_status leat_kafka_client_fail(struct leat_kafka_client *c, rd_kafka_re
 /* True once after trouble came: *err says what. Thread: any. */
 bool leat_kafka_client_news(struct leat_kafka_client *c, struct leat_error *err);
 
+/* Trouble has come since a broker last answered. Thread: any. */
+bool leat_kafka_client_has_trouble(struct leat_kafka_client *c);
+
 /* A broker answered: what was wrong is over. Thread: any. */
 void leat_kafka_client_well(struct leat_kafka_client *c);
 

@@ -7,14 +7,19 @@
  * and the same records go through the new one. A record that the broker can never take (too large)
  * is a data error. After an abort records may be there twice: at least once.
  *
- * Left out: transactions. `decides` is false, there is nothing to recover.
+ * Under exactly_once the records go through the decider's producer (kafka/txn.h) into the job's
+ * transaction. The decider waits for their arrival; here nothing is sent again, and there is
+ * nothing to recover.
  *
- * Thread: the sink's own.
+ * Thread: the sink's own, or the decider's.
  */
+#include "kafka/txn.h"
 #include "producer.h"
 
+#include <assert.h>
+
 struct kafka_sink {
-    struct leat_kafka_conf conf;
+    struct leat_kafka_conf conf; /* these two as in leat_kafka_target */
     struct leat_template topic;
     struct kafka_create create;
     struct leat_choice compression;
@@ -22,9 +27,15 @@ struct kafka_sink {
     struct leat_expression_or_record headers;
     struct leat_choice key_format;
 
+    void *decider; /* NULL: the producer is the sink's own */
+    struct leat_kafka_txn_user user;
     struct kafka_producer producer;
     struct leat_slice constant; /* the topic, where it is the same for all rows */
 };
+
+static_assert(offsetof(struct kafka_sink, conf) == offsetof(struct leat_kafka_target, conf) &&
+                  offsetof(struct kafka_sink, topic) == offsetof(struct leat_kafka_target, topic),
+              "the decider reads a sink's options as a leat_kafka_target");
 
 static const char *const compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
 
@@ -76,7 +87,13 @@ static enum leat_status kafka_open(void *self, const struct leat_env *env, struc
                                           .create = &k->create,
                                           .compression = compressions[k->compression.index],
                                           .env = env};
-    return kafka_producer_open(&k->producer, err);
+    k->decider = env->decider;
+    if (!k->decider)
+        return kafka_producer_open(&k->producer, err);
+    k->producer.topics.create = &k->create;
+    k->producer.topics.properties = &k->conf.rdkafka;
+    k->producer.topics.compression = k->producer.compression;
+    return LEAT_OK;
 }
 
 static enum leat_status kafka_recover(void *self, uint64_t n, struct leat_slice section,
@@ -84,6 +101,44 @@ static enum leat_status kafka_recover(void *self, uint64_t n, struct leat_slice 
 {
     (void)self, (void)n, (void)section, (void)err; /* what prepare saw is in the topic */
     return LEAT_OK;
+}
+
+static void forget(struct leat_kafka_txn_user *user)
+{
+    struct kafka_sink *k =
+        (struct kafka_sink *)(void *)((char *)user - offsetof(struct kafka_sink, user));
+
+    kafka_topics_forget(&k->producer.topics);
+}
+
+static enum leat_status kafka_begin(void *self, uint64_t n, int64_t batch_time_ms,
+                                    struct leat_error *err)
+{
+    struct kafka_sink *k = self;
+
+    (void)n, (void)batch_time_ms;
+    if (!k->decider || k->user.txn)
+        return LEAT_OK;
+    if (leat_kafka_txn_check(k->decider, &k->conf, err) != LEAT_OK)
+        return err->status;
+    k->user.forget = forget;
+    leat_kafka_txn_join(k->decider, &k->user);
+    k->producer.topics.client = &k->user.txn->client;
+    return LEAT_OK;
+}
+
+/* In the job's transaction. */
+static enum leat_status send_decided(struct kafka_sink *k, struct leat_slice topic,
+                                     const struct leat_row *row, struct leat_error *err)
+{
+    struct leat_kafka_client *client = k->producer.topics.client;
+    struct kafka_out_topic *t;
+
+    if (kafka_topic_get(&k->producer.topics, topic, &t, err) != LEAT_OK)
+        return err->status;
+    if (kafka_send_row(client, t, row, kafka_headers_decode(row->headers), err) == LEAT_OK)
+        return LEAT_OK;
+    return leat_kafka_txn_sent_badly(k->decider, err);
 }
 
 static enum leat_status kafka_write(void *self, uint64_t n, const struct leat_chunk *chunk,
@@ -99,8 +154,10 @@ static enum leat_status kafka_write(void *self, uint64_t n, const struct leat_ch
                                    .value = chunk->values[row],
                                    .headers = chunk->headers[row],
                                    .time_ms = chunk->times_ms[row]};
-        if (kafka_producer_send(&k->producer, topic, &r, err) != LEAT_OK)
-            return err->status;
+        enum leat_status status = k->decider ? send_decided(k, topic, &r, err)
+                                             : kafka_producer_send(&k->producer, topic, &r, err);
+        if (status != LEAT_OK)
+            return status;
     }
     return LEAT_OK;
 }
@@ -111,13 +168,13 @@ static enum leat_status kafka_prepare(void *self, uint64_t n,
 {
     struct kafka_sink *k = self;
 
-    (void)n, (void)positions, (void)section; /* it does not decide and has nothing to recover */
-    return kafka_producer_flush(&k->producer, err);
+    (void)n, (void)positions, (void)section; /* it has nothing to recover */
+    return k->decider ? LEAT_OK : kafka_producer_flush(&k->producer, err);
 }
 
 static enum leat_status kafka_commit(void *self, uint64_t n, struct leat_error *err)
 {
-    (void)self, (void)n, (void)err; /* prepare waited for every acknowledgement */
+    (void)self, (void)n, (void)err; /* prepare waited for all, or the decider did it */
     return LEAT_OK;
 }
 
@@ -126,7 +183,10 @@ static enum leat_status kafka_abort(void *self, uint64_t n, struct leat_error *e
     struct kafka_sink *k = self;
 
     (void)n, (void)err;
-    kafka_producer_drop(&k->producer);
+    if (k->decider) /* one that has failed is looked at again */
+        kafka_topics_forget(&k->producer.topics);
+    else
+        kafka_producer_drop(&k->producer);
     return LEAT_OK;
 }
 
@@ -135,9 +195,11 @@ static enum leat_status kafka_tick(void *self, int64_t now_ms, struct leat_error
 {
     struct kafka_sink *k = self;
 
+    struct leat_kafka_client *client = k->producer.topics.client;
+
     (void)now_ms, (void)err;
-    if (k->producer.client.rk)
-        rd_kafka_poll(k->producer.client.rk, 0);
+    if (client && client->rk)
+        rd_kafka_poll(client->rk, 0);
     return LEAT_OK;
 }
 
@@ -145,6 +207,8 @@ static void kafka_close(void *self)
 {
     struct kafka_sink *k = self;
 
+    leat_kafka_txn_leave(&k->user);
+    k->producer.topics.client = NULL;
     kafka_producer_close(&k->producer);
 }
 
@@ -161,6 +225,7 @@ static const struct leat_module module = {
             .promise = LEAT_SINK_REPEATS,
             .open = kafka_open,
             .recover = kafka_recover,
+            .begin = kafka_begin,
             .write = kafka_write,
             .prepare = kafka_prepare,
             .commit = kafka_commit,
@@ -168,6 +233,7 @@ static const struct leat_module module = {
             .tick = kafka_tick,
             .close = kafka_close,
         },
+    .decider = &leat_kafka_decider,
 };
 
 LEAT_MODULE(module);

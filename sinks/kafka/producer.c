@@ -1,15 +1,8 @@
 #include "producer.h"
 
-#include "topics.h"
-
 #include <stdio.h>
 
-#define BATCH_BYTES  1000000
-#define WAIT_MS      2
-#define QUEUE_ROOM   512  /* bytes that librdkafka needs per record beside the value, about */
-#define STALLED_MS   5000 /* without one acknowledgement */
-#define ROUNDS_MAX   64   /* of sending again; each makes progress or gives up */
-#define OVERHEAD_MAX 100  /* of a batch with one record */
+#define ROUNDS_MAX 64 /* of sending again; each makes progress or gives up */
 
 /* ---- failures */
 
@@ -67,59 +60,29 @@ static void free_failed(struct kafka_failed *list)
 
 enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error *err)
 {
-    int64_t tenth = (int64_t)(p->env->budget->cap / 10);
-    char id[80], kbytes[24], messages[24], batch[24];
     rd_kafka_conf_t *made;
 
     if (!p->batch_bytes)
-        p->batch_bytes = BATCH_BYTES;
-    int64_t count = tenth / QUEUE_ROOM > 10000 ? tenth / QUEUE_ROOM : 10000;
-    snprintf(id, sizeof id, "leat-%.40s", p->env->job);
-    snprintf(kbytes, sizeof kbytes, "%lld", (long long)(tenth / 1024 > 1024 ? tenth / 1024 : 1024));
-    snprintf(messages, sizeof messages, "%lld", (long long)(count < 1000000 ? count : 1000000));
-    snprintf(batch, sizeof batch, "%zu", p->batch_bytes);
-    const struct leat_kafka_property ours[] = {
-        {"client.id", id},
-        {"partitioner", "murmur2_random"}, /* as Java's, so that topics can be joined */
-        {"compression.codec", p->compression},
-        {"linger.ms", "3"},
-        {"batch.num.messages", "100000"},
-        {"message.max.bytes", "104857600"}, /* the broker decides */
-        {"queue.buffering.max.messages", messages},
-        {"queue.buffering.max.kbytes", kbytes},
-        {"message.timeout.ms", "0"}, /* what can heal is waited for */
-        {"reconnect.backoff.ms", "50"},
-        {"reconnect.backoff.max.ms", "3000"},
-        {"socket.nagle.disable", "true"},
-        {0},
-    };
-    const struct leat_kafka_property fixed[] = {
-        {"enable.idempotence", "true"},
-        {"acks", "all"},
-        {"delivery.report.only.error", "true"},
-        {"batch.size", batch},
-        {0},
-    };
-
+        p->batch_bytes = LEAT_KAFKA_BATCH_BYTES;
+    p->topics.client = &p->client;
+    p->topics.create = p->create;
+    const struct leat_kafka_writing writing = {.compression = p->compression,
+                                               .batch_bytes = p->batch_bytes};
     p->failed_end = &p->failed;
-    if (leat_kafka_conf_new(p->conf, ours, fixed, &made, err) != LEAT_OK)
+    if (leat_kafka_writing_conf(p->conf, p->env, &writing, &made, err) != LEAT_OK)
         return err->status;
     rd_kafka_conf_set_dr_msg_cb(made, on_delivery);
     return leat_kafka_client_open(&p->client, RD_KAFKA_PRODUCER, made, p->conf, p->env, err);
 }
 
-static bool is_dead(const struct kafka_producer *p)
-{
-    return rd_kafka_fatal_error(p->client.rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
 /* Only one that is in doubt is thrown away: a new one has to learn everything again. */
 void kafka_producer_drop(struct kafka_producer *p)
 {
-    if (p->client.rk && (rd_kafka_outq_len(p->client.rk) > 0 || is_dead(p))) {
+    if (p->client.rk && (rd_kafka_outq_len(p->client.rk) > 0 || leat_kafka_is_dead(&p->client))) {
         rd_kafka_purge(p->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_flush(p->client.rk, STALLED_MS); /* reports what was purged: no broker needed */
-        kafka_topics_forget(p);
+        rd_kafka_flush(p->client.rk,
+                       LEAT_KAFKA_STALLED_MS); /* reports what was purged: no broker needed */
+        kafka_topics_forget(&p->topics);
         leat_kafka_client_close(&p->client);
     }
     free_failed(take_failed(p));
@@ -129,7 +92,7 @@ void kafka_producer_drop(struct kafka_producer *p)
 void kafka_producer_close(struct kafka_producer *p)
 {
     kafka_producer_drop(p);
-    kafka_topics_free(p);
+    kafka_topics_free(&p->topics);
     leat_kafka_client_close(&p->client);
 }
 
@@ -137,8 +100,8 @@ void kafka_producer_close(struct kafka_producer *p)
 static enum leat_status renew(struct kafka_producer *p, struct leat_error *err)
 {
     rd_kafka_purge(p->client.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_flush(p->client.rk, STALLED_MS);
-    kafka_topics_forget(p);
+    rd_kafka_flush(p->client.rk, LEAT_KAFKA_STALLED_MS);
+    kafka_topics_forget(&p->topics);
     leat_kafka_client_close(&p->client);
     struct kafka_failed *list = p->failed, **end = p->failed_end;
     enum leat_status status = kafka_producer_open(p, err);
@@ -149,22 +112,8 @@ static enum leat_status renew(struct kafka_producer *p, struct leat_error *err)
 
 /* ---- sending */
 
-/* A queue that is full empties itself; what stands still for seconds is trouble. */
-static enum leat_status wait_for_room(struct kafka_producer *p, int *waited_ms, int *left,
-                                      struct leat_error *err)
-{
-    int now = rd_kafka_outq_len(p->client.rk);
-
-    rd_kafka_poll(p->client.rk, 1);
-    *waited_ms = now < *left ? 0 : *waited_ms + 1;
-    *left = now;
-    if (*waited_ms < STALLED_MS)
-        return LEAT_OK;
-    return leat_kafka_client_fail(&p->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
-}
-
 /* One record; `headers` is librdkafka's when this succeeds. */
-static rd_kafka_resp_err_t produce(struct kafka_producer *p, struct kafka_out_topic *t,
+static rd_kafka_resp_err_t produce(struct leat_kafka_client *c, struct kafka_out_topic *t,
                                    const struct leat_row *row, rd_kafka_headers_t *headers)
 {
     rd_kafka_vu_t vus[6]; /* 72 bytes each: what is not used is not cleared */
@@ -188,7 +137,7 @@ static rd_kafka_resp_err_t produce(struct kafka_producer *p, struct kafka_out_to
         vus[n].vtype = RD_KAFKA_VTYPE_HEADERS;
         vus[n++].u.headers = headers;
     }
-    rd_kafka_error_t *error = rd_kafka_produceva(p->client.rk, vus, n);
+    rd_kafka_error_t *error = rd_kafka_produceva(c->rk, vus, n);
     if (!error)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
@@ -196,15 +145,15 @@ static rd_kafka_resp_err_t produce(struct kafka_producer *p, struct kafka_out_to
     return code;
 }
 
-static enum leat_status send_row(struct kafka_producer *p, struct kafka_out_topic *t,
-                                 const struct leat_row *row, rd_kafka_headers_t *headers,
-                                 struct leat_error *err)
+enum leat_status kafka_send_row(struct leat_kafka_client *c, struct kafka_out_topic *t,
+                                const struct leat_row *row, rd_kafka_headers_t *headers,
+                                struct leat_error *err)
 {
     int waited_ms = 0, left = INT32_MAX;
     rd_kafka_resp_err_t code;
 
-    while ((code = produce(p, t, row, headers)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        if (wait_for_room(p, &waited_ms, &left, err) != LEAT_OK)
+    while ((code = produce(c, t, row, headers)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        if (leat_kafka_wait_for_room(c, &waited_ms, &left, err) != LEAT_OK)
             break;
     if (!code)
         return LEAT_OK;
@@ -216,10 +165,10 @@ static enum leat_status send_row(struct kafka_producer *p, struct kafka_out_topi
         return leat_fail(err, LEAT_E_DATA,
                          "a record of %zu bytes for topic '%s' is above message.max.bytes",
                          row->key.len + row->value.len, t->name);
-    return leat_kafka_client_fail(&p->client, code, t->name, err);
+    return leat_kafka_client_fail(c, code, t->name, err);
 }
 
-static rd_kafka_headers_t *decode_headers(struct leat_slice encoded)
+rd_kafka_headers_t *kafka_headers_decode(struct leat_slice encoded)
 {
     struct leat_slice name, value;
     uint32_t count;
@@ -239,55 +188,23 @@ enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice
 
     if (!p->client.rk && kafka_producer_open(p, err) != LEAT_OK)
         return err->status;
-    if (kafka_topic_get(p, topic, &t, err) != LEAT_OK)
+    if (kafka_topic_get(&p->topics, topic, &t, err) != LEAT_OK)
         return err->status;
-    rd_kafka_headers_t *headers = row->headers.len ? decode_headers(row->headers) : NULL;
-    if (send_row(p, t, row, headers, err) == LEAT_OK)
+    rd_kafka_headers_t *headers = kafka_headers_decode(row->headers);
+    if (kafka_send_row(&p->client, t, row, headers, err) == LEAT_OK)
         return LEAT_OK;
-    if (!is_dead(p))
+    if (!leat_kafka_is_dead(&p->client))
         return err->status;
-    if (renew(p, err) != LEAT_OK || kafka_topic_get(p, topic, &t, err) != LEAT_OK)
+    if (renew(p, err) != LEAT_OK || kafka_topic_get(&p->topics, topic, &t, err) != LEAT_OK)
         return err->status;
-    return send_row(p, t, row, row->headers.len ? decode_headers(row->headers) : NULL, err);
+    return kafka_send_row(&p->client, t, row, kafka_headers_decode(row->headers), err);
 }
 
 /* ---- waiting for acknowledgements */
 
-/* Everything goes by itself after linger.ms. rd_kafka_flush() would not save time worth its price:
- * until it returns, librdkafka's thread does not sleep. */
-static enum leat_status wait_until_empty(struct kafka_producer *p, struct leat_error *err)
-{
-    int waited_ms = 0, left = INT32_MAX;
-
-    for (;;) {
-        rd_kafka_poll(p->client.rk, WAIT_MS);
-        int now = rd_kafka_outq_len(p->client.rk);
-        if (now == 0)
-            return LEAT_OK;
-        waited_ms = now < left ? 0 : waited_ms + WAIT_MS;
-        left = now;
-        if (is_dead(p))
-            return LEAT_OK; /* what is left is purged and sent by a new handle */
-        if (waited_ms >= STALLED_MS)
-            return leat_kafka_client_fail(&p->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
-    }
-}
-
 static size_t size_of(const struct kafka_failed *f)
 {
     return f->key_len + f->value.len;
-}
-
-static enum leat_status too_large(const struct kafka_failed *f, int64_t limit,
-                                  struct leat_error *err)
-{
-    if (limit)
-        return leat_fail(err, LEAT_E_DATA,
-                         "a record of %zu bytes is too large for topic '%s', which takes %lld "
-                         "(max.message.bytes)",
-                         size_of(f), f->topic->name, (long long)limit);
-    return leat_fail(err, LEAT_E_DATA, "a record of %zu bytes is too large for topic '%s'",
-                     size_of(f), f->topic->name);
 }
 
 /* The broker refuses whole batches. A record that is too large even alone is the pipeline's fault;
@@ -300,13 +217,9 @@ static enum leat_status make_batches_smaller(struct kafka_producer *p, struct le
         if (f->why == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE &&
             (!largest || size_of(f) > size_of(largest)))
             largest = f;
-    int64_t limit = kafka_topic_limit(p, largest->topic->name);
-    if (limit ? size_of(largest) + OVERHEAD_MAX > (size_t)limit : p->batch_bytes == 1)
-        return too_large(largest, limit, err);
-    p->batch_bytes = p->batch_bytes / 4 ? p->batch_bytes / 4 : 1;
-    leat_warn(p->env->log,
-              "topic '%s' does not take batches this large: writing with batches of %zu KiB",
-              largest->topic->name, p->batch_bytes / 1024);
+    if (leat_kafka_batches_smaller(&p->client, largest->topic->name, size_of(largest),
+                                   &p->batch_bytes, err) != LEAT_OK)
+        return err->status;
     return renew(p, err);
 }
 
@@ -355,10 +268,10 @@ static enum leat_status send_again(struct kafka_producer *p, struct leat_error *
                                .value = f->value,
                                .time_ms = f->time_ms >= 0 ? f->time_ms : LEAT_NO_TIME};
         struct kafka_out_topic *t;
-        status = kafka_topic_get(p, name, &t, err);
+        status = kafka_topic_get(&p->topics, name, &t, err);
         if (status == LEAT_OK)
-            status =
-                send_row(p, t, &row, f->headers ? rd_kafka_headers_copy(f->headers) : NULL, err);
+            status = kafka_send_row(&p->client, t, &row,
+                                    f->headers ? rd_kafka_headers_copy(f->headers) : NULL, err);
         if (status != LEAT_OK)
             break;
         list = f->next;
@@ -376,7 +289,7 @@ enum leat_status kafka_producer_flush(struct kafka_producer *p, struct leat_erro
     for (int round = 0; round < ROUNDS_MAX; round++) {
         /* What an earlier call left is only sent again: what stood behind it may be over. */
         enum leat_status status = LEAT_OK;
-        if (is_dead(p))
+        if (leat_kafka_is_dead(&p->client))
             status = renew(p, err);
         else if (round > 0 && p->failed)
             status = heal(p, err);
@@ -384,11 +297,11 @@ enum leat_status kafka_producer_flush(struct kafka_producer *p, struct leat_erro
             return status;
         if (p->failed && send_again(p, err) != LEAT_OK)
             return err->status;
-        if (wait_until_empty(p, err) != LEAT_OK)
+        if (leat_kafka_drain(&p->client, NULL, err) != LEAT_OK)
             return err->status;
         if (p->lost_some)
             return leat_fail(err, LEAT_E_NOMEM, "no memory to send records again");
-        if (!p->failed && !is_dead(p)) {
+        if (!p->failed && !leat_kafka_is_dead(&p->client)) {
             leat_kafka_client_well(&p->client);
             return LEAT_OK;
         }

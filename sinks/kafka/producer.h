@@ -11,18 +11,7 @@
 #ifndef LEAT_SINKS_KAFKA_PRODUCER_H
 #define LEAT_SINKS_KAFKA_PRODUCER_H
 
-#include "kafka/client.h"
-
-struct kafka_create {
-    int64_t partitions, replication_factor; /* partitions 0: do not create */
-    struct leat_pairs config;
-};
-
-struct kafka_out_topic {
-    struct kafka_out_topic *next; /* in its slot */
-    char *name;
-    rd_kafka_topic_t *rkt; /* of the present handle; NULL: not yet looked for */
-};
+#include "topics.h"
 
 /* A record that did not arrive. The value is borrowed, all else is a copy. */
 struct kafka_failed {
@@ -37,8 +26,6 @@ struct kafka_failed {
     char key[];
 };
 
-#define KAFKA_TOPIC_SLOTS 64
-
 struct kafka_producer {
     struct leat_kafka_client client;
     const struct leat_kafka_conf *conf;
@@ -47,8 +34,7 @@ struct kafka_producer {
     const struct leat_env *env;
 
     size_t batch_bytes; /* librdkafka's batch.size; smaller after a broker refused a batch */
-    struct kafka_out_topic *slots[KAFKA_TOPIC_SLOTS];
-    struct kafka_out_topic *recent;
+    struct kafka_topics topics;
     struct kafka_failed *failed, **failed_end; /* in the order of their refusal */
     bool lost_some;                            /* no memory to remember one */
 };
@@ -66,6 +52,15 @@ void kafka_producer_close(struct kafka_producer *p);
 LEAT_CHECKED enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice topic,
                                                   const struct leat_row *row,
                                                   struct leat_error *err);
+
+/* The same through any handle, for a topic that is known. `headers`, as decoded, may be NULL and is
+ * librdkafka's afterwards. */
+LEAT_CHECKED enum leat_status kafka_send_row(struct leat_kafka_client *c, struct kafka_out_topic *t,
+                                             const struct leat_row *row,
+                                             rd_kafka_headers_t *headers, struct leat_error *err);
+
+/* NULL: there are none. */
+rd_kafka_headers_t *kafka_headers_decode(struct leat_slice encoded);
 
 /* Wait until every record has been acknowledged, sending again what was refused. A transient
  * failure (no progress for seconds): call again, or drop and send all again. */
