@@ -35,6 +35,7 @@ struct leat_build {
      * repartition; 0: all that the pipeline has. One that takes in->window leaves kind NONE in
      * out->window and sets out->windowed. */
     uint32_t partitions;
+    bool on_empty; /* with this argument it speaks on an empty batch: such a batch is one */
     void *planner;
 };
 

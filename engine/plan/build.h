@@ -28,7 +28,7 @@ struct plan_node {
 struct plan_stage {
     struct plan_stage *next;
     uint32_t number, input;
-    bool from_source;
+    bool from_source, on_empty;
     struct plan_node_list nodes; /* by next_in_stage, parents first */
     uint32_t count;
     uint64_t sources;

@@ -42,6 +42,7 @@ struct leat_plan_node {
 
 struct leat_plan_stage {
     bool from_source;
+    bool on_empty;                /* it speaks on an empty batch */
     uint32_t input;               /* source or exchange number */
     struct leat_plan_node *nodes; /* nodes[0] is the first to run: the head of a source, or the
                                      keyed operator behind the exchange; parents before children */

@@ -28,6 +28,7 @@ static void add_segment(struct leat_plan_stage *out, const struct leat_segment *
 static void finish_stage(struct planner *p, const struct plan_stage *s, struct leat_plan_stage *out)
 {
     *out = (struct leat_plan_stage){.from_source = s->from_source,
+                                    .on_empty = s->on_empty,
                                     .input = s->input,
                                     .nodes_count = s->count,
                                     .sources = s->sources};

@@ -198,7 +198,8 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
     *(struct leat_segment *)(uintptr_t)head->is.in =
         (struct leat_segment){.columns = LEAT_COL_PATHS};
     plan_segment_number(p, (struct leat_segment *)(uintptr_t)head->is.in);
-    if (m->op->on_empty)
+    stage->on_empty = m->op->on_empty || build.on_empty;
+    if (stage->on_empty)
         p->plan->on_empty = true;
     out->tail = begin_segment(p, head, out->view.segment, op->node);
 

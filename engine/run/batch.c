@@ -164,11 +164,6 @@ static int64_t stage_watermark(const struct leat_flow *flow, uint32_t stage)
                                flow->plan->stages[stage].sources);
 }
 
-static bool speaks_on_empty(const struct leat_plan_stage *stage)
-{
-    return stage->nodes[0].op->on_empty;
-}
-
 static bool state_is_due(const struct leat_state_part *s, int64_t watermark_ms)
 {
     return s->memory && s->due_ms != LEAT_NO_TIME && s->due_ms <= watermark_ms;
@@ -186,7 +181,7 @@ static enum leat_status add_exchange_tasks(struct leat_flow *flow, uint32_t stag
     for (uint32_t q = 0; q < leat_flow_partitions(flow, stage); q++) {
         struct leat_state_part *state = &flow->states[stage][q];
         int64_t waiting = leat_frames_waiting(b->tasks, feeders, s->input, q);
-        if (!waiting && !speaks_on_empty(s) && !state_is_due(state, watermark_ms))
+        if (!waiting && !s->on_empty && !state_is_due(state, watermark_ms))
             continue;
         struct leat_stage_task *t = add_task(b, stage, q, flow);
         if (!t)

@@ -242,8 +242,10 @@ static void init_counting(struct hand_plan *h)
                                              .in = &h->segments[1],
                                              .sources = sources};
     h->counts_next[0] = &h->counting[1];
-    h->stages[stage] =
-        (struct leat_plan_stage){.nodes = h->counting, .nodes_count = 2, .sources = sources};
+    h->stages[stage] = (struct leat_plan_stage){.nodes = h->counting,
+                                                .nodes_count = 2,
+                                                .on_empty = h->options.on_empty,
+                                                .sources = sources};
     h->exchange = (struct leat_plan_exchange){
         .stage = stage, .partitions = h->options.partitions, .name = LEAT_LIT("counts.count")};
 }
