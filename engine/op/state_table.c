@@ -5,9 +5,9 @@
 
 #include <assert.h>
 
-/* So many keys for each segment: 0.42 of its slots, and between that and twice as many in those
- * that were not split yet. */
-#define SEGMENT_KEYS 860
+/* So many keys for each segment: 0.44 of its slots, and up to twice as many in those that were not
+ * split yet. */
+#define SEGMENT_KEYS 900
 #define SEGMENTS_MIN 16
 
 /* ---- entries */

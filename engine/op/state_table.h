@@ -15,7 +15,7 @@
  * the end of the batch. A removed entry stays, dead, until then, so that its removal can be
  * written.
  *
- * Per key: 8 bytes of slot at a load of 0.42, 3 bytes of entry (18 when timed), and what rounding
+ * Per key: 8 bytes of slot at a load of 0.44, 3 bytes of entry (18 when timed), and what rounding
  * to 4 bytes costs.
  */
 #ifndef LEAT_OP_STATE_TABLE_H
