@@ -43,7 +43,7 @@ def test_operators_of_the_library_and_of_later_versions_are_refused_by_name():
     for name in ("persist", "cache", "glom", "slice", "foreach_rdd", "checkpoint: 10s"):
         refused(name, text="'%s' is for programs, not for a pipeline file" % name.split(":")[0])
     for name in ("join", "left_outer_join", "right_outer_join", "full_outer_join", "cogroup",
-                 "map_with_state", "update_state_by_key", "transform", "map_partitions"):
+                 "transform", "map_partitions"):
         refused(name + ": {}", text="'%s' is not in this version" % name)
 
 
@@ -90,6 +90,66 @@ def test_windows_of_batches_are_multiples_of_the_batch_and_nothing_is_late():
 def test_a_record_is_in_a_million_windows_at_most():
     refused("window: { size: 100d, slide: 1ms }", "count", source=TIME, line=13,
             text="a record would be in 8640000000 windows")
+
+
+def of_state(**slots):
+    """map_with_state with these slots changed; None takes one away."""
+    slots = {"init": "{ n: 0 }", "update": "{ n: state.n + 1 }", "emit": "state.n", **slots}
+    return "map_with_state: { %s }" % ", ".join(f"{k}: {v}" for k, v in slots.items() if v)
+
+
+def test_state_needs_a_key_and_takes_no_window():
+    for op in ("update_state_by_key: { update: state }", of_state()):
+        err = refused("count", op, text="needs a stream with a key")
+        assert "put key_by or map_to_pair before it" in err, err
+        refused("key_by: b", "window: { size: 1m }", op, source=TIME, line=15,
+                text="remembers from batch to batch and takes no window")
+
+
+def test_what_update_state_by_key_cannot_see_is_told():
+    err = refused("key_by: b", "update_state_by_key: { update: a + state }",
+                  text="'update' sees key, values and state")
+    assert "values.map(v, v.amount)" in err, err
+    refused("key_by: b", "update_state_by_key: { updat: state }", text="unknown key 'updat'")
+    refused("key_by: b", "update_state_by_key: { update: state, keys: some }", 
+            text="'some' is none of touched, all")
+    refused("key_by: b", "update_state_by_key: { update: state, ttl: 5 }", text="needs a unit")
+
+
+def test_names_in_map_with_state_are_checked_where_they_stand():
+    err = refused("key_by: b", of_state(emit="aa"), text="unknown field 'aa'")
+    assert "fields are given by sources.in.schema (line 7)" in err, err
+    err = refused("key_by: b", of_state(emit="stat"), text="unknown field 'stat'")
+    assert "did you mean 'state'?" in err, err
+    refused("key_by: b", of_state(emit="state.m"), text="the state has no field 'm'")
+    refused("key_by: b", of_state(init="{ n: state.n }"), text="'init' makes the state")
+    refused("key_by: b", of_state(update="{ n: prev.n }"), text="there is no 'prev' here")
+    refused("key_by: b", of_state(timeout="1m", on_timeout="a"),
+            text="'on_timeout' sees key and state")
+    refused("key_by: b", of_state(timeout="1m", on_timeout="prev.n"),
+            text="'on_timeout' sees key and state")
+
+
+def test_types_of_the_state_are_known_where_init_and_update_agree():
+    refused("key_by: b", of_state(when="state.n"), text="'when' wants a bool, this is int")
+    refused("key_by: b", of_state(remove="state.n"), text="'remove' wants a bool, this is int")
+    refused("key_by: b", of_state(emit="state.n + b"), text="no such overload")
+    refused("key_by: b", of_state(emit="{ m: state.n }"), "filter: m", text="this is int")
+    refused("key_by: b", of_state(emit="{ m: state.n }"), "filter: n > 1", text="unknown")
+    code, err = check("key_by: b", of_state(init="{ n: a }", update="{ n: b }", when="state.n"))
+    assert code == 0, err
+
+
+def test_slots_of_map_with_state_that_make_no_sense_alone_are_refused():
+    err = refused("key_by: b", of_state(emit=None), text="nothing comes out of 'map_with_state'")
+    assert "give emit, or on_timeout with a timeout" in err, err
+    refused("key_by: b", of_state(on_timeout="state.n"),
+            text="'on_timeout' without a timeout is never asked")
+    refused("key_by: b", of_state(emit=None, when="true", timeout="1m", on_timeout="key"),
+            text="'when' belongs to 'emit'")
+    refused("key_by: b", of_state(init="1"), text="'init' wants { field: EXPR, ... }")
+    refused("key_by: b", of_state(update="state"), text="'update' wants { field: EXPR, ... }")
+    refused("key_by: b", of_state(init=None), text="'init' is missing")
 
 
 if __name__ == "__main__":
