@@ -89,7 +89,6 @@ def test_yaml_traps_in_expressions_are_told_with_the_corrected_line():
 
 
 def test_what_the_language_has_and_this_version_has_not_is_refused_by_name():
-    wrong(("- key_by: city", "- map_with_state: {}"), "'map_with_state' is not in this version")
     wrong(("- key_by: city", "- join: { with: x }"), "'join' is not in this version")
     wrong(("console: {}", "mqtt: {}"), "'mqtt' is not in this version")
 
