@@ -42,7 +42,7 @@ static void write_limits(const struct leat_opt *opt, const char *before, FILE *o
     struct leat_number_text min = leat_opt_print_number(opt->kind, opt->min);
     struct leat_number_text max = leat_opt_print_number(opt->kind, opt->max);
 
-    if (opt->max > opt->min)
+    if (opt->max > opt->min && opt->max < LEAT_OPT_NO_MAX)
         fprintf(out, "%s%s to %s", before, min.text, max.text);
     else if (opt->min)
         fprintf(out, "%sat least %s", before, min.text);

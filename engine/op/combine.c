@@ -206,6 +206,7 @@ static const struct leat_module module = {
     .name = "combine_by_key",
     .summary = "per key one record, from a partial result that expressions describe",
     .self_size = sizeof(struct combine),
+    .opts = options,
     .op = &op,
 };
 

@@ -132,20 +132,21 @@ static void count_by_value_and_window_build(void *plan, struct leat_build *b)
     build_with_window(plan, b, LEAT_KEY_VALUE);
 }
 
-#define COUNT_MODULE(id, scope_is, empty, takes, text)                                             \
+#define COUNT_MODULE(id, options_are, scope_is, empty, takes, text)                                \
     static const struct leat_op id##_op =                                                          \
         LEAT_GROUP_OP(scope_is, .on_empty = (empty), .argument = (takes), .build = id##_build);    \
     static const struct leat_module id##_module = {.abi = LEAT_MODULE_ABI,                         \
                                                    .name = #id,                                    \
                                                    .summary = text,                                \
                                                    .self_size = sizeof(struct count),              \
+                                                   .opts = options_are,                            \
                                                    .op = &id##_op};                                \
     LEAT_MODULE_AS(id, id##_module)
 
-COUNT_MODULE(count, LEAT_SCOPE_BATCH, true, NULL, "how many records, per batch or window");
-COUNT_MODULE(count_by_value, LEAT_SCOPE_KEY, false, NULL,
+COUNT_MODULE(count, NULL, LEAT_SCOPE_BATCH, true, NULL, "how many records, per batch or window");
+COUNT_MODULE(count_by_value, NULL, LEAT_SCOPE_KEY, false, NULL,
              "how often each value occurs: key = the value, value = how often");
-COUNT_MODULE(count_by_window, LEAT_SCOPE_BATCH, false, "{ size, slide }",
+COUNT_MODULE(count_by_window, window_options, LEAT_SCOPE_BATCH, false, "{ size, slide }",
              "how many records, per window; goes on with 0");
-COUNT_MODULE(count_by_value_and_window, LEAT_SCOPE_KEY, false, "{ size, slide }",
+COUNT_MODULE(count_by_value_and_window, window_options, LEAT_SCOPE_KEY, false, "{ size, slide }",
              "how often each value occurs, per window");

@@ -106,6 +106,7 @@ static const struct leat_module module = {
     .name = "lookup",
     .summary = "record with a table's row added as a field",
     .self_size = sizeof(struct lookup),
+    .opts = options,
     .op =
         &(const struct leat_op){
             .scope = LEAT_SCOPE_ROW,

@@ -249,19 +249,22 @@ static void reduce_by_key_and_window_build(void *plan, struct leat_build *b)
     build_window(plan, b, LEAT_KEY_STREAM);
 }
 
-#define REDUCE_MODULE(id, scope_is, takes, text)                                                   \
+#define REDUCE_MODULE(id, options_are, scope_is, takes, text)                                      \
     static const struct leat_op id##_op =                                                          \
         LEAT_GROUP_OP(scope_is, .argument = (takes), .build = id##_build);                         \
     static const struct leat_module id##_module = {.abi = LEAT_MODULE_ABI,                         \
                                                    .name = #id,                                    \
                                                    .summary = text,                                \
                                                    .self_size = sizeof(struct reduce),             \
+                                                   .opts = options_are,                            \
                                                    .op = &id##_op};                                \
     LEAT_MODULE_AS(id, id##_module)
 
-REDUCE_MODULE(reduce, LEAT_SCOPE_BATCH, "EXPR over a, b", "all values become one");
-REDUCE_MODULE(reduce_by_key, LEAT_SCOPE_KEY, "EXPR over a, b", "per key all values become one");
-REDUCE_MODULE(reduce_by_window, LEAT_SCOPE_BATCH, "{ size, slide, reduce, inverse, filter }",
-              "all values of a window become one");
-REDUCE_MODULE(reduce_by_key_and_window, LEAT_SCOPE_KEY, "{ size, slide, reduce, inverse, filter }",
+REDUCE_MODULE(reduce, NULL, LEAT_SCOPE_BATCH, "EXPR over a, b", "all values become one");
+REDUCE_MODULE(reduce_by_key, NULL, LEAT_SCOPE_KEY, "EXPR over a, b",
+              "per key all values become one");
+REDUCE_MODULE(reduce_by_window, window_options, LEAT_SCOPE_BATCH,
+              "{ size, slide, reduce, inverse, filter }", "all values of a window become one");
+REDUCE_MODULE(reduce_by_key_and_window, window_options, LEAT_SCOPE_KEY,
+              "{ size, slide, reduce, inverse, filter }",
               "per key all values of a window become one");

@@ -361,7 +361,7 @@ static void rows_build(void *plan, struct leat_build *b)
 static const struct leat_opt distinct_options[] = {
     LEAT_OPT(struct rows, by, .optional = true, .help = "What must differ; default: the value."),
     LEAT_OPT(
-        struct rows, within, .def = "0ms", .max = INT64_C(1) << 45,
+        struct rows, within, .def = "0ms", .max = LEAT_OPT_NO_MAX,
         .help = "Once in so long, in whatever order rows come; 0ms: once per batch or window. What "
                 "passed is forgotten when the watermark is that much later."),
     {0},
@@ -399,22 +399,24 @@ static void distinct_build(void *plan, struct leat_build *b)
     }
 }
 
-#define ROWS_MODULE(id, scope_is, is_internal, takes, text)                                        \
+#define ROWS_MODULE(id, options_are, scope_is, is_internal, takes, text)                           \
     static const struct leat_op id##_op = LEAT_GROUP_OP(scope_is, .internal = (is_internal),       \
                                                         .argument = (takes), .build = id##_build); \
     static const struct leat_module id##_module = {.abi = LEAT_MODULE_ABI,                         \
                                                    .name = #id,                                    \
                                                    .summary = text,                                \
                                                    .self_size = sizeof(struct rows),               \
+                                                   .opts = options_are,                            \
                                                    .op = &id##_op};                                \
     LEAT_MODULE_AS(id, id##_module)
 
-ROWS_MODULE(group_by_key, LEAT_SCOPE_KEY, false, "– or { max: N }",
+ROWS_MODULE(group_by_key, group_options, LEAT_SCOPE_KEY, false, "– or { max: N }",
             "per key the list of its values");
-ROWS_MODULE(group_by_key_and_window, LEAT_SCOPE_KEY, false, "{ size, slide, max }",
-            "per key the list of its values in a window");
-ROWS_MODULE(sort_by, LEAT_SCOPE_BATCH, false, "{ by: EXPR, order: asc|desc, limit: N }",
-            "the batch or window in this order");
-ROWS_MODULE(distinct, LEAT_SCOPE_KEY, false, "–, { by: EXPR } or { by: EXPR, within: 1h }",
+ROWS_MODULE(group_by_key_and_window, group_window_options, LEAT_SCOPE_KEY, false,
+            "{ size, slide, max }", "per key the list of its values in a window");
+ROWS_MODULE(sort_by, sort_options, LEAT_SCOPE_BATCH, false,
+            "{ by: EXPR, order: asc|desc, limit: N }", "the batch or window in this order");
+ROWS_MODULE(distinct, distinct_options, LEAT_SCOPE_KEY, false,
+            "–, { by: EXPR } or { by: EXPR, within: 1h }",
             "the first of equal values, per batch, per window, or in a while");
-ROWS_MODULE(rows, LEAT_SCOPE_BATCH, true, NULL, "the rows of a window of batches");
+ROWS_MODULE(rows, NULL, LEAT_SCOPE_BATCH, true, NULL, "the rows of a window of batches");

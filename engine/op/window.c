@@ -26,7 +26,7 @@ const struct leat_opt leat_window_emit_options[] = {
     {.name = "every",
      .kind = LEAT_OPT_DURATION,
      .def = "0ms",
-     .max = INT64_C(1) << 45,
+     .max = LEAT_OPT_NO_MAX,
      .help = "How often windows that are still open speak; 0ms: never."},
     {0},
 };
@@ -38,7 +38,7 @@ static const struct leat_opt options[] = {
      .offset = offsetof(struct window, window.session),
      .optional = true,
      .min = 1,
-     .max = INT64_C(1) << 45,
+     .max = LEAT_OPT_NO_MAX,
      .help = "Instead of size: a session ends when nothing comes for so long."},
     {.name = "late",
      .kind = LEAT_OPT_TEXT,
@@ -192,6 +192,7 @@ static const struct leat_module module = {
     .name = "window",
     .summary = "what follows works per window: sliding, tumbling, or sessions",
     .self_size = sizeof(struct window),
+    .opts = options,
     .op =
         &(const struct leat_op){
             .scope = LEAT_SCOPE_ROW,

@@ -21,15 +21,15 @@ extern const struct leat_opt leat_window_emit_options[];
 /* clang-format off */
 #define LEAT_WINDOW_OPTS(type) \
     {.name = "size", .kind = LEAT_OPT_DURATION, .offset = offsetof(type, window.size), \
-     .optional = true, .min = 1, .max = INT64_C(1) << 45, \
+     .optional = true, .min = 1, .max = LEAT_OPT_NO_MAX, \
      .help = "How long a window is."}, \
     {.name = "slide", .kind = LEAT_OPT_DURATION, .offset = offsetof(type, window.slide), \
-     .optional = true, .min = 1, .max = INT64_C(1) << 45, \
+     .optional = true, .min = 1, .max = LEAT_OPT_NO_MAX, \
      .help = "How far apart windows begin; default: size."}, \
     {.name = "zone", .kind = LEAT_OPT_TEXT, .offset = offsetof(type, window.zone), \
      .optional = true, .help = "Time zone whose calendar days size and slide count."}, \
     {.name = "offset", .kind = LEAT_OPT_DURATION, .offset = offsetof(type, window.offset), \
-     .def = "0ms", .max = INT64_C(1) << 45, .help = "How far the grid of windows is moved."}, \
+     .def = "0ms", .max = LEAT_OPT_NO_MAX, .help = "How far the grid of windows is moved."}, \
     {.name = "emit", .kind = LEAT_OPT_GROUP, .offset = offsetof(type, window.emit), \
      .group = leat_window_emit_options, .help = "Early results."}
 /* clang-format on */

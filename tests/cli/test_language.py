@@ -224,6 +224,12 @@ def test_the_hint_for_a_broken_line_does_not_repeat_a_secret_of_it():
     assert "hunter2" not in err, err
 
 
+def test_a_limit_without_end_is_not_shown_as_a_number():
+    text = GROUPS.replace("EXPRESSION", "count()").replace("    ops:\n", "    ops:\n      - window: { session: 0s }\n")
+    err = check(text, "0s is below 1ms")
+    assert "35184372088832" not in err, err
+
+
 def test_an_optional_list_in_a_schema_says_how_it_is_written():
     text = GROUPS.replace("EXPRESSION", "count()")
     check(text.replace("b: bool", 'b: "[int]?"'), "unknown type '[int]'", '"name?": [int]')
