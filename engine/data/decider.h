@@ -38,7 +38,8 @@ struct leat_decided {
 };
 
 struct leat_decider {
-    size_t size; /* memory is zeroed before open */
+    size_t
+        size; /* of memory, which is zeroed before the first open, and left alone after a close */
 
     /* Which other side the options of a source or sink name: those with equal text can share a
      * transaction. In arena; ptr NULL: out of memory. Pure. Thread: any. */
