@@ -226,6 +226,8 @@ static void txn_close(void *memory)
 {
     struct leat_kafka_txn *t = memory;
 
+    if (t->is_open && !t->is_spent) /* else readers wait until the brokers end it */
+        leat_kafka_txn_give_up(t);
     close_handle(t);
     while (t->users)
         leat_kafka_txn_leave(t->users);

@@ -96,6 +96,9 @@ LEAT_CHECKED enum leat_status leat_kafka_txn_look(struct leat_kafka_txn *t,
                                                   struct leat_kafka_client *c, bool stable,
                                                   struct leat_error *err);
 
+/* Abort what is open, without insisting. */
+void leat_kafka_txn_give_up(struct leat_kafka_txn *t);
+
 enum leat_status leat_kafka_txn_commit(void *memory, uint64_t n, struct leat_error *err);
 enum leat_status leat_kafka_txn_abort(void *memory, uint64_t n, struct leat_error *err);
 

@@ -254,3 +254,12 @@ enum leat_status leat_kafka_txn_abort(void *memory, uint64_t n, struct leat_erro
     t->is_open = false;
     return t->make_smaller ? make_smaller(t, err) : LEAT_OK;
 }
+
+void leat_kafka_txn_give_up(struct leat_kafka_txn *t)
+{
+    rd_kafka_error_t *error = rd_kafka_abort_transaction(t->client.rk, SLICE_MS);
+
+    if (error)
+        rd_kafka_error_destroy(error);
+    t->is_open = false;
+}

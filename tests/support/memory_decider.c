@@ -99,8 +99,10 @@ void memory_side_move(struct memory_side *s, const char *partition, int64_t next
     snprintf(p.partition, sizeof p.partition, "%s", partition);
     pthread_mutex_lock(&s->lock);
     set(s->known, &s->known_count, p);
-    if (next < 0)
-        *find(s->known, s->known_count, leat_slice_str(partition)) = s->known[--s->known_count];
+    if (next < 0) {
+        struct side_position *gone = find(s->known, s->known_count, leat_slice_str(partition));
+        *gone = s->known[--s->known_count];
+    }
     pthread_mutex_unlock(&s->lock);
 }
 
