@@ -9,8 +9,10 @@
 static struct leat_job_source_part *part_of(const struct leat_stage_task *t)
 {
     /* The job names its own copy to the flow (add_tasks). */
-    return (struct leat_job_source_part *)((char *)(uintptr_t)t->origin -
-                                           offsetof(struct leat_job_source_part, part));
+    char *part = (char *)(uintptr_t)t->origin;
+
+    return (struct leat_job_source_part *)(void *)(part -
+                                                   offsetof(struct leat_job_source_part, part));
 }
 
 static int64_t left_in(const struct leat_job_source_part *p, int64_t cut)
