@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 
-uint32_t leat_crc32c(struct leat_slice bytes);
+uint32_t leat_crc32c(struct leat_slice bytes); /* some GB/s where the processor has it */
+
+/* The same on every processor: what the one above is where it must be. */
+uint32_t leat_crc32c_portable(struct leat_slice bytes);
 
 #endif

@@ -18,10 +18,12 @@ struct leat_job_log {
     char path[LEAT_LOG_PATH_BYTES]; /* of the newest segment */
     char fresh[LEAT_LOG_PATH_BYTES];
     int fd;
+    int64_t segment_bytes;
     int64_t length;   /* of whole frames in the newest segment */
     int64_t base_end; /* of its base frame */
     int64_t last_at;  /* of its last record; 0: it has none */
     bool broken;
+    bool view; /* only looked at */
     struct leat_log_index index;
     struct leat_arena last_arena, work;
     struct leat_log_record last;
@@ -119,7 +121,7 @@ static enum leat_status load(struct leat_job_log *log, struct leat_error *err)
     }
     if (status == LEAT_OK && log->base_end == 0)
         status = leat_fail(err, LEAT_E_CORRUPT, "'%s' ends before its first record", log->path);
-    if (status == LEAT_OK && f.kind == LEAT_LOG_TORN) {
+    if (status == LEAT_OK && f.kind == LEAT_LOG_TORN && !log->view) {
         int e = log->fs->truncate(log->fs, log->path, log->length);
         if (e < 0)
             status = leat_fs_failed(err, e, "cut", log->path);
@@ -233,6 +235,8 @@ static enum leat_status start_segment(struct leat_job_log *log, const struct lea
         log->dir.count--;
         return err->status;
     }
+    log->dir.list[log->dir.count - 1].before_ms = log->last.clock_ms;
+    log->dir.list[log->dir.count - 1].has_before = true;
     log->base_end = base_end;
     log->last_at = r ? base_end : 0;
     return LEAT_OK;
@@ -268,7 +272,7 @@ static enum leat_status append_record(struct leat_job_log *log, const struct lea
     struct leat_bytes b = {.arena = &log->work};
     int64_t at = log->length;
 
-    if (log->length >= SEGMENT_BYTES && log->length >= 4 * log->base_end)
+    if (log->length >= log->segment_bytes && log->length >= 4 * log->base_end)
         return start_segment(log, r, front, err);
     if (!leat_log_frame_write(LEAT_LOG_RECORD, r->n, r, &b, front))
         return leat_arena_failed(&log->work, err);
@@ -357,6 +361,20 @@ enum leat_status leat_job_log_each(const struct leat_job_log *log, uint64_t from
                              arg, err);
 }
 
+enum leat_status leat_job_log_each_state(const struct leat_job_log *log, uint32_t q,
+                                         uint64_t from_n, uint64_t upto_n, leat_log_state_fn *fn,
+                                         void *arg, struct leat_error *err)
+{
+    return leat_log_dir_each_state(&log->dir, q, from_n,
+                                   upto_n < log->last.n ? upto_n : log->last.n, fn, arg, err);
+}
+
+enum leat_status leat_job_log_trim(struct leat_job_log *log, uint64_t upto_n, int64_t since_ms,
+                                   struct leat_error *err)
+{
+    return leat_log_dir_trim(&log->dir, upto_n, since_ms, err);
+}
+
 /* ---- open */
 
 static enum leat_status set_paths(struct leat_job_log *log, const char *dir, struct leat_error *err)
@@ -422,25 +440,73 @@ static enum leat_status open_files(struct leat_job_log *log, const char *dir, co
     return log->fd < 0 ? leat_fs_failed(err, log->fd, "open", log->path) : LEAT_OK;
 }
 
+static struct leat_job_log *new_log(const struct leat_fs *fs, struct leat_error *err)
+{
+    struct leat_job_log *log = leat_mem_alloc(sizeof *log);
+
+    if (!log) {
+        leat_fail(err, LEAT_E_NOMEM, "no memory for the job's log");
+        return NULL;
+    }
+    log->fs = log->dir.fs = fs;
+    log->fd = -1;
+    log->segment_bytes = SEGMENT_BYTES;
+    return log;
+}
+
 enum leat_status leat_job_log_open(const struct leat_fs *fs, const char *dir, const char *job,
                                    uint32_t fresh_epoch, struct leat_job_log **into,
                                    struct leat_error *err)
 {
-    struct leat_job_log *log = leat_mem_alloc(sizeof *log);
+    struct leat_job_log *log = new_log(fs, err);
 
     *into = NULL;
     if (!log)
-        return leat_fail(err, LEAT_E_NOMEM, "no memory for the job's log");
-    log->fs = log->dir.fs = fs;
-    log->fd = -1;
+        return err->status;
     if (set_paths(log, dir, err) != LEAT_OK ||
-        open_files(log, dir, job, fresh_epoch, err) != LEAT_OK)
-        goto fail;
+        open_files(log, dir, job, fresh_epoch, err) != LEAT_OK) {
+        leat_job_log_close(log);
+        return err->status;
+    }
     *into = log;
     return LEAT_OK;
-fail:
-    leat_job_log_close(log);
-    return err->status;
+}
+
+void leat_job_log_set_segment_bytes(struct leat_job_log *log, int64_t bytes)
+{
+    log->segment_bytes = bytes;
+}
+
+static enum leat_status view_files(struct leat_job_log *log, struct leat_error *err)
+{
+    int64_t there = log->fs->length(log->fs, log->dir.path);
+
+    if (there < 0 && there != -ENOENT)
+        return leat_fs_failed(err, there, "look at", log->dir.path);
+    if (there >= 0 && leat_log_dir_list(&log->dir, err) != LEAT_OK)
+        return err->status;
+    if (log->dir.count == 0)
+        return leat_fail(err, LEAT_E_LOST, "there is no log in '%s'", log->dir.path);
+    if (leat_log_dir_path(&log->dir, leat_log_dir_newest(&log->dir), log->path, err) != LEAT_OK)
+        return err->status;
+    return load(log, err);
+}
+
+enum leat_status leat_job_log_view(const struct leat_fs *fs, const char *dir,
+                                   struct leat_job_log **into, struct leat_error *err)
+{
+    struct leat_job_log *log = new_log(fs, err);
+
+    *into = NULL;
+    if (!log)
+        return err->status;
+    log->view = log->broken = true;
+    if (set_paths(log, dir, err) != LEAT_OK || view_files(log, err) != LEAT_OK) {
+        leat_job_log_close(log);
+        return err->status;
+    }
+    *into = log;
+    return LEAT_OK;
 }
 
 void leat_job_log_close(struct leat_job_log *log)

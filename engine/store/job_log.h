@@ -110,6 +110,11 @@ LEAT_CHECKED enum leat_status leat_job_log_open(const struct leat_fs *fs, const 
                                                 struct leat_job_log **log, struct leat_error *err);
 void leat_job_log_close(struct leat_job_log *log); /* NULL is fine */
 
+/* Only to look at it: nothing is made, cut or written, and the job may be running; what is not
+ * whole at its end is passed over. LEAT_E_LOST: there is no log in `dir`. */
+LEAT_CHECKED enum leat_status leat_job_log_view(const struct leat_fs *fs, const char *dir,
+                                                struct leat_job_log **log, struct leat_error *err);
+
 /* The last record, without its states. n is 0 when there never was a group; job and epoch are set
  * even then, and `confirmed` is what is known now. Borrowed until the next append or drop_last. */
 const struct leat_log_record *leat_job_log_last(const struct leat_job_log *log);
@@ -159,5 +164,22 @@ typedef enum leat_status leat_log_record_fn(void *arg, const struct leat_log_rec
 LEAT_CHECKED enum leat_status leat_job_log_each(const struct leat_job_log *log, uint64_t from_n,
                                                 uint64_t upto_n, leat_log_record_fn *fn, void *arg,
                                                 struct leat_error *err);
+
+/* As each(), but only what state partition q has in them: the bytes of others are not even read. */
+typedef enum leat_status leat_log_state_fn(void *arg, uint64_t n,
+                                           const struct leat_log_state *entry,
+                                           struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_log_each_state(const struct leat_job_log *log, uint32_t q,
+                                                      uint64_t from_n, uint64_t upto_n,
+                                                      leat_log_state_fn *fn, void *arg,
+                                                      struct leat_error *err);
+
+/* Segments go in which every record is upto_n or less and was made before since_ms by the job's
+ * clock. Cheap when none is. LEAT_E_IO: what is left may be tried again. */
+LEAT_CHECKED enum leat_status leat_job_log_trim(struct leat_job_log *log, uint64_t upto_n,
+                                                int64_t since_ms, struct leat_error *err);
+
+/* Tests only: a segment of so many bytes is followed by another; 16 MiB else. */
+void leat_job_log_set_segment_bytes(struct leat_job_log *log, int64_t bytes);
 
 #endif

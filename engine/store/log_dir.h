@@ -11,7 +11,9 @@
 #define LEAT_LOG_PATH_BYTES 4096
 
 struct leat_log_piece {
-    uint64_t first; /* number of its first record, if it has one yet */
+    uint64_t first;    /* number of its first record, if it has one yet */
+    int64_t before_ms; /* the job's clock at the record before that */
+    bool has_before;   /* that is known */
 };
 
 struct leat_log_dir {
@@ -35,6 +37,16 @@ LEAT_CHECKED enum leat_status leat_log_dir_path(const struct leat_log_dir *d, ui
 LEAT_CHECKED enum leat_status leat_log_dir_each(const struct leat_log_dir *d, uint64_t from_n,
                                                 uint64_t upto_n, leat_log_record_fn *fn, void *arg,
                                                 struct leat_error *err);
+
+/* As leat_job_log_each_state. */
+LEAT_CHECKED enum leat_status leat_log_dir_each_state(const struct leat_log_dir *d, uint32_t q,
+                                                      uint64_t from_n, uint64_t upto_n,
+                                                      leat_log_state_fn *fn, void *arg,
+                                                      struct leat_error *err);
+
+/* As leat_job_log_trim. */
+LEAT_CHECKED enum leat_status leat_log_dir_trim(struct leat_log_dir *d, uint64_t upto_n,
+                                                int64_t since_ms, struct leat_error *err);
 
 /* Damage: the frame has another number than it must. Returns LEAT_E_CORRUPT. */
 enum leat_status leat_log_wrong_order(const char *path, const struct leat_log_frame *frame,

@@ -252,6 +252,20 @@ enum leat_status leat_log_scan_next(struct leat_log_scan *scan, enum leat_log_wa
     return LEAT_OK;
 }
 
+enum leat_status leat_log_scan_run(struct leat_log_scan *scan, const struct leat_log_frame *frame,
+                                   const struct leat_log_run *run, struct leat_slice *bytes,
+                                   struct leat_error *err)
+{
+    uint64_t behind = HEAD_BYTES + frame->front.bytes + run->at,
+             all = (uint64_t)(frame->end - frame->at);
+
+    if (behind + run->bytes > all)
+        return damaged(scan, frame->at, err);
+    if (leat_log_scan_bytes(scan, frame->at + (int64_t)behind, run->bytes, bytes, err) != LEAT_OK)
+        return err->status;
+    return leat_crc32c(*bytes) == run->crc ? LEAT_OK : damaged(scan, frame->at, err);
+}
+
 enum leat_status leat_log_scan_begin(struct leat_log_scan *scan, const struct leat_fs *fs,
                                      const char *path, struct leat_error *err)
 {

@@ -72,6 +72,12 @@ LEAT_CHECKED enum leat_status leat_log_scan_next(struct leat_log_scan *scan,
 LEAT_CHECKED enum leat_status leat_log_scan_bytes(struct leat_log_scan *scan, int64_t at,
                                                   size_t len, struct leat_slice *bytes,
                                                   struct leat_error *err);
+
+/* The entries of a run of the frame that next gave; valid until the next call. */
+LEAT_CHECKED enum leat_status leat_log_scan_run(struct leat_log_scan *scan,
+                                                const struct leat_log_frame *frame,
+                                                const struct leat_log_run *run,
+                                                struct leat_slice *bytes, struct leat_error *err);
 void leat_log_scan_end(struct leat_log_scan *scan);
 
 /* Append a frame. r NULL: a confirm frame, without a front. *front is borrowed from `into`, until

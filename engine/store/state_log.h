@@ -5,11 +5,7 @@
  * An interface. The backend that there is keeps deltas in the records of the job log and snapshots
  * in files beside it (state_log_file.c): DIR/state/<q>-<n>.snap, the newest two per partition. What
  * is restored is the newest snapshot that is whole, then the deltas behind it.
- *
- *     file: one head block of 4 KiB or more: "leatsnp1" | u32 epoch | u32 q | u64 n | u32
- * partitions | u32 count | u64 bytes of the file | per operator: name, u64 shape, u64 at, u64
- * bytes, u32 CRC32C | zeros; the block's last 4 bytes are its CRC32C then the bytes of each
- * operator, beginning at a multiple of 4 KiB, zeros between
+ * The bytes of the file are in snapshot.h.
  */
 #ifndef LEAT_STORE_STATE_LOG_H
 #define LEAT_STORE_STATE_LOG_H
@@ -69,10 +65,18 @@ struct leat_state_log {
     const struct leat_state_backend *backend;
 };
 
-/* Beside the job log in `dir`; both outlive it. Leftovers of an earlier run are removed. */
+/* Beside the job log in `dir`, which outlives it; so do fs and lines. What an earlier run wrote and
+ * did not publish is removed. Deltas can only go when every q below `partitions` has two snapshots:
+ * also those that hold nothing get theirs. */
 LEAT_CHECKED enum leat_status
 leat_state_log_file_open(const struct leat_fs *fs, const char *dir, struct leat_job_log *log,
                          uint32_t partitions, const struct leat_log *lines,
                          struct leat_state_log **state, struct leat_error *err);
+
+/* The snapshots in `dir`, in no order; none when there is no such directory. */
+typedef void leat_snapshot_fn(void *arg, uint32_t q, uint64_t n, const char *path);
+LEAT_CHECKED enum leat_status leat_state_log_file_each(const struct leat_fs *fs, const char *dir,
+                                                       leat_snapshot_fn *fn, void *arg,
+                                                       struct leat_error *err);
 
 #endif
