@@ -3,13 +3,14 @@
  *
  * The file `lock` in it is locked as long as the process lives; what stands in it is the name of
  * the pipeline. Two copies on one host would write into each other's log; two pipelines that share
- * a directory would go on at each other's positions. Thread: job, while it starts.
+ * a directory would go on at each other's positions.
  */
-#include "run/job_thread.h"
+#include "run/job_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -40,27 +41,41 @@ static enum leat_status write_name(int fd, const char *path, const char *name,
     return leat_fail(err, LEAT_E_IO, "cannot write '%s': %s", path, strerror(errno));
 }
 
-enum leat_status leat_job_lock(struct leat_job_thread *job, const char *dir, struct leat_error *err)
+enum leat_status leat_job_dir(const struct leat_spec *spec, const char *state_dir,
+                              char into[LEAT_JOB_DIR_BYTES], struct leat_error *err)
+{
+    const char *given = state_dir ? state_dir : spec->checkpoint.dir;
+    int len = given ? snprintf(into, LEAT_JOB_DIR_BYTES, "%s", given)
+                    : snprintf(into, LEAT_JOB_DIR_BYTES, "./state/%.*s", LEAT_FMT(spec->name));
+
+    return len < LEAT_JOB_DIR_BYTES - 64
+               ? LEAT_OK
+               : leat_fail(err, LEAT_E_CONFIG, "the path '%.40s...' is too long", into);
+}
+
+enum leat_status leat_job_lock(const struct leat_fs *fs, const char *dir, const char *name, int *fd,
+                               struct leat_error *err)
 {
     char path[PATH_MAX], owner[NAME_MAX];
 
+    *fd = -1;
     snprintf(path, sizeof path, "%s/lock", dir);
-    int made = leat_fs_make_parents(job->env.fs, path);
+    int made = leat_fs_make_parents(fs, path);
     if (made < 0)
         return leat_fs_failed(err, made, "make the directory of", path);
-    job->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (job->lock_fd < 0)
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (*fd < 0)
         return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s", path, strerror(errno));
-    bool is_locked = flock(job->lock_fd, LOCK_EX | LOCK_NB) == 0;
-    if (read_name(job->lock_fd, path, owner, sizeof owner, err) != LEAT_OK)
+    bool is_locked = flock(*fd, LOCK_EX | LOCK_NB) == 0;
+    if (read_name(*fd, path, owner, sizeof owner, err) != LEAT_OK)
         return err->status;
-    if (owner[0] && strcmp(owner, job->name) != 0)
+    if (owner[0] && strcmp(owner, name) != 0)
         return leat_fail(err, LEAT_E_CONFIG,
                          "'%.80s' belongs to pipeline '%s': give '%s' a checkpoint.dir of its own, "
                          "or remove the file 'lock' there if it only was renamed",
-                         dir, owner, job->name);
+                         dir, owner, name);
     if (!is_locked)
         return leat_fail(err, LEAT_E_FENCED, "another process runs this pipeline: it holds '%s'",
                          path);
-    return owner[0] ? LEAT_OK : write_name(job->lock_fd, path, job->name, err);
+    return owner[0] ? LEAT_OK : write_name(*fd, path, name, err);
 }

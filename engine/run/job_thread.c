@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define NAME_BYTES 4096
-
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why)
 {
     if (job->over)
@@ -305,16 +303,10 @@ static void configure(struct leat_job_thread *job)
 
 static enum leat_status open_log(struct leat_job_thread *job, struct leat_error *err)
 {
-    const struct leat_spec *spec = job->plan->spec;
-    char dir[NAME_BYTES];
+    char dir[LEAT_JOB_DIR_BYTES];
 
-    if (job->options.state_dir)
-        snprintf(dir, sizeof dir, "%s", job->options.state_dir);
-    else if (spec->checkpoint.dir)
-        snprintf(dir, sizeof dir, "%s", spec->checkpoint.dir);
-    else
-        snprintf(dir, sizeof dir, "./state/%s", job->name);
-    if (leat_job_lock(job, dir, err) != LEAT_OK)
+    if (leat_job_dir(job->plan->spec, job->options.state_dir, dir, err) != LEAT_OK ||
+        leat_job_lock(job->env.fs, dir, job->name, &job->lock_fd, err) != LEAT_OK)
         return err->status;
     if (leat_job_log_open(job->env.fs, dir, job->name, job->env.epoch, &job->log, err) != LEAT_OK)
         return leat_error_prefix(err, "the job's log");

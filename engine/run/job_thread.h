@@ -19,6 +19,7 @@
 #include "run/batch.h"
 #include "run/inbox.h"
 #include "run/job.h"
+#include "run/job_lock.h"
 #include "run/log_thread.h"
 #include "run/message.h"
 #include "run/sink_thread.h"
@@ -153,12 +154,6 @@ struct leat_job_thread {
 /* job_thread.c */
 void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
-
-/* job_lock.c */
-/* Take the directory, until lock_fd is closed. LEAT_E_FENCED: another process has it;
- * LEAT_E_CONFIG: it belongs to a pipeline of another name. */
-LEAT_CHECKED enum leat_status leat_job_lock(struct leat_job_thread *job, const char *dir,
-                                            struct leat_error *err);
 
 /* job_part.c */
 #define LEAT_JOB_NO_PART UINT32_MAX
