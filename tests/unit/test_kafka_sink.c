@@ -230,6 +230,52 @@ static void a_broker_that_is_away_is_a_transient_failure(void)
     stop(&r);
 }
 
+/* Our own allocations: librdkafka ends the process when it has no memory. What failed can be
+ * written again when there is memory. */
+static void lack_of_memory_is_said_and_loses_nothing(void)
+{
+    static const char encoded[] = "\1\0\0\0\4\0\0\0kind\3\0\0\0new";
+    struct rig r = {0};
+    int batches = 0, failures = 0;
+
+    kafka_mock_start(&mock, TOPIC, 2);
+    OK(leat_mock_broker_topic(&mock.broker, "out.eu", 1, &err));
+    OK(leat_chunk_init(&r.chunk, &r.arena, LEAT_COL_PATHS, &err));
+    leat_chunk_add(&r.chunk, &(struct leat_row){.key = LEAT_LIT("k"),
+                                                .value = LEAT_LIT("v"),
+                                                .headers = {encoded, sizeof encoded - 1},
+                                                .time_ms = 5});
+    add(&r, "k", "routed");
+    r.chunk.routes[1] = LEAT_LIT("out.eu");
+    LEAT_OOM_SWEEP {
+        instance_init_sink(&r.i, "kafka",
+                           (const char *const[]){mock.setting, "topic=" TOPIC, NULL});
+        r.section = (struct leat_bytes){.arena = &r.arena};
+        enum leat_status status = vt(&r)->open(r.i.self, &r.i.env, &err);
+        bool is_open = status == LEAT_OK;
+        if (status == LEAT_OK)
+            status = vt(&r)->write(r.i.self, 1, &r.chunk, &err);
+        if (status == LEAT_OK)
+            status = prepare(&r, 1);
+        CU_ASSERT(status == LEAT_OK || leat_oom_hit());
+        CU_ASSERT(status == LEAT_OK || status == LEAT_E_NOMEM || status == LEAT_E_FULL);
+        failures += status != LEAT_OK;
+        if (is_open && status != LEAT_OK) {
+            OK(vt(&r)->abort(r.i.self, 1, &err));
+            OK(vt(&r)->write(r.i.self, 1, &r.chunk, &err));
+            OK(prepare(&r, 1));
+        }
+        batches += is_open;
+        vt(&r)->close(r.i.self);
+        instance_fini(&r.i);
+    }
+    CU_ASSERT(failures >= 1);
+    CU_ASSERT(plain_read(mock.bootstrap, TOPIC, NULL, 0) >= batches);
+    CU_ASSERT(plain_read(mock.bootstrap, "out.eu", NULL, 0) >= batches);
+    leat_arena_reset(&r.arena);
+    kafka_mock_stop(&mock);
+}
+
 static void every_compression_is_readable(void)
 {
     static const char *const how[] = {"compression=gzip", "compression=snappy", "compression=lz4",
@@ -251,4 +297,5 @@ LEAT_TESTS("kafka_sink", T(what_was_prepared_has_arrived), T(a_batch_without_row
            T(errors_that_pass_lose_nothing), T(a_producer_that_is_given_up_is_replaced),
            T(a_refusal_is_told_and_healed_by_the_next_try),
            T(batches_that_are_too_large_are_made_smaller), T(an_abort_takes_back_what_is_in_flight),
-           T(a_broker_that_is_away_is_a_transient_failure), T(every_compression_is_readable))
+           T(a_broker_that_is_away_is_a_transient_failure), T(every_compression_is_readable),
+           T(lack_of_memory_is_said_and_loses_nothing))

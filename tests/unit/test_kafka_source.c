@@ -442,6 +442,46 @@ static void fetch_errors_of_the_broker_heal(void)
     stop(&c);
 }
 
+/* Our own allocations: librdkafka ends the process when it has no memory. */
+static enum leat_status open_and_read_one_block(struct pull_client *c)
+{
+    const struct leat_pull *pull = c->i.module->pull;
+    struct leat_block *b = NULL;
+
+    if (pull->open(c->i.self, &c->i.env, &pull_error) != LEAT_OK || pull_partitions(c) != LEAT_OK)
+        return pull_error.status;
+    while (!b && (b = pull_fetch(c, 0, 0, WANT_BYTES)) && b->from == b->to) {
+        leat_block_unref(b); /* the end, before the records have come */
+        b = NULL;
+    }
+    if (!b)
+        return pull_error.status;
+    CU_ASSERT_EQUAL(b->rows_hint, 3);
+    leat_block_unref(b);
+    return LEAT_OK;
+}
+
+static void lack_of_memory_is_said_and_leaves_nothing_behind(void)
+{
+    int failures = 0;
+
+    kafka_mock_start(&mock, TOPIC, 1);
+    plain_write_many(mock.bootstrap, TOPIC, 0, "x", 3);
+    LEAT_OOM_SWEEP {
+        struct pull_client c;
+        pull_init(
+            &c, "kafka",
+            (const char *const[]){mock.setting, "topic=" TOPIC, "start=earliest", MOCK_WAIT, NULL});
+        enum leat_status status = open_and_read_one_block(&c);
+        CU_ASSERT(status == LEAT_OK || leat_oom_hit());
+        CU_ASSERT(status == LEAT_OK || status == LEAT_E_NOMEM || status == LEAT_E_FULL);
+        failures += status != LEAT_OK;
+        pull_close(&c);
+    }
+    CU_ASSERT(failures >= 5);
+    kafka_mock_stop(&mock);
+}
+
 static void wrong_options_are_found_without_a_broker(void)
 {
     static const char *const wrong[][4] = {
@@ -472,4 +512,5 @@ LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap
            T(several_topics_and_a_pattern), T(a_position_that_is_gone_is_lost_with_both_ranges),
            T(on_lost_earliest_begins_below_a_position_behind_the_end),
            T(a_cluster_that_hangs_does_not_hold_up_the_job), T(fetch_errors_of_the_broker_heal),
+           T(lack_of_memory_is_said_and_leaves_nothing_behind),
            T(wrong_options_are_found_without_a_broker))
