@@ -16,10 +16,9 @@
 LEAT_CHECKED enum leat_status leat_job_dir(const struct leat_spec *spec, const char *state_dir,
                                            char into[LEAT_JOB_DIR_BYTES], struct leat_error *err);
 
-/* Take the directory for pipeline `name`, until *fd is closed (-1: there is none to close); it is
- * made if need be. LEAT_E_FENCED: another process has it; LEAT_E_CONFIG: it is another pipeline's.
- */
-LEAT_CHECKED enum leat_status leat_job_lock(const struct leat_fs *fs, const char *dir,
-                                            const char *name, int *fd, struct leat_error *err);
+/* Take the directory until *fd is closed (-1: there is none to close); it is made if need be.
+ * LEAT_E_FENCED: another process has it. */
+LEAT_CHECKED enum leat_status leat_job_lock(const struct leat_fs *fs, const char *dir, int *fd,
+                                            struct leat_error *err);
 
 #endif

@@ -306,7 +306,7 @@ static enum leat_status open_log(struct leat_job_thread *job, struct leat_error 
     char dir[LEAT_JOB_DIR_BYTES];
 
     if (leat_job_dir(job->plan->spec, job->options.state_dir, dir, err) != LEAT_OK ||
-        leat_job_lock(job->env.fs, dir, job->name, &job->lock_fd, err) != LEAT_OK)
+        leat_job_lock(job->env.fs, dir, &job->lock_fd, err) != LEAT_OK)
         return err->status;
     if (leat_job_log_open(job->env.fs, dir, job->name, job->env.epoch, &job->log, err) != LEAT_OK)
         return leat_error_prefix(err, "the job's log");
