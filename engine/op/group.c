@@ -33,6 +33,16 @@ static void reset_scratch(void *arg)
     leat_arena_reset(arg);
 }
 
+static enum leat_status open_beyond(const struct leat_group *g, struct group_memory *m,
+                                    struct leat_error *err)
+{
+    m->work.beyond = leat_arena_alloc(m->pool.arena, g->beyond->size);
+    if (!m->work.beyond)
+        return leat_arena_failed(m->pool.arena, err);
+    g->beyond->open(m->work.beyond, &m->pool);
+    return LEAT_OK;
+}
+
 static enum leat_status group_open(const void *plan, void *memory, struct leat_arena *arena,
                                    struct leat_error *err)
 {
@@ -48,7 +58,7 @@ static enum leat_status group_open(const void *plan, void *memory, struct leat_a
     switch (g->over) {
     case LEAT_OVER_BATCH:
         leat_batch_init(g, &m->as.batches, &m->pool);
-        return LEAT_OK;
+        return g->beyond ? open_beyond(g, m, err) : LEAT_OK;
     case LEAT_OVER_PANES:
         leat_panes_init(g, &m->as.panes, &m->pool);
         return LEAT_OK;
@@ -154,7 +164,8 @@ enum leat_status leat_group_passes(const struct leat_group *g, struct leat_work 
                                    struct leat_error *err)
 {
     *pass = true;
-    return g->within_ms ? leat_seen_pass(g, w->batches, key, time_ms, pass, err) : LEAT_OK;
+    return g->beyond == &leat_seen ? leat_seen_pass(g, w->beyond, key, time_ms, pass, err)
+                                   : LEAT_OK;
 }
 
 enum leat_status leat_group_decode(const struct leat_group *g, struct leat_work *w, void *partial,
@@ -212,8 +223,8 @@ static enum leat_status group_append(const void *plan, void *memory, struct leat
     const struct leat_group *g = plan;
     struct group_memory *m = memory;
 
-    if (g->within_ms)
-        leat_seen_append(&m->as.batches, delta);
+    if (g->beyond)
+        g->beyond->append(g, m->work.beyond, delta);
     else if (g->over == LEAT_OVER_PANES)
         leat_panes_append(g, &m->as.panes, delta);
     else if (g->over == LEAT_OVER_SESSION)
@@ -227,8 +238,8 @@ static enum leat_status group_snapshot(const void *plan, void *memory, struct le
     const struct leat_group *g = plan;
     struct group_memory *m = memory;
 
-    if (g->within_ms)
-        leat_seen_snapshot(&m->as.batches, all);
+    if (g->beyond)
+        g->beyond->snapshot(g, m->work.beyond, all);
     else if (g->over == LEAT_OVER_PANES)
         leat_panes_snapshot(g, &m->as.panes, all);
     else if (g->over == LEAT_OVER_SESSION)
@@ -244,8 +255,8 @@ static enum leat_status group_read(const void *plan, void *memory, struct leat_s
 
     if (bytes.len == 0)
         return LEAT_OK;
-    if (g->within_ms)
-        return leat_seen_read(g, &m->as.batches, bytes, err);
+    if (g->beyond)
+        return g->beyond->read(g, &m->work, bytes, err);
     if (g->over == LEAT_OVER_PANES)
         return leat_panes_read(g, &m->as.panes, &m->work, bytes, err);
     if (g->over == LEAT_OVER_SESSION)
@@ -258,7 +269,7 @@ static void group_measure(const void *plan, const void *memory, uint64_t *keys, 
     const struct leat_group *g = plan;
     const struct group_memory *m = memory;
 
-    *keys = g->within_ms ? m->as.batches.seen.count : 0;
+    *keys = g->beyond ? g->beyond->keys(m->work.beyond) : 0;
     if (g->over == LEAT_OVER_PANES)
         *keys = m->as.panes.keys.count;
     else if (g->over == LEAT_OVER_SESSION)
@@ -275,6 +286,8 @@ static int64_t group_due(const void *plan, const void *memory)
         return leat_panes_due(g, &m->as.panes);
     if (g->over == LEAT_OVER_SESSION)
         return leat_sessions_due(g, &m->as.sessions);
+    if (g->beyond && g->beyond->due)
+        return g->beyond->due(g, m->work.beyond);
     return LEAT_NO_TIME;
 }
 
@@ -284,7 +297,7 @@ static void group_shape(const void *plan, struct leat_bytes *text)
     const struct leat_group *g = plan;
     const struct leat_grid *grid = &g->grid;
 
-    if (g->over == LEAT_OVER_BATCH && !g->within_ms)
+    if (g->over == LEAT_OVER_BATCH && !g->beyond)
         return;
     leat_shape_say(text, "%.*s 2; ", LEAT_FMT(g->op));
     if (g->keyed) {
@@ -293,7 +306,7 @@ static void group_shape(const void *plan, struct leat_bytes *text)
         leat_bytes_put(text, "; ", 2);
     }
     leat_shape_say(text, g->event_time ? "event time; " : "batch time; ");
-    if (g->within_ms)
+    if (g->beyond)
         leat_shape_say(text, "within %" PRId64 " ms; ", g->within_ms);
     else if (g->over == LEAT_OVER_SESSION)
         leat_shape_say(text, "sessions %" PRId64 " ms apart; ", g->gap_ms);
@@ -304,7 +317,9 @@ static void group_shape(const void *plan, struct leat_bytes *text)
                        grid->size_ms, grid->slide_ms, grid->end_ms,
                        g->zone_name.len ? (int)g->zone_name.len : 3,
                        g->zone_name.len ? g->zone_name.ptr : "UTC");
-    if (g->agg->shape && !g->within_ms)
+    if (g->beyond && g->beyond->shape)
+        g->beyond->shape(g, text);
+    else if (g->agg->shape && !g->beyond)
         g->agg->shape(g, text);
 }
 

@@ -36,7 +36,7 @@ struct leat_work {
     uint64_t order;             /* rows that came so far: a position for those that have none */
     uint32_t columns[128];      /* prepare() to add(): where arguments stand */
     uint32_t columns_used;
-    struct leat_batches *batches; /* within_ms: what leat_group_passes() asks */
+    void *beyond; /* memory of group->beyond */
 };
 
 /* A result on its way out. */
@@ -103,6 +103,30 @@ struct leat_aggregator {
                   const void *partial);
 };
 
+/* What a grouping over batches remembers beyond them, in a piece of memory of its own that is
+ * zeroed before open. The rest is as in struct leat_state. */
+struct leat_beyond {
+    size_t size;
+    void (*open)(void *memory, struct leat_pool *pool);
+
+    /* Before and behind the results of a batch. NULL: nothing to do. */
+    enum leat_status (*begin)(const struct leat_group *g, struct leat_work *w,
+                              struct leat_error *err);
+    enum leat_status (*end)(const struct leat_group *g, struct leat_work *w,
+                            struct leat_error *err);
+
+    void (*append)(const struct leat_group *g, void *memory, struct leat_bytes *delta);
+    void (*snapshot)(const struct leat_group *g, void *memory, struct leat_bytes *all);
+    enum leat_status (*read)(const struct leat_group *g, struct leat_work *w,
+                             struct leat_slice bytes, struct leat_error *err);
+    void (*shape)(const struct leat_group *g, struct leat_bytes *text);
+    uint64_t (*keys)(const void *memory);
+    int64_t (*due)(const struct leat_group *g, const void *memory); /* NULL: never */
+};
+
+/* group_seen.c: keys that passed a short while ago, for `distinct: { within }`. */
+extern const struct leat_beyond leat_seen;
+
 enum leat_over { LEAT_OVER_BATCH, LEAT_OVER_PANES, LEAT_OVER_SESSION };
 
 /* The plan of a keyed operator; operators embed it first. Read-only once built. */
@@ -119,7 +143,8 @@ struct leat_group {
     struct leat_slice zone_name; /* of the grid; empty: UTC */
     int64_t gap_ms;              /* SESSION */
     int64_t emit_every_ms;       /* early results; 0: none */
-    int64_t within_ms;           /* BATCH: a key passes once in so long; 0: it is not asked */
+    int64_t within_ms; /* BATCH: what is at most so far apart has to do with each other; 0: off */
+    const struct leat_beyond *beyond; /* BATCH; NULL: nothing is remembered */
     const struct leat_shape *key_shape;
     struct leat_slice op; /* its name: what stored partial results are those of */
     struct leat_slice
@@ -162,7 +187,7 @@ LEAT_CHECKED enum leat_status leat_group_row(const struct leat_group *g, struct 
                                              const struct leat_result *r, uint32_t *row,
                                              struct leat_error *err);
 
-/* With within_ms: may a row of this key and time pass? It is then remembered. Else always. */
+/* With leat_seen: may a row of this key and time pass? It is then remembered. Else always. */
 LEAT_CHECKED enum leat_status leat_group_passes(const struct leat_group *g, struct leat_work *w,
                                                 struct leat_slice key, int64_t time_ms, bool *pass,
                                                 struct leat_error *err);

@@ -2,7 +2,7 @@
  * group_batch.c - stage 2 of a grouping over one batch: everything comes out at its end.
  *
  * Behind a window the key of a partial result is its key and its window. Nothing is remembered from
- * batch to batch but memory that is used again.
+ * batch to batch but memory that is used again, and what group->beyond asks for.
  */
 #include "op/group_in.h"
 
@@ -71,7 +71,6 @@ void leat_batch_init(const struct leat_group *g, struct leat_batches *b, struct 
     b->table.pool = pool;
     b->table.value_size = sizeof(int64_t) + g->partial_size;
     leat_windows_init(&b->windows, pool);
-    b->seen = (struct leat_table){.pool = pool, .value_size = sizeof(int64_t)};
 }
 
 enum leat_status leat_batch_process(const struct leat_group *g, struct leat_batches *b,
@@ -128,7 +127,7 @@ static enum leat_status emit_all(const struct leat_group *g, struct leat_batches
         if (g->agg->emit(g, w, &r, partial_of(e), err) != LEAT_OK)
             return err->status;
     }
-    return leat_group_flush(g, w, err);
+    return LEAT_OK;
 }
 
 static bool add_nothing(struct leat_batches *b)
@@ -147,12 +146,15 @@ enum leat_status leat_batch_finish(const struct leat_group *g, struct leat_batch
             return leat_arena_failed(w->pool->arena, err);
         *time_of(b->table.first) = w->task->batch->time_ms - 1;
     }
-    if (g->within_ms)
-        leat_seen_expire(g, b,
-                         g->event_time ? w->task->watermark_before_ms
-                                       : w->task->batch->time_ms - w->task->batch->interval_ms);
-    w->batches = b;
-    enum leat_status status = emit_all(g, b, w, err);
+    enum leat_status status = LEAT_OK;
+    if (g->beyond && g->beyond->begin)
+        status = g->beyond->begin(g, w, err);
+    if (status == LEAT_OK)
+        status = emit_all(g, b, w, err);
+    if (status == LEAT_OK && g->beyond && g->beyond->end)
+        status = g->beyond->end(g, w, err);
+    if (status == LEAT_OK)
+        status = leat_group_flush(g, w, err);
     forget_all(g, b, w);
     return status;
 }

@@ -522,7 +522,7 @@ static enum leat_status send_sessions(const struct leat_group *g, struct combine
     for (struct leat_entry *e = c->sessions.keys.first; e; e = e->next)
         for (struct leat_session *s = leat_sessions_of(e); s; s = s->next) {
             size_t from = bytes->len;
-            leat_bytes_put_u64(bytes, (uint64_t)s->last_ms);
+            leat_bytes_put_u64(bytes, (uint64_t)s->last.at_ms);
             if (send(g, &c->work, bytes, e->key, s->first_ms, from, s->partial, err) != LEAT_OK)
                 return err->status;
         }

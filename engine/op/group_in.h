@@ -46,8 +46,6 @@ static inline int64_t leat_window_tag(const struct leat_window *window)
 struct leat_batches { /* group_batch.c */
     struct leat_table table;
     struct leat_windows windows; /* of this batch */
-    struct leat_table seen; /* group->within_ms: time of the last one that passed, oldest first */
-    size_t seen_new;        /* of this batch: the last ones in `seen` */
 };
 void leat_batch_init(const struct leat_group *g, struct leat_batches *b, struct leat_pool *pool);
 
@@ -62,15 +60,9 @@ enum leat_status leat_batch_finish(const struct leat_group *g, struct leat_batch
 void leat_window_put(struct leat_bytes *into, const struct leat_window *window);
 bool leat_window_take(struct leat_slice *from, struct leat_window *window);
 
-/* group_seen.c: keys that passed (`distinct: { within }`). May a row of this time pass? Then it is
- * remembered. */
-LEAT_CHECKED enum leat_status leat_seen_pass(const struct leat_group *g, struct leat_batches *b,
+/* group_seen.c: may a row of this time pass? Then it is remembered. */
+LEAT_CHECKED enum leat_status leat_seen_pass(const struct leat_group *g, void *memory,
                                              struct leat_slice key, int64_t time_ms, bool *pass,
                                              struct leat_error *err);
-void leat_seen_expire(const struct leat_group *g, struct leat_batches *b, int64_t watermark_ms);
-void leat_seen_append(struct leat_batches *b, struct leat_bytes *delta);
-void leat_seen_snapshot(const struct leat_batches *b, struct leat_bytes *all);
-enum leat_status leat_seen_read(const struct leat_group *g, struct leat_batches *b,
-                                struct leat_slice bytes, struct leat_error *err);
 
 #endif

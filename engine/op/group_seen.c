@@ -14,6 +14,11 @@
 
 #define VERSION 1
 
+struct seen {
+    struct leat_table table; /* time of the last one that passed, oldest first */
+    size_t fresh;            /* of this batch: the last ones of the table */
+};
+
 static int64_t *time_of(struct leat_entry *e)
 {
     return (int64_t *)e->memory;
@@ -44,31 +49,44 @@ static bool put(struct leat_table *t, struct leat_slice key, int64_t time_ms, in
     return e != NULL;
 }
 
-enum leat_status leat_seen_pass(const struct leat_group *g, struct leat_batches *b,
-                                struct leat_slice key, int64_t time_ms, bool *pass,
-                                struct leat_error *err)
+static void seen_open(void *memory, struct leat_pool *pool)
 {
-    struct leat_table *t = &b->seen;
+    struct seen *s = memory;
+
+    s->table = (struct leat_table){.pool = pool, .value_size = sizeof(int64_t)};
+}
+
+enum leat_status leat_seen_pass(const struct leat_group *g, void *memory, struct leat_slice key,
+                                int64_t time_ms, bool *pass, struct leat_error *err)
+{
+    struct seen *s = memory;
+    struct leat_table *t = &s->table;
     int64_t stretch = stretch_of(time_ms, g->within_ms);
 
     *pass = true;
-    for (int64_t s = stretch - 1; s <= stretch + 1; s++) {
-        struct leat_entry *e = find(t, key, s);
+    for (int64_t i = stretch - 1; i <= stretch + 1; i++) {
+        struct leat_entry *e = find(t, key, i);
         int64_t apart_ms = e ? time_ms - *time_of(e) : g->within_ms;
         *pass = *pass && (apart_ms >= g->within_ms || apart_ms <= -g->within_ms);
     }
     if (!*pass)
         return LEAT_OK;
-    b->seen_new++;
+    s->fresh++;
     return put(t, key, time_ms, g->within_ms) ? LEAT_OK : leat_arena_failed(t->pool->arena, err);
 }
 
-void leat_seen_expire(const struct leat_group *g, struct leat_batches *b, int64_t watermark_ms)
+static enum leat_status seen_begin(const struct leat_group *g, struct leat_work *w,
+                                   struct leat_error *err)
 {
-    if (watermark_ms == LEAT_NO_TIME)
-        return;
-    while (b->seen.first && *time_of(b->seen.first) + g->within_ms <= watermark_ms)
-        leat_table_remove(&b->seen, b->seen.first);
+    struct seen *s = w->beyond;
+    int64_t watermark_ms = g->event_time ? w->task->watermark_before_ms
+                                         : w->task->batch->time_ms - w->task->batch->interval_ms;
+
+    (void)err;
+    while (watermark_ms != LEAT_NO_TIME && s->table.first &&
+           *time_of(s->table.first) + g->within_ms <= watermark_ms)
+        leat_table_remove(&s->table, s->table.first);
+    return LEAT_OK;
 }
 
 static void write_from(const struct leat_entry *e, uint64_t count, struct leat_bytes *into)
@@ -84,27 +102,33 @@ static void write_from(const struct leat_entry *e, uint64_t count, struct leat_b
 }
 
 /* Those that passed since are the last ones of the table. */
-void leat_seen_append(struct leat_batches *b, struct leat_bytes *delta)
+static void seen_append(const struct leat_group *g, void *memory, struct leat_bytes *delta)
 {
-    uint64_t count = b->seen_new < b->seen.count ? b->seen_new : b->seen.count;
-    const struct leat_entry *e = b->seen.last;
+    struct seen *s = memory;
+    uint64_t count = s->fresh < s->table.count ? s->fresh : s->table.count;
+    const struct leat_entry *e = s->table.last;
 
+    (void)g;
+    s->fresh = 0;
     if (count == 0)
         return;
     for (uint64_t i = 1; e && i < count; i++)
         e = e->prev;
     write_from(e, count, delta);
-    b->seen_new = 0;
 }
 
-void leat_seen_snapshot(const struct leat_batches *b, struct leat_bytes *all)
+static void seen_snapshot(const struct leat_group *g, void *memory, struct leat_bytes *all)
 {
-    write_from(b->seen.first, b->seen.count, all);
+    const struct seen *s = memory;
+
+    (void)g;
+    write_from(s->table.first, s->table.count, all);
 }
 
-enum leat_status leat_seen_read(const struct leat_group *g, struct leat_batches *b,
-                                struct leat_slice bytes, struct leat_error *err)
+static enum leat_status seen_read(const struct leat_group *g, struct leat_work *w,
+                                  struct leat_slice bytes, struct leat_error *err)
 {
+    struct seen *s = w->beyond;
     struct leat_slice key;
     uint64_t count, time;
     uint8_t version;
@@ -114,8 +138,23 @@ enum leat_status leat_seen_read(const struct leat_group *g, struct leat_batches 
     for (; count > 0; count--) {
         if (!leat_take_slice(&bytes, &key) || !leat_take_u64(&bytes, &time))
             return leat_fail(err, LEAT_E_CORRUPT, "damaged state of distinct");
-        if (!put(&b->seen, key, (int64_t)time, g->within_ms))
-            return leat_arena_failed(b->seen.pool->arena, err);
+        if (!put(&s->table, key, (int64_t)time, g->within_ms))
+            return leat_arena_failed(w->pool->arena, err);
     }
     return bytes.len ? leat_fail(err, LEAT_E_CORRUPT, "damaged state of distinct") : LEAT_OK;
 }
+
+static uint64_t seen_keys(const void *memory)
+{
+    return ((const struct seen *)memory)->table.count;
+}
+
+const struct leat_beyond leat_seen = {
+    .size = sizeof(struct seen),
+    .open = seen_open,
+    .begin = seen_begin,
+    .append = seen_append,
+    .snapshot = seen_snapshot,
+    .read = seen_read,
+    .keys = seen_keys,
+};

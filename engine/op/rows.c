@@ -378,10 +378,12 @@ static void distinct_build(void *plan, struct leat_build *b)
         leat_build_options(b, distinct_options, p);
     build(p, b, p->by.node ? LEAT_KEY_NONE : LEAT_KEY_VALUE, NULL, NULL);
     p->group.within_ms = p->within.ms;
+    p->group.beyond = p->within.ms ? &leat_seen : NULL;
     if (p->within.ms && p->group.event_time)
         p->most = 0; /* a batch may hold rows that are further apart than that */
     if (p->within.ms && (p->group.over != LEAT_OVER_BATCH || p->group.windowed_in)) {
         p->group.within_ms = 0;
+        p->group.beyond = NULL;
         leat_diag_hint(b->diags, leat_build_error(b, "'distinct' with 'within' in a window"),
                        "put it before the window");
     }

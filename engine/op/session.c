@@ -15,75 +15,13 @@ static size_t session_size(const struct leat_group *g)
     return sizeof(struct leat_session) + g->partial_size;
 }
 
-/* ---- the heap: by end, then by number */
-
-static bool is_before(const struct leat_session *a, const struct leat_session *b)
-{
-    return a->last_ms != b->last_ms ? a->last_ms < b->last_ms : a->number < b->number;
-}
-
-static void put(struct leat_sessions *s, uint32_t place, struct leat_session *x)
-{
-    s->heap[place] = x;
-    x->place = place;
-}
-
-static void sift_up(struct leat_sessions *s, uint32_t place, struct leat_session *x)
-{
-    for (; place > 1 && is_before(x, s->heap[place / 2]); place /= 2)
-        put(s, place, s->heap[place / 2]);
-    put(s, place, x);
-}
-
-static void sift_down(struct leat_sessions *s, uint32_t place, struct leat_session *x)
-{
-    for (uint32_t child; (child = place * 2) <= s->heap_count; place = child) {
-        if (child < s->heap_count && is_before(s->heap[child + 1], s->heap[child]))
-            child++;
-        if (!is_before(s->heap[child], x))
-            break;
-        put(s, place, s->heap[child]);
-    }
-    put(s, place, x);
-}
-
-static bool heap_add(struct leat_sessions *s, struct leat_session *x)
-{
-    if (s->heap_count + 1 >= s->heap_room) {
-        uint32_t room = s->heap_room ? s->heap_room * 2 : 64;
-        struct leat_session **heap = leat_pool_alloc(s->pool, room * sizeof(struct leat_session *));
-        if (!heap)
-            return false;
-        if (s->heap_count)
-            memcpy(heap, s->heap, (s->heap_count + 1) * sizeof(struct leat_session *));
-        leat_pool_free(s->pool, s->heap, s->heap_room * sizeof(struct leat_session *));
-        s->heap = heap;
-        s->heap_room = room;
-    }
-    sift_up(s, ++s->heap_count, x);
-    return true;
-}
-
-static void heap_remove(struct leat_sessions *s, struct leat_session *x)
-{
-    uint32_t place = x->place;
-    struct leat_session *last = s->heap[s->heap_count--];
-
-    if (last == x)
-        return;
-    if (place > 1 && is_before(last, s->heap[place / 2]))
-        sift_up(s, place, last);
-    else
-        sift_down(s, place, last);
-}
-
 /* ---- sessions of a key */
 
 static void free_session(const struct leat_group *g, struct leat_sessions *s, struct leat_work *w,
                          struct leat_session *x)
 {
-    if (x->place)
-        heap_remove(s, x);
+    if (x->last.place)
+        leat_heap_remove(&s->heap, &x->last);
     leat_group_release(g, w, x->partial);
     leat_pool_free(s->pool, x, session_size(g));
 }
@@ -115,9 +53,8 @@ static struct leat_session *make(const struct leat_group *g, struct leat_session
         return NULL;
     x->entry = e;
     x->first_ms = first_ms;
-    x->last_ms = last_ms;
-    x->number = s->made++;
-    if (!s->timed || heap_add(s, x))
+    x->last = (struct leat_heap_item){.at_ms = last_ms, .number = s->made++};
+    if (!s->timed || leat_heap_add(&s->heap, s->pool, &x->last))
         return x;
     leat_pool_free(s->pool, x, session_size(g));
     return NULL;
@@ -127,16 +64,16 @@ static struct leat_session *make(const struct leat_group *g, struct leat_session
 static enum leat_status swallow(const struct leat_group *g, struct leat_sessions *s,
                                 struct leat_work *w, struct leat_session *x, struct leat_error *err)
 {
-    for (struct leat_session *y; (y = x->next) && y->first_ms < x->last_ms + g->gap_ms;) {
+    for (struct leat_session *y; (y = x->next) && y->first_ms < x->last.at_ms + g->gap_ms;) {
         if (g->agg->merge(g, w, x->partial, y->partial, err) != LEAT_OK)
             return err->status;
-        if (y->last_ms > x->last_ms)
-            x->last_ms = y->last_ms;
+        if (y->last.at_ms > x->last.at_ms)
+            x->last.at_ms = y->last.at_ms;
         x->next = y->next;
         free_session(g, s, w, y);
     }
-    if (x->place)
-        sift_down(s, x->place, x);
+    if (x->last.place)
+        leat_heap_later(&s->heap, &x->last);
     return LEAT_OK;
 }
 
@@ -156,14 +93,14 @@ enum leat_status leat_sessions_at(const struct leat_group *g, struct leat_sessio
         return leat_arena_failed(s->pool->arena, err);
     /* Rows come in order but for a few: begin at the one that was last. */
     at = k->recent && first_ms >= k->recent->first_ms ? &k->recent : &k->first;
-    while (*at && (*at)->last_ms + g->gap_ms <= first_ms)
+    while (*at && (*at)->last.at_ms + g->gap_ms <= first_ms)
         at = &(*at)->next;
     x = *at;
     if (x && x->first_ms < last_ms + g->gap_ms) {
         if (first_ms < x->first_ms)
             x->first_ms = first_ms;
-        if (last_ms > x->last_ms)
-            x->last_ms = last_ms;
+        if (last_ms > x->last.at_ms)
+            x->last.at_ms = last_ms;
         k->recent = x;
         *partial = x->partial;
         return swallow(g, s, w, x, err);
@@ -205,7 +142,7 @@ enum leat_status leat_sessions_process(const struct leat_group *g, struct leat_s
 static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
                              struct leat_session *x, bool final, struct leat_error *err)
 {
-    int64_t end_ms = x->last_ms + g->gap_ms;
+    int64_t end_ms = x->last.at_ms + g->gap_ms;
     struct leat_result r = {
         .key = x->entry->key, .window = {x->first_ms, end_ms, final}, .time_ms = end_ms - 1};
 
@@ -233,9 +170,8 @@ enum leat_status leat_sessions_finish(const struct leat_group *g, struct leat_se
 {
     int64_t until_ms = g->event_time ? w->task->watermark_ms : w->task->batch->time_ms;
 
-    for (struct leat_session *x; until_ms != LEAT_NO_TIME && s->heap_count > 0;) {
-        x = s->heap[1];
-        if (x->last_ms + g->gap_ms > until_ms)
+    for (struct leat_session *x; until_ms != LEAT_NO_TIME && (x = leat_sessions_next(s));) {
+        if (x->last.at_ms + g->gap_ms > until_ms)
             break;
         if (emit(g, w, x, true, err) != LEAT_OK)
             return err->status;
@@ -250,5 +186,7 @@ enum leat_status leat_sessions_finish(const struct leat_group *g, struct leat_se
 
 int64_t leat_sessions_due(const struct leat_group *g, const struct leat_sessions *s)
 {
-    return s->heap_count ? s->heap[1]->last_ms + g->gap_ms : LEAT_NO_TIME;
+    const struct leat_heap_item *first = leat_heap_first(&s->heap);
+
+    return first ? first->at_ms + g->gap_ms : LEAT_NO_TIME;
 }

@@ -10,14 +10,14 @@
 
 #include "op/changes.h"
 #include "op/group.h"
+#include "op/heap.h"
 #include "op/table.h"
 
 struct leat_session {
     struct leat_session *next; /* of the key, by time */
     struct leat_entry *entry;
-    int64_t first_ms, last_ms;
-    uint64_t number;    /* in order of making */
-    uint32_t place;     /* in the heap, from 1; 0: in stage 1 */
+    struct leat_heap_item last; /* by the time of its last row, in order of making; in stage 2 */
+    int64_t first_ms;
     int64_t touched_ms; /* time of the batch that changed it last: is there news to tell early? */
     uint64_t partial[];
 };
@@ -30,9 +30,8 @@ struct leat_session_key {
 struct leat_sessions {
     struct leat_pool *pool;
     struct leat_table keys;
-    bool timed;                 /* stage 2 */
-    struct leat_session **heap; /* by end; [0] is not used */
-    uint32_t heap_count, heap_room;
+    bool timed; /* stage 2 */
+    struct leat_heap heap;
     uint64_t made;
     int64_t fired_ms, early_ms;
     int64_t told_fired_ms, told_early_ms; /* what the log has of these */
@@ -48,6 +47,14 @@ static inline struct leat_session *leat_sessions_of(const struct leat_entry *e)
     return leat_session_key_of(e)->first;
 }
 
+/* Which is over first; NULL: there is none. */
+static inline struct leat_session *leat_sessions_next(const struct leat_sessions *s)
+{
+    char *item = (char *)leat_heap_first(&s->heap);
+
+    return item ? (struct leat_session *)(void *)(item - offsetof(struct leat_session, last))
+                : NULL;
+}
 static inline struct leat_session *leat_session_with(void *partial)
 {
     return (struct leat_session *)(void *)((char *)partial -

@@ -35,7 +35,7 @@ static void put_key(const struct leat_group *g, const struct leat_entry *e, stru
     leat_bytes_put_u32(into, count);
     for (const struct leat_session *x = leat_sessions_of(e); x; x = x->next) {
         leat_bytes_put_u64(into, (uint64_t)x->first_ms);
-        leat_bytes_put_u64(into, (uint64_t)x->last_ms);
+        leat_bytes_put_u64(into, (uint64_t)x->last.at_ms);
         leat_bytes_put_u64(into, (uint64_t)x->touched_ms);
         size_t at = into->len;
         leat_bytes_put_u32(into, 0);
@@ -143,9 +143,11 @@ enum leat_status leat_sessions_read(const struct leat_group *g, struct leat_sess
             return err->status;
     s->fired_ms = s->told_fired_ms = (int64_t)fired;
     s->early_ms = s->told_early_ms = (int64_t)early;
-    while (s->fired_ms != LEAT_NO_TIME && s->heap_count &&
-           s->heap[1]->last_ms + g->gap_ms <= s->fired_ms)
-        leat_sessions_remove(g, s, w, s->heap[1]);
+    for (struct leat_session *x; s->fired_ms != LEAT_NO_TIME && (x = leat_sessions_next(s));) {
+        if (x->last.at_ms + g->gap_ms > s->fired_ms)
+            break;
+        leat_sessions_remove(g, s, w, x);
+    }
     leat_changes_clear(&s->changes);
     return bytes.len ? damaged(err) : LEAT_OK;
 }
