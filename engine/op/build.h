@@ -23,6 +23,7 @@ struct leat_build {
 
     struct leat_view *in; /* a row operator has one; a keyed one one per branch that flows in */
     uint32_t in_count;
+    const uint32_t *sides; /* ops that join: of which stream each input is a branch; 0: its own */
     void **combiner_plans; /* keyed: combiner_size zeroed bytes for each input */
     struct leat_view *out;
 

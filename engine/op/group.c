@@ -123,6 +123,8 @@ int64_t leat_group_close_time(const void *plan, int64_t time_ms)
 
     if (g->over == LEAT_OVER_SESSION)
         return time_ms + g->gap_ms;
+    if (g->beyond && g->beyond->due)
+        return time_ms + g->within_ms + 1;
     if (g->over != LEAT_OVER_PANES)
         return LEAT_NO_TIME;
     bool inside = leat_grid_pane(&g->grid, time_ms, &start_ms, &end_ms);
@@ -155,8 +157,11 @@ enum leat_status leat_group_row(const struct leat_group *g, struct leat_work *w,
     out->columns[LEAT_COL_KEY][*row] = (struct leat_value){0};
     if (!g->keyed)
         return LEAT_OK;
-    return leat_key_decode(r->key, g->key_shape, out->arena, &out->columns[LEAT_COL_KEY][*row],
-                           err);
+    /* The state that it stands in may be given back before the row is gone. */
+    struct leat_slice key = leat_arena_copy(out->arena, r->key);
+    if (!key.ptr)
+        return leat_arena_failed(out->arena, err);
+    return leat_key_decode(key, g->key_shape, out->arena, &out->columns[LEAT_COL_KEY][*row], err);
 }
 
 enum leat_status leat_group_passes(const struct leat_group *g, struct leat_work *w,

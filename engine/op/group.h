@@ -106,6 +106,7 @@ struct leat_aggregator {
 /* What a grouping over batches remembers beyond them, in a piece of memory of its own that is
  * zeroed before open. The rest is as in struct leat_state. */
 struct leat_beyond {
+    bool late; /* rows that are more than within_ms behind the watermark are late */
     size_t size;
     void (*open)(void *memory, struct leat_pool *pool);
 

@@ -109,6 +109,8 @@ bool leat_group_build(struct leat_group *g, struct leat_build *b, enum leat_grou
     const struct leat_type *value_type = in->type;
     leat_build_new_segment(b, out);
     out->segment->windows = g->windows_out;
+    if (window && window->kind != LEAT_WINDOW_NONE)
+        out->came_from = *window;
     out->window = (struct leat_window_spec){0};
     out->windowed = g->windows_out;
     out->has_origin = false;

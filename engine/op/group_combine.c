@@ -302,6 +302,21 @@ static bool lies_in_one_pane(const struct leat_group_in *in, struct combine *c,
     return inside;
 }
 
+/* Has everything that the row could be part of, or meet, come out? */
+static bool is_late(const struct leat_group *g, struct combine *c, int64_t time_ms)
+{
+    int64_t before_ms = c->work.task->watermark_before_ms;
+
+    if (g->over == LEAT_OVER_PANES) {
+        find_pane(g, c, time_ms);
+        return c->pane_late;
+    }
+    if (!g->event_time || before_ms == LEAT_NO_TIME)
+        return false;
+    return g->over == LEAT_OVER_SESSION ? time_ms + g->gap_ms <= before_ms
+                                        : time_ms + g->within_ms < before_ms;
+}
+
 /* Take out rows that no window wants any more. */
 static enum leat_status sift(const struct leat_group_in *in, struct combine *c,
                              struct leat_chunk *chunk, struct leat_error *err)
@@ -310,25 +325,14 @@ static enum leat_status sift(const struct leat_group_in *in, struct combine *c,
     struct leat_late late = {0};
 
     c->one_pane = lies_in_one_pane(in, c, chunk);
-    if (g->over == LEAT_OVER_BATCH || c->one_pane)
+    if (c->one_pane || (g->over == LEAT_OVER_BATCH && !(g->beyond && g->beyond->late)))
         return LEAT_OK;
     for (uint32_t i = 0; i < chunk->selected; i++) {
         uint16_t row = chunk->selection[i];
-        int64_t time_ms = time_of(in, c, chunk, row);
-        bool is_late, inside = true;
-        if (g->over == LEAT_OVER_SESSION) {
-            int64_t before_ms = c->work.task->watermark_before_ms;
-            is_late =
-                g->event_time && before_ms != LEAT_NO_TIME && time_ms + g->gap_ms <= before_ms;
-        } else {
-            find_pane(g, c, time_ms);
-            is_late = c->pane_late;
-            inside = c->pane_inside;
-        }
-        if (inside && !is_late)
-            late.kept[late.kept_count++] = row;
-        else if (is_late)
+        if (is_late(g, c, time_of(in, c, chunk, row)))
             late.rows[late.count++] = row;
+        else if (g->over != LEAT_OVER_PANES || c->pane_inside)
+            late.kept[late.kept_count++] = row;
     }
     return leat_late_out(&late, c->work.task, chunk, err);
 }

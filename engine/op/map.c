@@ -44,6 +44,18 @@ static void check_key_type(struct leat_build *b, const struct leat_named_expr *n
         leat_diag_error(b->diags, n->node, "a map cannot be a key; name its fields");
 }
 
+/* `view.ad`, of a value that is there as a whole. */
+static bool is_path(struct leat_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i], before = i ? text.ptr[i - 1] : '.';
+        bool letter = c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && (before == '.' || (c != '.' && !(c >= '0' && c <= '9'))))
+            return false;
+    }
+    return text.len && text.ptr[text.len - 1] != '.';
+}
+
 static struct leat_slice key_text(struct leat_build *b, const struct leat_node *node)
 {
     struct leat_bytes text = {.arena = b->arena};
@@ -57,7 +69,6 @@ static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
                     const struct leat_node *node)
 {
     uint32_t program_column;
-    bool is_path;
 
     if (node->kind == LEAT_NODE_LIST && !(node = leat_build_fields(b, node)))
         return;
@@ -80,9 +91,8 @@ static void set_key(struct map *m, struct leat_build *b, struct leat_view *view,
     } else if (m->key.count) {
         m->key_column = m->key.list[0].column;
         b->out->key_type = m->key.list[0].type;
-        is_path = m->key.list[0].expr.program &&
-                  leat_program_is_column(m->key.list[0].expr.program, &program_column);
-        if (is_path)
+        const struct leat_program *program = m->key.list[0].expr.program;
+        if (program && (leat_program_is_column(program, &program_column) || is_path(node->text)))
             b->out->key_name = leat_build_last_name(node);
     }
     b->out->key_column = m->key_column;

@@ -109,7 +109,8 @@ struct leat_view {
     bool event_time; /* the source has `time:` */
     bool has_origin; /* a single source row is behind each: meta.offset and headers make sense */
     bool windowed;   /* rows came out of a window: window.start, window.end */
-    struct leat_window_spec window; /* kind NONE: nothing is pending */
+    struct leat_window_spec window;    /* kind NONE: nothing is pending */
+    struct leat_window_spec came_from; /* windowed: which windows these are */
     uint64_t sources; /* bit per source in the plan that flows in here: whose watermark counts */
 };
 

@@ -105,13 +105,15 @@ static void apply_row_op(struct planner *p, const struct leat_module *m,
         b->tail = begin_segment(p, n, b->view.segment, op->node);
 }
 
-static void check_same_kind(struct planner *p, const struct leat_spec_op *op,
+static void check_same_kind(struct planner *p, const struct leat_spec_op *op, bool joins,
                             const struct plan_branch *list)
 {
     for (const struct plan_branch *b = list->next; b; b = b->next)
         if (b->view.event_time != list->view.event_time) {
             leat_diag_error(p->diags, op->node,
-                            "a union of streams with and without 'time:' means nothing in '%.*s'",
+                            joins ? "'%.*s' of streams with and without 'time:' means nothing"
+                                  : "a union of streams with and without 'time:' means nothing in "
+                                    "'%.*s'",
                             LEAT_FMT(op->name));
             return;
         }
@@ -154,7 +156,7 @@ static struct leat_slice state_name(struct planner *p, struct leat_slice stream,
 /* Behind each branch a combiner and the exchange; behind the exchange one stage for all of them. */
 static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_module *m,
                                           const struct leat_spec_op *op, struct plan_branch *list,
-                                          struct leat_slice stream)
+                                          const uint32_t *sides, struct leat_slice stream)
 {
     uint32_t count = count_of(list), i = 0;
     struct leat_view *in = plan_alloc(p, (count + 1) * sizeof *in);
@@ -162,11 +164,12 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
     void *plan = plan_alloc(p, m->self_size + 1);
     uint32_t exchange = p->plan->exchanges_count++;
 
-    check_same_kind(p, op, list);
+    check_same_kind(p, op, m->op->joins, list);
     for (const struct plan_branch *b = list; b; b = b->next)
         in[i++] = b->view;
     out->view = in[0];
     struct leat_build build = build_for(p, op, in, count, &out->view);
+    build.sides = sides;
     build.combiner_plans = plan_alloc(p, (count + 1) * sizeof *build.combiner_plans);
     for (i = 0; i < count; i++)
         build.combiner_plans[i] = plan_alloc(p, m->op->combiner_size + 1);
@@ -181,6 +184,8 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
         struct plan_node *combine = child_of(p, b, op->name, op->node);
         struct plan_node *cross =
             plan_node_new(p, combine->stage, combine, false, LEAT_LIT("exchange"), op->node);
+        if (sides) /* all of them wait for each other: late is what is late for all */
+            combine->is.sources = out->view.sources;
         combine->is.op = m->op->combiner;
         combine->is.plan = build.combiner_plans[i];
         combine->is.letter = plan_letter(p, combine->stage, &in[i]);
@@ -220,33 +225,62 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
 
 static void unknown_op(struct planner *p, const struct leat_spec_op *op);
 
+static struct plan_branch *from_nodes(struct planner *p, const struct leat_node *list);
+
+/* The branches of the streams that `with` names, behind those of this one. False: of one of them
+ * nobody knows what comes out. */
+static bool add_with(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list,
+                     uint32_t **sides)
+{
+    const struct leat_node *with = leat_node_find(op->arg, "with");
+    struct plan_branch *last = NULL;
+    uint32_t count = 0, side = 0;
+
+    *sides = plan_alloc(p, (PLAN_NODES_MAX + 1) * sizeof **sides);
+    *list = copy_branches(p, *list, &last);
+    count = count_of(*list);
+    if (with && with->kind == LEAT_NODE_MAP)
+        return true; /* the operator says that these are no names */
+    for (const struct leat_node *n = with && with->kind == LEAT_NODE_LIST ? with->first : with; n;
+         n = with->kind == LEAT_NODE_LIST ? n->next : NULL) {
+        struct leat_node one = *n;
+        one.next = NULL;
+        struct plan_branch *more = from_nodes(p, &one);
+        if (!more)
+            return false;
+        last->next = more;
+        for (side++; last->next && count < PLAN_NODES_MAX; last = last->next)
+            (*sides)[count++] = side;
+    }
+    return true;
+}
+
 static void apply_module(struct planner *p, const struct leat_module *m,
                          const struct leat_spec_op *op, struct plan_branch **list,
                          struct leat_slice stream)
 {
+    uint32_t *sides = NULL;
+
     if (!*list)
         return;
+    if (m->op->joins && !add_with(p, op, list, &sides)) {
+        *list = NULL;
+        return;
+    }
     if (m->op->combiner) {
-        *list = apply_keyed_op(p, m, op, *list, stream);
+        *list = apply_keyed_op(p, m, op, *list, sides, stream);
         return;
     }
     for (struct plan_branch *b = *list; b; b = b->next)
         apply_row_op(p, m, op, b);
 }
 
-/* `union: [stream, ...]`: these streams' rows too, each branch with its own columns. */
-static void apply_union(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list)
+/* The branches of all streams that are named in a row of nodes. */
+static struct plan_branch *from_nodes(struct planner *p, const struct leat_node *list)
 {
     struct leat_spec_from *first = NULL, *last = NULL;
-    struct plan_branch *end = NULL;
-    const struct leat_node *n =
-        op->arg && op->arg->kind == LEAT_NODE_LIST ? op->arg->first : op->arg;
 
-    if (!n) {
-        leat_diag_error(p->diags, op->node, "'union' needs a list of streams");
-        return;
-    }
-    for (; n; n = op->arg->kind == LEAT_NODE_LIST ? n->next : NULL) {
+    for (const struct leat_node *n = list; n; n = n->next) {
         struct leat_spec_from *from = plan_alloc(p, sizeof *from);
         *from = (struct leat_spec_from){NULL, n->text, n};
         if (last)
@@ -255,9 +289,24 @@ static void apply_union(struct planner *p, const struct leat_spec_op *op, struct
             first = from;
         last = from;
     }
+    return plan_from(p, first);
+}
+
+/* `union: [stream, ...]`: these streams' rows too, each branch with its own columns. */
+static void apply_union(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list)
+{
+    struct plan_branch *end;
+    struct leat_node one;
+
+    if (!op->arg || op->arg->is_null || (op->arg->kind == LEAT_NODE_LIST && !op->arg->first)) {
+        leat_diag_error(p->diags, op->node, "'union' needs a list of streams");
+        return;
+    }
+    one = *op->arg;
+    one.next = NULL;
     for (end = *list; end && end->next;)
         end = end->next;
-    struct plan_branch *more = plan_from(p, first);
+    struct plan_branch *more = from_nodes(p, one.kind == LEAT_NODE_LIST ? one.first : &one);
     if (end)
         end->next = more;
     else

@@ -95,12 +95,7 @@ static const struct leat_opt time_options[] = {
 };
 
 /* The language has these; this version has not. */
-static const char *const unbuilt[] = {"join",
-                                      "left_outer_join",
-                                      "right_outer_join",
-                                      "full_outer_join",
-                                      "cogroup",
-                                      "transform",
+static const char *const unbuilt[] = {"transform",
                                       "map_partitions",
                                       "lua",
                                       "module",

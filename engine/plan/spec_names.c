@@ -38,11 +38,14 @@ struct names {
     uint32_t count, edge_count;
 };
 
-const struct leat_node *spec_union_first(const struct leat_spec_op *op)
+const struct leat_node *spec_op_reads(const struct leat_spec_op *op)
 {
-    if (!leat_slice_eq(op->name, LEAT_LIT("union")) || !op->arg)
-        return NULL;
-    return op->arg->kind == LEAT_NODE_LIST ? op->arg->first : op->arg;
+    static const char *const joins[] = {
+        "join", "left_outer_join", "right_outer_join", "full_outer_join", "cogroup", NULL};
+
+    if (leat_slice_eq(op->name, LEAT_LIT("union")))
+        return op->arg;
+    return spec_lists(joins, op->name) ? leat_node_find(op->arg, "with") : NULL;
 }
 
 const struct leat_node *spec_late_of(const struct leat_spec_op *op)
@@ -196,10 +199,14 @@ static uint32_t read_all(struct names *n, struct edge *edges)
         const struct entry *reader = find(n, s->name);
         for (const struct leat_spec_from *f = s->from; f; f = f->next)
             read_one(n, reader, f->name, f->node, edges, &count);
-        for (const struct leat_spec_op *op = s->ops; op; op = op->next)
-            for (const struct leat_node *u = spec_union_first(op); u;
-                 u = op->arg->kind == LEAT_NODE_LIST ? u->next : NULL)
+        for (const struct leat_spec_op *op = s->ops; op; op = op->next) {
+            const struct leat_node *from = spec_op_reads(op);
+            if (from && from->kind == LEAT_NODE_SCALAR)
+                read_one(n, reader, from->text, from, edges, &count);
+            bool list = from && from->kind == LEAT_NODE_LIST;
+            for (const struct leat_node *u = list ? from->first : NULL; u; u = u->next)
                 read_one(n, reader, u->text, u, edges, &count);
+        }
     }
     for (struct leat_spec_sink *s = n->r->spec->sinks; s; s = s->next)
         for (const struct leat_spec_from *f = s->from; f; f = f->next)

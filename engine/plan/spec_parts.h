@@ -50,7 +50,7 @@ struct leat_spec_from *spec_read_from(struct spec_reader *r, const struct leat_n
 void spec_check_names(struct spec_reader *r);
 
 /* Walk over what a stream reads beside `from`: the names in its `union`s. */
-const struct leat_node *spec_union_first(const struct leat_spec_op *op);
+const struct leat_node *spec_op_reads(const struct leat_spec_op *op);
 const struct leat_node *spec_late_of(const struct leat_spec_op *op);
 
 #endif

@@ -29,6 +29,8 @@ TO_PAIRS = {"lenAndChars": "this.split('').map(c, [size(this), c])",
 OF_TWO = {"add": "a + b", "sub": "a - b", "appendStr": "a + string(b)"}
 KEYED = {"reduceByKey": "reduce_by_key", "groupByKey": "group_by_key"}
 UNKEYED = {"reduce": "reduce"}
+JOINS = {"join": "join", "leftOuterJoin": "left_outer_join", "rightOuterJoin": "right_outer_join",
+         "fullOuterJoin": "full_outer_join", "cogroup": "cogroup"}
 WINDOWS = {"window": "window", "countByWindow": "count_by_window", "reduceByWindow": "reduce_by_window",
            "reduceByKeyAndWindow": "reduce_by_key_and_window",
            "groupByKeyAndWindow": "group_by_key_and_window",
@@ -104,6 +106,11 @@ class Stream:
         elif name in ("union", "contextUnion"):
             others = op["others"] if "others" in op else [op["other"]]
             self.ops.append("union: [" + ", ".join(file.other(o) for o in others) + "]")
+        elif name in JOINS or (name == "transformWith" and fn == "rddJoin"):
+            self.ops.append(f"{JOINS.get(name, 'join')}: {{ with: {file.other(op['other'])}, "
+                            "as: [left, right] }")
+            self.ops.append("map: '[left, right]'")
+            self.pairs = True
         elif name in WINDOWS:
             self.window(op)
         elif name == "count":

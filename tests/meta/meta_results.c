@@ -28,9 +28,9 @@ static void feed(struct pipeline *p, const struct random_row *r, struct dice *d,
     char partition[16];
 
     snprintf(partition, sizeof partition, "t/%u", r->part);
-    pipeline_row(p, "in", partition, r->key, r->value, 1000);
+    pipeline_row(p, random_source(r->source), partition, r->key, r->value, 1000);
     if (cut && dice_percent(d, 10))
-        pipeline_cut(p, "in", partition);
+        pipeline_cut(p, random_source(r->source), partition);
 }
 
 static bool run(const struct random_pipeline *rp, struct way way, struct dice *d,
@@ -42,10 +42,10 @@ static bool run(const struct random_pipeline *rp, struct way way, struct dice *d
     bool ok = true;
 
     pipeline_open(&p, rp->yaml, way.threads);
-    for (uint32_t i = 0; i < rp->parts; i++) {
+    for (uint32_t i = 0; i < rp->parts * rp->sources; i++) {
         char partition[16];
-        snprintf(partition, sizeof partition, "t/%u", i);
-        pipeline_part(&p, "in", partition);
+        snprintf(partition, sizeof partition, "t/%u", i / rp->sources);
+        pipeline_part(&p, random_source(i % rp->sources), partition);
     }
     for (uint32_t i = 0; i < rp->rows_count && ok; i++) {
         feed(&p, &rp->rows[i], d, way.cut_blocks);

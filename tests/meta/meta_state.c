@@ -54,10 +54,10 @@ static struct plan plan_of(struct dice *d, const struct random_pipeline *rp)
 static void open_run(struct pipeline *p, const struct random_pipeline *rp, uint32_t threads)
 {
     pipeline_open(p, rp->yaml, threads);
-    for (uint32_t i = 0; i < rp->parts; i++) {
+    for (uint32_t i = 0; i < rp->parts * rp->sources; i++) {
         char partition[16];
-        snprintf(partition, sizeof partition, "t/%u", i);
-        pipeline_part(p, "in", partition);
+        snprintf(partition, sizeof partition, "t/%u", i / rp->sources);
+        pipeline_part(p, random_source(i % rp->sources), partition);
     }
 }
 
@@ -66,8 +66,9 @@ static bool run_batch(struct pipeline *p, const struct random_pipeline *rp, cons
 {
     for (uint32_t row = i ? plan->upto[i - 1] : 0; row < plan->upto[i]; row++) {
         char partition[16];
-        snprintf(partition, sizeof partition, "t/%u", rp->rows[row].part);
-        pipeline_row(p, "in", partition, rp->rows[row].key, rp->rows[row].value, 1000);
+        const struct random_row *r = &rp->rows[row];
+        snprintf(partition, sizeof partition, "t/%u", r->part);
+        pipeline_row(p, random_source(r->source), partition, r->key, r->value, 1000);
     }
     if (!pipeline_batch(p, plan->time_ms[i], i + 1 == plan->batches)) {
         printf("failed: %s\n", p->error.text);
@@ -180,16 +181,17 @@ static void go_on(struct pipeline *p, const struct random_pipeline *rp, const st
                   uint32_t done, const struct store *s, struct dice *d)
 {
     static struct pipeline old;
-    uint32_t rows[16] = {0};
+    uint32_t rows[2][16] = {{0}};
 
     old = *p;
     open_run(p, rp, 1 + dice_below(d, 2));
     copy_watermarks(&old, p);
     pipeline_close(&old);
     for (uint32_t row = 0; row < plan->upto[done]; row++)
-        rows[rp->rows[row].part]++;
-    for (uint32_t i = 0; i < rp->parts; i++)
-        leat_driver_seek(p->driver, 0, i, rows[i]);
+        rows[rp->rows[row].source][rp->rows[row].part]++;
+    for (uint32_t i = 0; i < rp->parts * rp->sources; i++)
+        leat_driver_seek(p->driver, i % rp->sources, i / rp->sources,
+                         rows[i % rp->sources][i / rp->sources]);
     read_all(p, s, d);
 }
 

@@ -229,13 +229,75 @@ static void rough_ops(struct dice *d, struct random_pipeline *p, bool has_key)
         second_op(d, p);
 }
 
+/* ---- joins */
+
+static const char *join_window(struct dice *d, const struct random_pipeline *p, bool waits)
+{
+    static const char *const event[] = {"size: 10s", "size: 10s, slide: 5s", "size: 7s, slide: 3s",
+                                        "size: 3s, slide: 10s", "session: 2s"};
+    static const char *const batch[] = {"size: 3s", "size: 3s, slide: 1s", "size: 4s, slide: 2s"};
+
+    return p->event_time ? one_of(d, event, waits ? 4 : 5) : one_of(d, batch, 3);
+}
+
+static void join_op(struct dice *d, struct random_pipeline *p, bool may_group, const char *more)
+{
+    static const char *const ops[] = {"join", "left_outer_join", "right_outer_join",
+                                      "full_outer_join"};
+
+    if (may_group && dice_percent(d, 25))
+        say(p, "      - cogroup: { with: other, as: [a, b] }\n");
+    else
+        say(p, "      - %s: { with: other, as: [a, b]%s }\n", one_of(d, ops, 4), more);
+}
+
+/* Two streams of one source or of two, in a batch or window, behind windows, or near each other. */
+static void join_streams(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const keys[] = {"n", "[k, s]", "\"string(n % 10)\"", "{ a: k, b: n % 7 }"};
+    static const char *const values[] = {"n", "{ n: n, s: s }", "s", "x"};
+    static const char *const nears[] = {", within: 500ms", ", within: 2s", ", within: 7s"};
+    const char *from = p->sources == 2 ? "in2" : "in", *key = one_of(d, keys, 4);
+    uint32_t kind = dice_below(d, 3);
+    bool behind = kind == 1, near = kind == 2,
+         pending = kind == 0 && (p->event_time || dice_percent(d, 50));
+    const char *window = join_window(d, p, behind && p->sources == 2);
+
+    say(p, "  other:\n    from: %s\n    ops:\n", from);
+    if (dice_percent(d, 30))
+        row_op(d, p);
+    say(p, "      - key_by: %s\n", key);
+    if (behind)
+        say(p, "      - window: { %s }\n      - aggregate: { c: count(), m: max(n) }\n", window);
+    else
+        say(p, "      - map: %s\n", one_of(d, values, 4));
+    say(p, "  out:\n    from: in\n    ops:\n");
+    if (dice_percent(d, 50))
+        say(p, "      - filter: n %% 3 != 1\n");
+    say(p, "      - key_by: %s\n", key);
+    if (behind || pending)
+        say(p, "      - window: { %s%s }\n", window,
+            p->rough && pending && dice_percent(d, 30) ? ", emit: { every: 2s }" : "");
+    if (behind)
+        say(p, "      - aggregate: { r: sum(n) }\n");
+    else
+        say(p, "      - map: %s\n", one_of(d, values, 4));
+    join_op(d, p, !near && p->event_time, near ? one_of(d, nears, 3) : "");
+    if (p->event_time && near && dice_percent(d, 30))
+        say(p, "      - window: { size: 10s }\n      - aggregate: { again: count() }\n");
+    else if (dice_percent(d, 30))
+        say(p, "      - map: { b: b, a: a }\n");
+}
+
 static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms)
 {
     uint32_t keys = 1 + dice_below(d, 12);
     uint64_t ts = 1700000000000u + dice_below(d, 100000);
 
     p->parts = 1 + dice_below(d, 4);
-    p->rows_count = dice_percent(d, 4) ? 3000 + dice_below(d, 2500) : 1 + dice_below(d, 300);
+    p->rows_count = p->joins             ? 1 + dice_below(d, 200)
+                    : dice_percent(d, 4) ? 3000 + dice_below(d, 2500)
+                                         : 1 + dice_below(d, 300);
     for (uint32_t i = 0; i < p->rows_count; i++) {
         struct random_row *r = &p->rows[i];
         uint32_t n = dice_below(d, 40), l = dice_below(d, 4);
@@ -245,6 +307,7 @@ static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms
             snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", k ? "," : "",
                      dice_below(d, 9));
         r->part = dice_below(d, p->parts);
+        r->source = p->sources == 2 ? dice_below(d, 2) : 0;
         snprintf(r->key, sizeof r->key, "p%u", n % 3);
         snprintf(r->value, sizeof r->value,
                  "{\"k\":\"k%u\",\"s\":\"%c%u\",\"n\":%u,\"m\":%d,\"x\":%u.%02u,\"l\":[%s],"
@@ -255,41 +318,58 @@ static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms
     }
 }
 
-void random_pipeline(struct dice *d, struct random_pipeline *p)
+static void source(struct dice *d, struct random_pipeline *p, const char *name,
+                   uint32_t disorder_ms)
 {
-    bool rough = p->rough;
-    uint32_t disorder_ms = dice_percent(d, 50) ? dice_below(d, 4000) : 0;
-    bool has_key = dice_percent(d, 75), windowed;
-
-    p->yaml[0] = '\0';
-    p->event_time = dice_percent(d, 70);
-    windowed = p->event_time || dice_percent(d, 50);
-    say(p,
-        "leat: 1\nname: random\npartitions: %u\nsources:\n  in:\n"
-        "    kafka: { brokers: b, topic: t }\n    format: json\n",
-        1 + dice_below(d, 20));
+    say(p, "  %s:\n    kafka: { brokers: b, topic: t }\n    format: json\n", name);
     if (p->event_time)
         say(p, "    time: { at: fromMillis(ts), lateness: %ums }\n",
-            rough ? dice_below(d, disorder_ms + 1) : disorder_ms);
+            p->rough ? dice_below(d, disorder_ms + 1) : disorder_ms);
     if (dice_percent(d, 50))
         say(p,
             "    schema: { k: string, s: string, n: int, m: int, x: double, l: [int], ts: int }\n");
-    say(p, "streams:\n  out:\n    from: in\n    ops:\n");
+}
+
+static void keyed_stream(struct dice *d, struct random_pipeline *p)
+{
+    bool has_key = dice_percent(d, 75), windowed = p->event_time || dice_percent(d, 50);
+
+    say(p, "  out:\n    from: in\n    ops:\n");
     for (uint32_t i = dice_below(d, 3); i > 0; i--)
         row_op(d, p);
     if (has_key)
         key_op(d, p);
-    if (rough) {
+    if (p->rough) {
         rough_ops(d, p, has_key);
-    } else {
-        if (windowed)
-            window(d, p);
-        if (dice_percent(d, 30))
-            row_op(d, p);
-        keyed_op(d, p, has_key);
-        if (dice_percent(d, 25))
-            second_op(d, p);
+        return;
     }
+    if (windowed)
+        window(d, p);
+    if (dice_percent(d, 30))
+        row_op(d, p);
+    keyed_op(d, p, has_key);
+    if (dice_percent(d, 25))
+        second_op(d, p);
+}
+
+void random_pipeline(struct dice *d, struct random_pipeline *p)
+{
+    uint32_t disorder_ms = dice_percent(d, 50) ? dice_below(d, 4000) : 0;
+
+    p->yaml[0] = '\0';
+    p->has_late = false;
+    p->event_time = dice_percent(d, 70);
+    p->joins = dice_percent(d, 25);
+    p->sources = p->joins ? 1 + dice_below(d, 2) : 1;
+    say(p, "leat: 1\nname: random\npartitions: %u\nsources:\n", 1 + dice_below(d, 20));
+    source(d, p, "in", disorder_ms);
+    if (p->sources == 2)
+        source(d, p, "in2", disorder_ms);
+    say(p, "streams:\n");
+    if (p->joins)
+        join_streams(d, p);
+    else
+        keyed_stream(d, p);
     say(p, "sinks:\n  sink: { from: out, memory: {}, format: json }\n");
     if (p->has_late)
         say(p, "  late: { from: too_late, memory: {}, format: json }\n");

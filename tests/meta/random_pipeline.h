@@ -22,7 +22,7 @@ bool dice_percent(struct dice *d, uint32_t percent);
 #define RANDOM_ROWS_MAX 6000
 
 struct random_row {
-    uint32_t part;
+    uint32_t source, part; /* source 0 is 'in', 1 is 'in2' */
     char key[8];
     char value[200];
 };
@@ -32,11 +32,16 @@ struct random_pipeline {
      * results depend on how batches are cut. */
     bool rough;
     char yaml[4096];
-    bool event_time, has_late;
-    uint32_t parts, rows_count;
-    struct random_row *rows; /* RANDOM_ROWS_MAX */
+    bool event_time, has_late, joins;
+    uint32_t sources, parts, rows_count; /* parts: of each source */
+    struct random_row *rows;             /* RANDOM_ROWS_MAX */
 };
 
 void random_pipeline(struct dice *d, struct random_pipeline *p);
+
+static inline const char *random_source(uint32_t number)
+{
+    return number ? "in2" : "in";
+}
 
 #endif
