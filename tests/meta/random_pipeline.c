@@ -144,6 +144,51 @@ static void second_op(struct dice *d, struct random_pipeline *p)
     say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
 }
 
+/* ---- state per key */
+
+/* What is left of a key is told when it times out: the same wherever batches end, if records come
+ * in the order of their times. */
+static void visits(struct dice *d, struct random_pipeline *p)
+{
+    say(p,
+        "      - map_with_state: { init: { n: 0, sum: 0, last: ts }, update: { n: state.n + 1, "
+        "sum: state.sum + n, last: ts }, timeout: %us, on_timeout: { s: string(state.n), k: "
+        "'state.n > 3 ? \"k1\" : \"\"', n: state.sum, x: 0.5, m: state.n, l: '[1]', ts: state.last "
+        "} }\n",
+        1 + dice_below(d, 20));
+}
+
+static void state_op(struct dice *d, struct random_pipeline *p)
+{
+    static const char *const ops[] = {
+        "update_state_by_key: { update: \"values.map(v, v.n).sum() + default(state, 0)\" }",
+        "update_state_by_key: { update: \"default(state, []) + values.map(v, v.s)\", ttl: 5s }",
+        "update_state_by_key: { update: \"values.size() + default(state, 0) > 9 ? null : "
+        "values.size() + default(state, 0)\" }",
+        "update_state_by_key: { keys: all, update: \"values.size() == 0 && state.idle == 2 ? null "
+        ": "
+        "{ 'n': values.map(v, v.n).sum() + (state == null ? 0 : state.n), 'idle': values.size() == "
+        "0 ? state.idle + 1 : 0 }\" }",
+        "update_state_by_key: { keys: all, ttl: 3s, update: \"values.map(v, v.x).sum() + "
+        "double(default(state, 0))\" }",
+        "map_with_state: { init: { n: 0, all: \"''\" }, update: { n: state.n + n, all: state.all + "
+        "s }, emit: { n: state.n, before: prev.n, all: state.all, s: s, k: k } }",
+        "map_with_state: { init: { first: n, c: 0 }, update: { c: state.c + 1, last: x }, emit: "
+        "state, when: state.c % 2 == 1, remove: state.c > 6 || n % 11 == 0 }",
+        "map_with_state: { init: { list: '[n]' }, update: { list: 'n > 35 ? [n] : state.list + "
+        "[n]' }, "
+        "emit: \"[size(state.list), n]\", timeout: 3s, on_timeout: state.list }",
+        "map_with_state: { init: { n: 0 }, update: { n: state.n + 1 }, timeout: 2s, emit: '{ "
+        "\"k\": "
+        "key, \"n\": state.n, \"b\": meta.batch_time }', on_timeout: { k: key, gone: state } }",
+    };
+
+    p->by_batch = true;
+    say(p, "      - %s\n", one_of(d, ops, sizeof ops / sizeof *ops));
+    if (dice_percent(d, 30))
+        say(p, "      - window: { size: 4s }\n      - aggregate:\n          again: count()\n");
+}
+
 /* ---- rough ones: late records, early results, inverses, cascades */
 
 static void rough_window(struct dice *d, struct random_pipeline *p)
@@ -208,6 +253,10 @@ static void rough_ops(struct dice *d, struct random_pipeline *p, bool has_key)
     uint32_t kind = dice_below(d, 100);
     bool windowed = false;
 
+    if (has_key && dice_percent(d, 30)) {
+        state_op(d, p);
+        return;
+    }
     if (kind < 20) {
         distinct_op(d, p);
         kind = dice_below(d, 100);
@@ -343,6 +392,12 @@ static void keyed_stream(struct dice *d, struct random_pipeline *p)
         rough_ops(d, p, has_key);
         return;
     }
+    if (has_key && dice_percent(d, 15)) {
+        state_op(d, p);
+        return;
+    }
+    if (has_key && p->event_time && p->in_order && dice_percent(d, 20))
+        visits(d, p);
     if (windowed)
         window(d, p);
     if (dice_percent(d, 30))
@@ -357,7 +412,8 @@ void random_pipeline(struct dice *d, struct random_pipeline *p)
     uint32_t disorder_ms = dice_percent(d, 50) ? dice_below(d, 4000) : 0;
 
     p->yaml[0] = '\0';
-    p->has_late = false;
+    p->has_late = p->by_batch = false;
+    p->in_order = disorder_ms == 0;
     p->event_time = dice_percent(d, 70);
     p->joins = dice_percent(d, 25);
     p->sources = p->joins ? 1 + dice_below(d, 2) : 1;

@@ -33,6 +33,8 @@ struct random_pipeline {
     bool rough;
     char yaml[4096];
     bool event_time, has_late, joins;
+    bool in_order;                       /* rows are in the order of their times */
+    bool by_batch;                       /* state per key: results depend on how batches are cut */
     uint32_t sources, parts, rows_count; /* parts: of each source */
     struct random_row *rows;             /* RANDOM_ROWS_MAX */
 };
