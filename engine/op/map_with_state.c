@@ -298,7 +298,7 @@ static const struct leat_opt options[] = {
     SLOT(emit, LEAT_OPT_RECORD, true,
          "What comes out for a record; sees key, the record, state and, before the update, prev."),
     SLOT(when, LEAT_OPT_EXPR, true, "Whether it comes out; default: always."),
-    LEAT_OPT(struct map_with_state, timeout, .def = "0ms", .max = INT64_C(1) << 45,
+    LEAT_OPT(struct map_with_state, timeout, .def = "0ms", .max = LEAT_OPT_NO_MAX,
              .help = "A key without a record for so long is removed; 0ms: none is."),
     SLOT(on_timeout, LEAT_OPT_RECORD, true,
          "What comes out when a key is removed by timeout; sees key and state."),
@@ -539,6 +539,7 @@ static const struct leat_module module = {
     .name = "map_with_state",
     .summary = "each record changes the state of its key and may say something",
     .self_size = sizeof(struct map_with_state),
+    .opts = options,
     .op = &map_with_state_op,
 };
 

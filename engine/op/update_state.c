@@ -265,7 +265,7 @@ static const struct leat_opt options[] = {
      .help = "The new state; sees key, values and state (null: there is none yet)."},
     LEAT_OPT(struct update_state, keys, .def = "touched", .choices = key_words,
              .help = "touched: keys with records are called; all: every key, every batch."),
-    LEAT_OPT(struct update_state, ttl, .def = "0ms", .max = INT64_C(1) << 45,
+    LEAT_OPT(struct update_state, ttl, .def = "0ms", .max = LEAT_OPT_NO_MAX,
              .help = "A key without a record for so long is forgotten; 0ms: none is."),
     {0},
 };
@@ -329,6 +329,7 @@ static const struct leat_module module = {
     .name = "update_state_by_key",
     .summary = "per key its state, made anew from the values of the batch; null removes it",
     .self_size = sizeof(struct update_state),
+    .opts = options,
     .op = &update_state_op,
 };
 
