@@ -425,10 +425,11 @@ const struct leat_watermark *leat_flow_watermarks(const struct leat_flow *flow)
 }
 
 enum leat_status leat_flow_part(struct leat_flow *flow, uint32_t source, uint32_t part,
-                                int64_t clock_ms, struct leat_error *err)
+                                int64_t clock_ms, int64_t time_max_ms, struct leat_error *err)
 {
     if (!leat_watermark_part(&flow->watermarks[source], &flow->arena, part, clock_ms))
         return leat_arena_failed(&flow->arena, err);
+    flow->watermarks[source].parts[part].max_ms = time_max_ms;
     return LEAT_OK;
 }
 
@@ -505,6 +506,8 @@ enum leat_status leat_flow_new(const struct leat_plan *plan, uint32_t workers,
         leat_arena_failed(&flow->arena, err);
         goto fail;
     }
+    if (leat_flow_init_shapes(flow, err) != LEAT_OK)
+        goto fail;
     if (workers > 1 && leat_pool_start(&flow->pool, workers - 1, &flow->done, err) != LEAT_OK)
         goto fail;
     *into = flow;

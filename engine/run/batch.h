@@ -16,6 +16,7 @@
 
 #include "run/stage.h"
 #include "run/worker.h"
+#include "store/state_log.h"
 
 struct leat_flow_group;
 
@@ -56,8 +57,14 @@ LEAT_CHECKED enum leat_status leat_flow_new(const struct leat_plan *plan, uint32
 void leat_flow_free(struct leat_flow *flow); /* groups too, also those that were not released */
 
 /* A source partition exists. `part` lives as long as the flow. */
+/* time_max_ms: the greatest event time seen there in an earlier life, or LEAT_NO_TIME. */
 LEAT_CHECKED enum leat_status leat_flow_part(struct leat_flow *flow, uint32_t source, uint32_t part,
-                                             int64_t clock_ms, struct leat_error *err);
+                                             int64_t clock_ms, int64_t time_max_ms,
+                                             struct leat_error *err);
+
+/* How far time had come in an earlier life. Before the first batch. */
+void leat_flow_restore_time(struct leat_flow *flow, uint32_t source, int64_t now_ms,
+                            int64_t max_ms);
 
 /* A group without batches. NULL: no memory. */
 struct leat_flow_group *leat_flow_group(struct leat_flow *flow);
@@ -102,6 +109,27 @@ void leat_flow_set_tables(struct leat_flow *flow, const struct leat_lookup_table
  * done. */
 struct leat_state_part *leat_flow_state_part(struct leat_flow *flow, uint32_t stage, uint32_t q);
 void leat_flow_state_read(struct leat_flow *flow);
+
+/* What the group changed in the state, as bytes in its memory: behind its last batch, before
+ * another one begins. Entries of one state partition are one behind the other. */
+LEAT_CHECKED enum leat_status leat_flow_capture(struct leat_flow *flow,
+                                                struct leat_flow_group *group,
+                                                struct leat_log_state **list, uint32_t *count,
+                                                struct leat_error *err);
+
+/* All of state partition q, in `arena`. Between batches. */
+LEAT_CHECKED enum leat_status leat_flow_snapshot(struct leat_flow *flow, uint32_t q,
+                                                 struct leat_arena *arena,
+                                                 struct leat_log_state **list, uint32_t *count,
+                                                 struct leat_error *err);
+
+/* Read what group n left behind, all state partitions at once, each on the worker that it belongs
+ * to. dropped(arg, name) is told names for which there is no operator any more, perhaps more than
+ * once; a state that the operator of its name cannot read is LEAT_E_CONFIG. */
+LEAT_CHECKED enum leat_status leat_flow_restore(struct leat_flow *flow, struct leat_state_log *from,
+                                                uint64_t n,
+                                                void (*dropped)(void *arg, struct leat_slice name),
+                                                void *arg, struct leat_error *err);
 
 struct leat_flow_state {
     uint64_t keys, bytes;

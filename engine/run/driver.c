@@ -107,7 +107,7 @@ enum leat_status leat_driver_part(struct leat_driver *d, uint32_t source, struct
                                  .number = (int32_t)s->count};
     if (!f->part.name.ptr)
         return leat_arena_failed(&d->arena, err);
-    if (leat_flow_part(d->flow, source, s->count, clock_ms, err) != LEAT_OK)
+    if (leat_flow_part(d->flow, source, s->count, clock_ms, LEAT_NO_TIME, err) != LEAT_OK)
         return err->status;
     leat_flow_at_end(d->flow, source, s->count, true, false);
     *id = s->count;

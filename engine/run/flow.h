@@ -29,6 +29,7 @@ struct leat_flow {
     bool has_pool;
 
     struct leat_state_part **states; /* per stage, per state partition; NULL for source stages */
+    uint64_t **shapes;               /* per stage, per node; 0: it keeps nothing */
     int64_t *due_ms;                 /* per stage: least of its partitions */
     struct leat_watermark *watermarks;
     const struct leat_lookup_table *const *tables;
@@ -40,6 +41,9 @@ struct leat_flow {
     struct leat_flow_batch *batch;
     uint32_t first;
     atomic_uint claimed;
+
+    struct leat_flow_capture *capture; /* while changes are taken */
+    struct leat_flow_restore *restore; /* while state is read */
 };
 
 /* Tell everybody to run `run` on what is theirs; the caller is worker 0. Returns when all have. */
@@ -48,6 +52,9 @@ void leat_flow_together(struct leat_flow *flow,
 
 /* How many state partitions the stage has; 0: it reads a source. */
 uint32_t leat_flow_partitions(const struct leat_flow *flow, uint32_t stage);
+
+/* What operators call the state they keep: leat_flow.shapes. */
+LEAT_CHECKED enum leat_status leat_flow_init_shapes(struct leat_flow *flow, struct leat_error *err);
 
 /* Stage `stage`: the least time at which one of its state partitions is due. */
 void leat_flow_note_due(struct leat_flow *flow, uint32_t stage);

@@ -25,6 +25,8 @@ struct leat_job_options {
     /* `--from`, `--to`: as in struct leat_env. to_ms ends the run as until_caught_up does. */
     int64_t from_ms, to_ms;
 
+    bool accept_offsets; /* positions that do not fit the log win; log and state begin anew */
+
     FILE *status;                   /* a status line goes there; NULL: log lines */
     const struct leat_fs *fs;       /* NULL: the real one */
     const struct leat_clock *clock; /* NULL: the system's */

@@ -2,6 +2,7 @@
  * job_batch.c - batches of a running job: cut blocks become tasks, and when nothing more is cut for
  * a group, what it read and changed becomes record N. Thread: job.
  */
+#include "base/failpoint.h"
 #include "run/job_thread.h"
 
 #include <assert.h>
@@ -160,6 +161,7 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
         note_moves(job, slot, cut, err) != LEAT_OK ||
         leat_flow_run(job->flow, cut->flow, err) != LEAT_OK)
         return err->status;
+    leat_failpoint("run.ran");
     leat_job_note_batch(job, cut->flow, leat_clock_monotonic_ms(job->options.clock) - began_ms);
     tell_errors(job, cut->flow);
     job->step.full = holds_too_much(job, slot);
@@ -184,6 +186,13 @@ static uint32_t count_moves(const struct leat_job_slot *slot)
     return count;
 }
 
+static int64_t time_seen(const struct leat_job_thread *job, const struct leat_job_source_part *p)
+{
+    const struct leat_watermark *w = &leat_flow_watermarks(job->flow)[p->source];
+
+    return w->event_time ? w->parts[p->part.id].max_ms : LEAT_NO_TIME;
+}
+
 /* Each partition once, with where it stood before the group and where it stands behind it. */
 static enum leat_status fill_positions(struct leat_job_thread *job, struct leat_job_slot *slot,
                                        struct leat_error *err)
@@ -193,23 +202,56 @@ static enum leat_status fill_positions(struct leat_job_thread *job, struct leat_
 
     r->positions = leat_arena_array(&slot->arena, moves, sizeof *r->positions);
     slot->positions = leat_arena_array(&slot->arena, moves, sizeof *slot->positions);
-    if (!r->positions || !slot->positions)
+    slot->decided = leat_arena_array(&slot->arena, moves, sizeof *slot->decided);
+    bool *decided = leat_arena_array(&slot->arena, moves, sizeof *decided);
+    slot->decided_count = 0;
+    if (!r->positions || !slot->positions || !slot->decided || !decided)
         return leat_arena_failed(&slot->arena, err);
     for (const struct leat_job_cut *c = slot->first; c; c = c->next)
         for (uint32_t i = 0; i < c->count; i++) {
             struct leat_job_source_part *p = c->moves[i].part;
             if (p->moved_in != slot->n) {
                 p->moved_in = slot->n;
-                p->moved_at = r->positions_count;
-                slot->positions[r->positions_count].partition = p->part.name;
-                r->positions[r->positions_count++] =
+                p->moved_at = r->positions_count++;
+                decided[p->moved_at] = job->plan->sources[p->source].decided;
+                r->positions[p->moved_at] =
                     (struct leat_log_position){.source = job->plan->sources[p->source].name,
                                                .partition = p->part.name,
                                                .from = c->moves[i].from,
-                                               .time_max_ms = LEAT_NO_TIME};
+                                               .time_max_ms = time_seen(job, p)};
             }
-            r->positions[p->moved_at].next = slot->positions[p->moved_at].next = c->moves[i].to;
+            r->positions[p->moved_at].next = c->moves[i].to;
         }
+    for (uint32_t i = 0; i < r->positions_count; i++) {
+        slot->positions[i] =
+            (struct leat_position){r->positions[i].partition, r->positions[i].next};
+        if (decided[i])
+            slot->decided[slot->decided_count++] = slot->positions[i];
+    }
+    return LEAT_OK;
+}
+
+/* The batches of the group, as ranges of those positions. */
+static enum leat_status fill_cuts(struct leat_job_slot *slot, struct leat_error *err)
+{
+    struct leat_log_record *r = &slot->log.record;
+
+    r->cuts = leat_arena_array(&slot->arena, slot->group->count, sizeof *r->cuts);
+    if (!r->cuts)
+        return leat_arena_failed(&slot->arena, err);
+    for (const struct leat_job_cut *c = slot->first; c; c = c->next) {
+        struct leat_log_cut *to = &r->cuts[r->cuts_count++];
+        *to = (struct leat_log_cut){
+            .batch_time_ms = c->flow->info.time_ms,
+            .clock_ms = c->flow->info.clock_ms,
+            .close = c->flow->close,
+            .ranges = leat_arena_array(&slot->arena, c->count, sizeof *to->ranges)};
+        if (!to->ranges)
+            return leat_arena_failed(&slot->arena, err);
+        for (uint32_t i = 0; i < c->count; i++)
+            to->ranges[to->ranges_count++] =
+                (struct leat_log_range){c->moves[i].part->moved_at, c->moves[i].to};
+    }
     return LEAT_OK;
 }
 
@@ -224,9 +266,23 @@ static enum leat_status fill_watermarks(struct leat_job_thread *job, struct leat
     if (!r->watermarks)
         return leat_arena_failed(&slot->arena, err);
     for (uint32_t i = 0; i < sources; i++)
-        if (marks[i].event_time && marks[i].now_ms != LEAT_NO_TIME)
-            r->watermarks[r->watermarks_count++] = (struct leat_log_watermark){
-                job->plan->sources[i].name, marks[i].now_ms, marks[i].max_ms};
+        r->watermarks[r->watermarks_count++] = (struct leat_log_watermark){
+            job->plan->sources[i].name, marks[i].now_ms, marks[i].max_ms};
+    return LEAT_OK;
+}
+
+/* The files of tables, as they were for the last batch. */
+static enum leat_status fill_tables(struct leat_job_thread *job, struct leat_job_slot *slot,
+                                    struct leat_error *err)
+{
+    struct leat_log_record *r = &slot->log.record;
+
+    r->tables = leat_arena_array(&slot->arena, job->plan->tables_count, sizeof *r->tables);
+    if (!r->tables)
+        return leat_arena_failed(&slot->arena, err);
+    for (uint32_t i = 0; i < job->plan->tables_count; i++)
+        r->tables[r->tables_count++] = (struct leat_log_table){
+            job->plan->tables[i].name, job->tables[i].changed_ns, job->tables[i].file_bytes};
     return LEAT_OK;
 }
 
@@ -236,12 +292,16 @@ enum leat_status leat_job_capture(struct leat_job_thread *job, uint64_t n, struc
     const struct leat_batch *last = &slot->last->flow->info;
 
     job->step.full = false;
-    slot->log.record = (struct leat_log_record){.epoch = job->env.epoch,
+    slot->log.record = (struct leat_log_record){.job = leat_slice_str(job->name),
+                                                .epoch = job->env.epoch,
                                                 .slot = job->env.slot,
                                                 .n = n,
+                                                .partitions = job->plan->partitions,
                                                 .batch_time_ms = last->time_ms,
                                                 .clock_ms = last->clock_ms};
-    if (fill_positions(job, slot, err) != LEAT_OK || fill_watermarks(job, slot, err) != LEAT_OK)
+    if (fill_positions(job, slot, err) != LEAT_OK || fill_cuts(slot, err) != LEAT_OK ||
+        fill_watermarks(job, slot, err) != LEAT_OK || fill_tables(job, slot, err) != LEAT_OK ||
+        leat_job_capture_state(job, slot, err) != LEAT_OK)
         return err->status;
     return LEAT_OK;
 }

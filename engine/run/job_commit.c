@@ -2,9 +2,8 @@
  * job_commit.c - groups on their way to the outside: sinks prepare, the record is synced, sinks
  * show, sources are told, everything is released. Thread: job.
  */
+#include "base/failpoint.h"
 #include "run/job_thread.h"
-
-#include <assert.h>
 
 struct leat_job_slot *leat_job_slot_of(struct leat_job_thread *job, uint64_t n)
 {
@@ -13,50 +12,56 @@ struct leat_job_slot *leat_job_slot_of(struct leat_job_thread *job, uint64_t n)
 
 /* ---- prepare, log, finish */
 
-/* What a sink gets of each batch of the group. */
-static enum leat_status list_batches(struct leat_job_slot *slot, uint32_t sink,
-                                     struct leat_sink_work *w, struct leat_error *err)
+const struct leat_sink_batch *leat_job_batches_for(struct leat_job_slot *slot, uint32_t sink,
+                                                   struct leat_error *err)
 {
     struct leat_sink_batch *list = leat_arena_array(&slot->arena, slot->group->count, sizeof *list);
+    uint32_t n = 0;
 
-    if (!list)
-        return leat_arena_failed(&slot->arena, err);
-    w->batches = list;
-    w->batches_count = 0;
+    if (!list) {
+        leat_arena_failed(&slot->arena, err);
+        return NULL;
+    }
     for (const struct leat_job_cut *c = slot->first; c; c = c->next)
-        list[w->batches_count++] =
-            (struct leat_sink_batch){c->flow->info.time_ms, c->flow->outputs[sink].first};
-    return LEAT_OK;
+        list[n++] = (struct leat_sink_batch){c->flow->info.time_ms, c->flow->outputs[sink].first};
+    return list;
 }
 
+/* `sink` as job_step counts them. */
 void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
 {
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
-    struct leat_sink_work *w = &slot->works[sink];
+    uint32_t number = job->outside[sink];
+    struct leat_sink_work *w = &slot->works[number];
     struct leat_error err;
 
-    if (list_batches(slot, sink, w, &err) != LEAT_OK) {
+    w->batches = leat_job_batches_for(slot, number, &err);
+    if (!w->batches) {
         leat_job_fail(job, &err);
         return;
     }
     w->msg.kind = LEAT_MSG_PREPARE;
     w->n = n;
+    w->sink = sink;
+    w->batches_count = slot->group->count;
     w->positions = (struct leat_positions){slot->positions, slot->log.record.positions_count};
-    leat_queue_put(&job->sinks[sink].in, &w->msg);
+    leat_queue_put(&job->sinks[number].in, &w->msg);
 }
 
 static enum leat_status fill_sections(struct leat_job_thread *job, struct leat_job_slot *slot,
                                       struct leat_error *err)
 {
-    uint32_t sinks = job->plan->sinks_count;
+    uint32_t sinks = job->step.sinks_count;
     struct leat_log_record *r = &slot->log.record;
 
     r->sections = leat_arena_array(&slot->arena, sinks, sizeof *r->sections);
     if (!r->sections)
         return leat_arena_failed(&slot->arena, err);
-    for (uint32_t i = 0; i < sinks; i++)
+    for (uint32_t i = 0; i < job->step.sinks_count; i++) {
+        uint32_t number = job->outside[i];
         r->sections[r->sections_count++] = (struct leat_log_section){
-            job->plan->sinks[i].name, leat_bytes_slice(&slot->works[i].section)};
+            job->plan->sinks[number].name, leat_bytes_slice(&slot->works[number].section)};
+    }
     return LEAT_OK;
 }
 
@@ -65,10 +70,17 @@ void leat_job_log_record(struct leat_job_thread *job, uint64_t n)
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
     struct leat_error err;
 
+    if (!leat_job_is_marked(job)) {
+        job->waits_to_log = true;
+        return;
+    }
     if (fill_sections(job, slot, &err) != LEAT_OK) {
         leat_job_fail(job, &err);
         return;
     }
+    slot->log.record.marker = job->marker;
+    slot->log.record.confirmed = job->decider.kind ? n - 1 : n;
+    slot->log.keep_since_ms = job->now_ms - job->plan->spec->checkpoint.keep.ms;
     slot->log.msg.kind = LEAT_MSG_LOG;
     leat_queue_put(&job->log_thread.in, &slot->log.msg);
 }
@@ -80,7 +92,7 @@ static void commit_sources(struct leat_job_thread *job, const struct leat_job_sl
     const struct leat_positions all = {slot->positions, slot->log.record.positions_count};
     struct leat_error err;
 
-    for (uint32_t i = 0; i < job->plan->sources_count; i++) {
+    for (uint32_t i = 0; i < job->plan->sources_count && !job->plan->exactly_once; i++) {
         struct leat_job_source *s = &job->sources[i];
         const struct leat_pull *pull = s->plan->module->pull;
         if (!pull || !pull->commit || !s->is_open || all.count == 0)
@@ -101,10 +113,20 @@ static void acknowledge(struct leat_job_thread *job, struct leat_job_slot *slot)
     slot->group->pushed = NULL;
 }
 
+static void note_committed(struct leat_job_slot *slot)
+{
+    for (const struct leat_job_cut *c = slot->first; c; c = c->next)
+        for (uint32_t i = 0; i < c->count; i++)
+            c->moves[i].part->committed = c->moves[i].to;
+}
+
 static void finished(struct leat_job_thread *job, uint64_t n)
 {
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
 
+    leat_failpoint("finish.after");
+    note_committed(slot);
+    leat_job_state_committed(job, n);
     commit_sources(job, slot, n);
     acknowledge(job, slot);
     int64_t time_ms = slot->last->flow->info.time_ms;
@@ -120,19 +142,23 @@ void leat_job_finish(struct leat_job_thread *job, uint64_t n)
 {
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
 
-    slot->committing = job->plan->sinks_count;
-    for (uint32_t i = 0; i < job->plan->sinks_count; i++) {
-        slot->works[i].msg.kind = LEAT_MSG_COMMIT;
-        leat_queue_put(&job->sinks[i].in, &slot->works[i].msg);
+    leat_failpoint("finish.before");
+    slot->committing = job->step.sinks_count + job->step.decides;
+    for (uint32_t i = 0; i < job->step.sinks_count; i++) {
+        struct leat_sink_work *w = &slot->works[job->outside[i]];
+        w->msg.kind = LEAT_MSG_COMMIT;
+        leat_queue_put(&job->sinks[job->outside[i]].in, &w->msg);
     }
+    if (job->step.decides)
+        leat_decider_thread_put(&job->decider, &slot->decide, LEAT_MSG_DECIDER_FINISH);
     if (slot->committing == 0)
         finished(job, n);
 }
 
-void leat_job_committed(struct leat_job_thread *job, struct leat_sink_work *w)
+void leat_job_committed(struct leat_job_thread *job, uint64_t n)
 {
-    if (--leat_job_slot_of(job, w->n)->committing == 0)
-        finished(job, w->n);
+    if (--leat_job_slot_of(job, n)->committing == 0)
+        finished(job, n);
 }
 
 /* Sinks that have something to do by the clock, while no batch is under way. */
@@ -140,14 +166,17 @@ void leat_job_idle(struct leat_job_thread *job, int64_t now_ms)
 {
     if (job->step.cut != job->step.finished)
         return;
-    for (uint32_t i = 0; i < job->plan->sinks_count; i++) {
+    for (uint32_t i = 0; i < job->step.sinks_count; i++) {
         struct leat_sink_work *w = &job->idle_works[i];
-        if (!job->sinks[i].sink->tick || w->msg.kind != LEAT_MSG_IDLED)
+        struct leat_sink_thread *t = &job->sinks[job->outside[i]];
+        if (!t->sink->tick || w->msg.kind != LEAT_MSG_IDLED)
             continue;
         w->msg.kind = LEAT_MSG_IDLE;
+        w->sink = i;
         w->now_ms = now_ms;
-        leat_queue_put(&job->sinks[i].in, &w->msg);
+        leat_queue_put(&t->in, &w->msg);
     }
+    leat_job_decider_idle(job, now_ms);
 }
 
 /* ---- begin and end */
@@ -160,34 +189,45 @@ static struct leat_slice section_of(const struct leat_log_record *last, struct l
     return (struct leat_slice){0};
 }
 
-static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struct leat_error *err)
+enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number, void **self,
+                                    struct leat_env *env, struct leat_error *err)
 {
-    const struct leat_plan_sink *plan = &job->plan->sinks[i];
-    const struct leat_log_record *last = leat_job_log_last(job->log);
-    struct leat_sink_thread *t = &job->sinks[i];
+    const struct leat_plan_sink *plan = &job->plan->sinks[number];
     struct leat_slice name = leat_arena_copy(&job->arena, plan->name);
 
-    if (!plan->module->sink)
-        return leat_fail(err, LEAT_E_CONFIG, "'%s' cannot write at least once", plan->module->name);
+    *self = leat_arena_alloc(&job->arena, plan->module->self_size);
+    if (!name.ptr || !*self)
+        return leat_fail(err, LEAT_E_NOMEM, "no memory to open sink '%.*s'", LEAT_FMT(plan->name));
+    if (plan->self)
+        memcpy(*self, plan->self, plan->module->self_size);
+    job->sink_lines[number] = (struct leat_log){job->name, name.ptr};
+    *env = job->env;
+    env->log = &job->sink_lines[number];
+    env->budget = &job->work;
+    env->file_preamble = plan->preamble;
+    return LEAT_OK;
+}
+
+/* The step's sink `i`. */
+static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struct leat_error *err)
+{
+    uint32_t number = job->outside[i];
+    const struct leat_plan_sink *plan = &job->plan->sinks[number];
+    const struct leat_log_record *last = leat_job_log_last(job->log);
+    struct leat_sink_thread *t = &job->sinks[number];
+
+    if (leat_job_sink_init(job, number, &t->self, &t->env, err) != LEAT_OK)
+        return err->status;
     t->sink = plan->module->sink;
-    t->self = leat_arena_alloc(&job->arena, plan->module->self_size);
     t->opened.section = (struct leat_bytes){.arena = &t->opened.arena};
     struct leat_slice section = section_of(last, plan->name);
     leat_bytes_put(&t->opened.section, section.ptr, section.len);
-    if (!name.ptr || !t->self || t->opened.section.failed)
-        return leat_fail(err, LEAT_E_NOMEM, "no memory to open it");
-    if (plan->self)
-        memcpy(t->self, plan->self, plan->module->self_size);
-    job->sink_lines[i] = (struct leat_log){job->name, name.ptr};
-    t->env = job->env;
-    t->env.log = &job->sink_lines[i];
-    t->env.budget = &job->work;
-    t->env.file_preamble = job->plan->sinks[i].preamble;
+    if (t->opened.section.failed)
+        return leat_fail(err, LEAT_E_NOMEM, "no memory to open sink '%.*s'", LEAT_FMT(plan->name));
     t->job = &job->in;
     t->opened.sink = i;
     t->opened.n = last->n;
     job->idle_works[i].msg.kind = LEAT_MSG_IDLED;
-    job->batches[0].works[i].sink = job->batches[1].works[i].sink = i;
     return leat_sink_thread_start(t, err);
 }
 
@@ -196,18 +236,29 @@ enum leat_status leat_job_commits_init(struct leat_job_thread *job, struct leat_
     uint32_t n = job->plan->sinks_count;
 
     job->sinks = leat_arena_array(&job->arena, n, sizeof *job->sinks);
+    job->outside = leat_arena_array(&job->arena, n, sizeof *job->outside);
     job->sink_lines = leat_arena_array(&job->arena, n, sizeof *job->sink_lines);
     job->idle_works = leat_arena_array(&job->arena, n, sizeof *job->idle_works);
     for (int i = 0; i < 2; i++)
         job->batches[i].works = leat_arena_array(&job->arena, n, sizeof *job->batches[i].works);
-    if (!job->sinks || !job->sink_lines || !job->idle_works || !job->batches[0].works ||
-        !job->batches[1].works)
+    if (!job->sinks || !job->outside || !job->sink_lines || !job->idle_works ||
+        !job->batches[0].works || !job->batches[1].works)
         return leat_arena_failed(&job->arena, err);
     for (uint32_t i = 0; i < n; i++)
+        if (!job->plan->sinks[i].in_decider)
+            job->outside[job->step.sinks_count++] = i;
+    job->step.decides = job->plan->decider.kind;
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_commits_start(struct leat_job_thread *job, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < job->step.sinks_count; i++)
         if (init_sink(job, i, err) != LEAT_OK)
-            return leat_error_prefix(err, "sink '%.*s'", LEAT_FMT(job->plan->sinks[i].name));
-    job->log_thread =
-        (struct leat_log_thread){.log = job->log, .lines = &job->lines, .job = &job->in};
+            return leat_error_prefix(err, "sink '%.*s'",
+                                     LEAT_FMT(job->plan->sinks[job->outside[i]].name));
+    job->log_thread = (struct leat_log_thread){
+        .log = job->log, .state = job->state, .lines = &job->lines, .job = &job->in};
     return leat_log_thread_start(&job->log_thread, err);
 }
 
@@ -216,6 +267,8 @@ void leat_job_commits_fini(struct leat_job_thread *job)
 {
     for (uint32_t i = 0; job->sinks && i < job->plan->sinks_count; i++)
         atomic_store(&job->sinks[i].hurry, true);
+    atomic_store(&job->decider.hurry, true);
+    leat_decider_thread_stop(&job->decider);
     for (uint32_t i = 0; job->sinks && i < job->plan->sinks_count; i++) {
         leat_sink_thread_stop(&job->sinks[i], true);
         leat_arena_reset(&job->sinks[i].opened.arena);

@@ -62,15 +62,40 @@ bool leat_job_map_room(struct leat_job_source *s, uint32_t id)
     return true;
 }
 
-/* A committed position wins, then the log's, then where the source would begin. */
+/* The log's position wins. At least once, a committed one that is not ours was set by hand, and one
+ * that is further means that the log is older: then that one wins. */
 static int64_t begin_at(const struct leat_job_thread *job, const struct leat_job_source *s,
                         const struct leat_part *p)
 {
-    int64_t next;
+    const struct leat_log_position *place = leat_job_place(job, s->plan->name, p->name);
 
-    if (!p->committed && leat_job_log_position(job->log, s->plan->name, p->name, &next))
-        return next;
+    if (!place)
+        return p->first;
+    if (job->plan->exactly_once || !p->committed || (!p->foreign && place->next >= p->first))
+        return place->next;
+    if (p->first != place->next)
+        leat_warn(&s->log,
+                  "partition '%.*s' goes on at %" PRId64 ", where its committed position stands, "
+                  "not at %" PRId64 ", where the log ends; what is remembered stays as it is",
+                  LEAT_FMT(p->name), p->first, place->next);
     return p->first;
+}
+
+/* Positions are committed by partition: of two sources that read the same one, the other would win.
+ */
+static enum leat_status refuse_twice(const struct leat_job_thread *job,
+                                     const struct leat_job_source *s, const struct leat_part *p,
+                                     struct leat_error *err)
+{
+    for (uint32_t i = 0; s->plan->decided && i < job->step.parts_count; i++) {
+        const struct leat_job_source *other = &job->sources[job->parts[i]->source];
+        if (other != s && other->plan->decided && leat_slice_eq(job->parts[i]->part.name, p->name))
+            return leat_fail(err, LEAT_E_CONFIG,
+                             "source '%.*s' reads '%.*s' too: exactly_once wants one source for a "
+                             "topic, whose streams share it",
+                             LEAT_FMT(other->plan->name), LEAT_FMT(p->name));
+    }
+    return LEAT_OK;
 }
 
 static enum leat_status copy_part(struct leat_job_thread *job, struct leat_job_source_part *into,
@@ -108,6 +133,8 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
         return leat_fail(err, LEAT_E_CONFIG,
                          "it has no end, and `caught_up` ends when everything is read: give it a "
                          "count, or end the run with --until 30s");
+    if (refuse_twice(job, s, p, err) != LEAT_OK)
+        return err->status;
     struct leat_job_source_part *part = leat_arena_alloc(&job->arena, sizeof *part);
     if (!part || !leat_job_parts_room(job))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for %" PRIu32 " partitions", number + 1);
@@ -115,8 +142,10 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
         return err->status;
     part->source = (uint32_t)(s - job->sources);
     part->part.id = s->parts_count++;
-    part->logged = from;
-    if (leat_flow_part(job->flow, part->source, part->part.id, job->now_ms, err) != LEAT_OK)
+    part->logged = part->committed = from;
+    const struct leat_log_position *place = leat_job_place(job, s->plan->name, p->name);
+    if (leat_flow_part(job->flow, part->source, part->part.id, job->now_ms,
+                       place ? place->time_max_ms : LEAT_NO_TIME, err) != LEAT_OK)
         return err->status;
     part->metrics.source = s->log.part;
     part->metrics.partition = part->part.name.ptr;

@@ -8,12 +8,15 @@
 #include "run/job_thread.h"
 
 #include "base/thread.h"
+#include "run/phase.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why)
@@ -65,6 +68,8 @@ static void carry_out(struct leat_job_thread *job, const struct leat_action *a)
         leat_job_seal(job);
         break;
     case LEAT_ACT_RUN:
+        if (job->phase)
+            *job->phase = 'r'; /* whatever the group before it does meanwhile */
         if (leat_job_run_batch(job, a, &err) == LEAT_OK)
             leat_job_event(job, (struct leat_event){.kind = LEAT_EV_RAN, .batch = a->batch});
         break;
@@ -72,7 +77,10 @@ static void carry_out(struct leat_job_thread *job, const struct leat_action *a)
         err.status = leat_job_capture(job, a->batch, &err);
         break;
     case LEAT_ACT_PREPARE:
-        leat_job_prepare(job, a->batch, a->sink);
+        if (a->sink < job->step.sinks_count)
+            leat_job_prepare(job, a->batch, a->sink);
+        else
+            leat_job_decider_prepare(job, a->batch);
         break;
     case LEAT_ACT_LOG:
         leat_job_log_record(job, a->batch);
@@ -89,14 +97,24 @@ static void carry_out(struct leat_job_thread *job, const struct leat_action *a)
     case LEAT_ACT_FAIL:
         failed(job, a);
         break;
-    case LEAT_ACT_COMMIT: /* of a decider: refused when the job starts */
+    case LEAT_ACT_COMMIT:
+        leat_job_decider_commit(job, a->batch);
+        break;
     case LEAT_ACT_ABORT:
+        leat_job_decider_abort(job, a->batch);
+        break;
     case LEAT_ACT_RESOLVE:
-        assert(false);
+        leat_job_decider_resolve(job, a->batch);
         break;
     }
     if (err.status != LEAT_OK)
         leat_job_fail(job, &err);
+}
+
+static void note_phase(struct leat_job_thread *job)
+{
+    if (job->phase)
+        *job->phase = leat_phase_of(&job->step, job->logged == job->step.finished + 1);
 }
 
 static void step(struct leat_job_thread *job, const struct leat_event *ev)
@@ -104,6 +122,7 @@ static void step(struct leat_job_thread *job, const struct leat_event *ev)
     if (ev->kind == LEAT_EV_TICK)
         leat_job_look_at_windows(job);
     leat_job_step(&job->step, ev, job->now_ms, &job->actions);
+    note_phase(job);
     for (size_t i = 0; i < job->actions.count && !job->over; i++)
         carry_out(job, &job->actions.list[i]);
 }
@@ -131,24 +150,27 @@ static void answered(struct leat_job_thread *job, struct leat_sink_work *w,
 {
     if (w->error.status != LEAT_OK) {
         struct leat_error why = w->error;
-        leat_error_prefix(&why, "sink '%.*s'", LEAT_FMT(job->plan->sinks[w->sink].name));
+        leat_error_prefix(&why, "sink '%.*s'",
+                          LEAT_FMT(job->plan->sinks[job->outside[w->sink]].name));
         leat_job_fail(job, &why);
         return;
     }
     if (kind == LEAT_EV_PREPARED)
         leat_job_event(job, (struct leat_event){.kind = kind, .batch = w->n, .sink = w->sink});
     else if (kind == LEAT_EV_FINISHED)
-        leat_job_committed(job, w);
+        leat_job_committed(job, w->n);
     else if (kind == LEAT_EV_START)
         job->opened++;
 }
 
 static void logged(struct leat_job_thread *job, struct leat_log_work *w)
 {
-    if (w->error.status != LEAT_OK)
+    if (w->error.status != LEAT_OK) {
         leat_job_fail(job, &w->error);
-    else
-        leat_job_event(job, (struct leat_event){.kind = LEAT_EV_LOGGED, .batch = w->record.n});
+        return;
+    }
+    job->logged = w->record.n;
+    leat_job_event(job, (struct leat_event){.kind = LEAT_EV_LOGGED, .batch = w->record.n});
 }
 
 static void handle(struct leat_job_thread *job, struct leat_msg *m)
@@ -183,6 +205,20 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
     case LEAT_MSG_LOGGED:
         logged(job, (struct leat_log_work *)m);
         break;
+    case LEAT_MSG_DECIDER_OPENED:
+    case LEAT_MSG_DECIDER_RECOVERED:
+    case LEAT_MSG_DECIDER_MARKED:
+    case LEAT_MSG_DECIDER_PREPARED:
+    case LEAT_MSG_DECIDER_COMMITTED:
+    case LEAT_MSG_DECIDER_RESOLVED:
+    case LEAT_MSG_DECIDER_FINISHED:
+    case LEAT_MSG_DECIDER_IDLED:
+        leat_job_decided(job, (struct leat_decider_work *)m);
+        break;
+    case LEAT_MSG_SNAPSHOT_WRITTEN:
+    case LEAT_MSG_SNAPSHOT_PUBLISHED:
+        leat_job_snapshot_done(job, (struct leat_snapshot_work *)m);
+        break;
     case LEAT_MSG_STOP:
         job->stop_asked = true;
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_STOP});
@@ -194,6 +230,15 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
     case LEAT_MSG_COMMIT:
     case LEAT_MSG_IDLE:
     case LEAT_MSG_LOG:
+    case LEAT_MSG_DECIDER_RECOVER:
+    case LEAT_MSG_DECIDER_MARK:
+    case LEAT_MSG_DECIDER_PREPARE:
+    case LEAT_MSG_DECIDER_COMMIT:
+    case LEAT_MSG_DECIDER_RESOLVE:
+    case LEAT_MSG_DECIDER_FINISH:
+    case LEAT_MSG_DECIDER_IDLE:
+    case LEAT_MSG_SNAPSHOT:
+    case LEAT_MSG_SNAPSHOT_PUBLISH:
         assert(false); /* nobody sends these here */
         break;
     }
@@ -211,15 +256,18 @@ static void note_waiting(struct leat_job_thread *job)
         waiting += job->sources[i].said;
     for (uint32_t i = 0; i < job->plan->sinks_count; i++)
         waiting += atomic_load(&job->sinks[i].waits);
+    waiting += atomic_load(&job->decider.waits);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_waiting, waiting);
 }
 
 static int64_t wake_ms(const struct leat_job_thread *job)
 {
     int64_t at_ms = job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms;
-    int64_t sources_ms = leat_job_sources_wake_ms(job);
+    int64_t sources_ms = job->recovered ? leat_job_sources_wake_ms(job) : LEAT_JOB_NEVER;
+    int64_t decider_ms = leat_job_decider_wake_ms(job);
 
-    return sources_ms < at_ms && !job->step.stopping ? sources_ms : at_ms;
+    at_ms = sources_ms < at_ms && !job->step.stopping ? sources_ms : at_ms;
+    return decider_ms < at_ms ? decider_ms : at_ms;
 }
 
 /* What the time brings. */
@@ -227,11 +275,14 @@ static void turn(struct leat_job_thread *job)
 {
     struct leat_error err;
 
-    if (leat_job_sources_turn(job, &err) != LEAT_OK) {
+    if (job->now_ms > leat_job_decider_wake_ms(job))
+        leat_decider_thread_give_up(&job->decider);
+    if (job->recovered && leat_job_sources_turn(job, &err) != LEAT_OK) {
         leat_job_fail(job, &err);
         return;
     }
-    if (!job->started && job->opened == job->plan->sinks_count &&
+    if (!job->started && job->recovered &&
+        job->opened == job->step.sinks_count + job->step.decides &&
         leat_job_sources_are_listed(job)) {
         job->started = true;
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
@@ -239,6 +290,7 @@ static void turn(struct leat_job_thread *job)
     if (!job->over &&
         job->now_ms >= (job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms))
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_TICK});
+    leat_job_decide_turn(job);
     note_waiting(job);
 }
 
@@ -292,7 +344,6 @@ static void configure(struct leat_job_thread *job)
         .max_bytes = (uint64_t)spec->batch.max_bytes.bytes,
         .early = job->plan->event_time || !has_windows(job->plan),
         .on_empty = job->plan->on_empty,
-        .sinks_count = job->plan->sinks_count,
         .committed = leat_job_log_last(job->log)->n,
         .time_ms = leat_job_log_last(job->log)->batch_time_ms};
     if (o->until_caught_up || o->to_ms)
@@ -301,15 +352,55 @@ static void configure(struct leat_job_thread *job)
         step->max_bytes = job->blocks.cap / 2;
 }
 
+/* A life of the job's state: never 0, and not that of another one. */
+static uint32_t fresh_epoch(void)
+{
+    uint32_t epoch = 0;
+
+    while (epoch == 0)
+        if (getrandom(&epoch, sizeof epoch, 0) != (ssize_t)sizeof epoch)
+            epoch = 0;
+    return epoch;
+}
+
+static enum leat_status open_log_file(struct leat_job_thread *job, struct leat_error *err)
+{
+    if (leat_job_log_open(job->env.fs, job->dir, job->name, fresh_epoch(), &job->log, err) !=
+        LEAT_OK)
+        return leat_error_prefix(err, "the job's log");
+    job->env.epoch = leat_job_log_last(job->log)->epoch;
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_reset(struct leat_job_thread *job, struct leat_error *err)
+{
+    static const char *const parts[] = {"log", "state"};
+    char path[LEAT_JOB_DIR_BYTES];
+
+    leat_job_log_close(job->log);
+    job->log = NULL;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(path, sizeof path, "%s/%s", job->dir, parts[i]);
+        int result = leat_fs_remove_tree(job->env.fs, path);
+        if (result < 0)
+            return leat_fs_failed(err, result, "remove", path);
+    }
+    return open_log_file(job, err);
+}
+
 static enum leat_status open_log(struct leat_job_thread *job, struct leat_error *err)
 {
     char dir[LEAT_JOB_DIR_BYTES];
 
-    if (leat_job_dir(job->plan->spec, job->options.state_dir, dir, err) != LEAT_OK ||
-        leat_job_lock(job->env.fs, dir, &job->lock_fd, err) != LEAT_OK)
+    if (leat_job_dir(job->plan->spec, job->options.state_dir, dir, err) != LEAT_OK)
         return err->status;
-    if (leat_job_log_open(job->env.fs, dir, job->name, job->env.epoch, &job->log, err) != LEAT_OK)
-        return leat_error_prefix(err, "the job's log");
+    struct leat_slice copy = leat_arena_copy(&job->arena, leat_slice_str(dir));
+    if (!copy.ptr)
+        return leat_arena_failed(&job->arena, err);
+    job->dir = copy.ptr;
+    if (leat_job_lock(job->env.fs, dir, &job->lock_fd, err) != LEAT_OK ||
+        open_log_file(job, err) != LEAT_OK)
+        return err->status;
     uint64_t n = leat_job_log_last(job->log)->n;
     if (n && job->options.from_ms)
         return leat_fail(err, LEAT_E_DATA,
@@ -331,13 +422,12 @@ static enum leat_status init(struct leat_job_thread *job, struct leat_error *err
     if (open_log(job, err) != LEAT_OK)
         return err->status;
     configure(job);
+    job->phase = leat_phase_open(getenv("LEAT_TRACE_PHASE"), &job->lines);
     if (leat_flow_new(job->plan, threads, &job->work, &job->flow, err) != LEAT_OK ||
         leat_job_tables_init(job, err) != LEAT_OK || leat_job_sources_init(job, err) != LEAT_OK ||
         leat_job_commits_init(job, err) != LEAT_OK)
         return err->status;
-    if (has_windows(job->plan))
-        leat_info(&job->lines, "what open windows hold is in memory only: a stop loses it");
-    return LEAT_OK;
+    return leat_job_recover(job, err);
 }
 
 /* What was on its way when the job ended. */
@@ -350,6 +440,16 @@ static void drain(struct leat_job_thread *job)
             leat_block_unref(((struct leat_job_fetch *)m)->block);
 }
 
+/* A clean stop: that the last group is committed need not be asked at the next start. */
+static void confirm(struct leat_job_thread *job)
+{
+    struct leat_error err;
+
+    if (job->error.status == LEAT_OK && job->recovered && job->step.committed > 0 &&
+        leat_job_log_confirm(job->log, job->step.committed, true, &err) != LEAT_OK)
+        leat_warn(&job->lines, "%s", err.text);
+}
+
 static void *job_main(void *arg)
 {
     struct leat_job_thread *job = arg;
@@ -360,6 +460,9 @@ static void *job_main(void *arg)
     else
         leat_job_fail(job, &err);
     leat_job_commits_fini(job);
+    confirm(job);
+    leat_job_state_close(job);
+    leat_phase_close(job->phase);
     leat_job_sources_close(job);
     drain(job);
     leat_flow_free(job->flow);
@@ -383,7 +486,6 @@ static enum leat_status init_names(struct leat_job_thread *job, struct leat_erro
     job->name = name.ptr;
     job->lines = (struct leat_log){job->name, "job"};
     job->env = (struct leat_env){.job = job->name,
-                                 .epoch = 1,
                                  .fs = job->options.fs ? job->options.fs : &leat_fs_posix,
                                  .budget = &job->blocks,
                                  .log = &job->lines,

@@ -8,6 +8,8 @@
  *     job_batch.c   batches: cut, run, captured as record N
  *     job_commit.c  groups: prepare, log, commit, finish
  *     job_metric.c  counters, of the job and of its source partitions
+ *     job_decide.c  the decider: recovery, the marker, transactions
+ *     job_state.c   state: restored, captured, snapshots
  *     job_table.c   reference tables: loaded at the start, read again when the file changes
  *
  * Thread: everything here belongs to the job thread, except where said.
@@ -17,12 +19,14 @@
 
 #include "op/lookup.h"
 #include "run/batch.h"
+#include "run/decider_thread.h"
 #include "run/inbox.h"
 #include "run/job.h"
 #include "run/job_lock.h"
 #include "run/log_thread.h"
 #include "run/message.h"
 #include "run/sink_thread.h"
+#include "run/snapshot_thread.h"
 
 #define LEAT_JOB_EVENTS 8 /* that carrying out the actions of one may lead to */
 
@@ -32,6 +36,7 @@ struct leat_job_source_part {
     uint32_t source;
     uint32_t source_id;              /* as the source numbers it */
     int64_t logged;                  /* position in the last record, or where it began */
+    int64_t committed;               /* the same, of the last group that is committed */
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
     bool was_lost;                   /* the next fetch is for the earliest there is */
@@ -100,9 +105,23 @@ struct leat_job_slot {
     struct leat_arena arena;       /* of the lists below */
     struct leat_job_cut *first, *last;
     struct leat_position *positions; /* as the record's, for sources and sinks */
-    struct leat_sink_work *works;    /* per sink */
+    struct leat_position *decided;   /* those that go into the transaction */
+    uint32_t decided_count;
+    struct leat_decider_work decide;
+    struct leat_sink_work *works; /* per sink */
     struct leat_log_work log;
     uint32_t committing; /* sinks that have not answered */
+};
+
+/* The snapshot that is taken, written, or waits for its group to be committed. */
+struct leat_job_snapshot {
+    struct leat_snapshot_thread thread;
+    struct leat_snapshot_work work;
+    struct leat_arena arena; /* its bytes */
+    int64_t every_ms, next_ms;
+    uint32_t q; /* whose turn is next */
+    bool busy, written, committed;
+    bool said; /* that it cannot be done */
 };
 
 struct leat_job_thread {
@@ -128,10 +147,28 @@ struct leat_job_thread {
     int64_t now_ms;   /* time as decided with */
     int64_t ahead_ms; /* of it before the monotonic clock */
 
+    char *phase;     /* NULL: nobody wants to know */
+    uint64_t logged; /* the last record that was synced */
+
     struct leat_flow *flow;
     struct leat_job_log *log;
-    int lock_fd; /* of its directory; -1 */
+    int lock_fd;                      /* of its directory; -1 */
+    const char *dir;                  /* of it */
+    struct leat_log_position *places; /* that the log had at the start; sorted */
+    uint32_t places_count;
     struct leat_log_thread log_thread;
+    struct leat_state_log *state;
+    bool keeps_state;
+    struct leat_job_snapshot snapshot;
+    struct leat_decider_thread decider; /* kind NULL: there is none */
+    struct leat_log decider_lines;
+    struct leat_decider_work recover_work, mark_work, idle_work;
+    struct leat_slice marker; /* ptr NULL: not known yet */
+    bool needs_mark, marking; /* the other side has no marker of ours; is being told */
+    int64_t marked_ms;
+    bool waits_to_log; /* for the marker: the oldest group */
+    uint64_t waits_to_prepare;
+    uint32_t *outside; /* of job->step's sinks: which in the plan; the others are the decider's */
     struct leat_job_source *sources;
     struct leat_job_source_part **parts;
     struct leat_job_fetch *free_fetches;
@@ -141,6 +178,7 @@ struct leat_job_thread {
     struct leat_log *sink_lines;
     struct leat_sink_work *idle_works; /* per sink; kind IDLED: may be sent */
     struct leat_job_slot batches[2];   /* N mod 2 */
+    bool recovered;                    /* it is known where to go on */
     uint32_t opened; /* sinks that are, and have recovered: before that nothing is read */
     bool started, over, stop_asked;
     struct leat_msg stop;
@@ -154,6 +192,8 @@ struct leat_job_thread {
 /* job_thread.c */
 void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
+/* Log and state begin anew, as another life of the job. Nothing has been started yet. */
+LEAT_CHECKED enum leat_status leat_job_reset(struct leat_job_thread *job, struct leat_error *err);
 
 /* job_part.c */
 #define LEAT_JOB_NO_PART UINT32_MAX
@@ -193,6 +233,31 @@ void leat_job_note_lag(struct leat_job_thread *job);
 void leat_job_note_batch(struct leat_job_thread *job, struct leat_flow_batch *batch,
                          int64_t took_ms);
 
+/* job_decide.c */
+LEAT_CHECKED enum leat_status leat_job_recover(struct leat_job_thread *job, struct leat_error *err);
+const struct leat_log_position *leat_job_place(const struct leat_job_thread *job,
+                                               struct leat_slice source,
+                                               struct leat_slice partition);
+bool leat_job_is_marked(struct leat_job_thread *job); /* else it is being done */
+void leat_job_decider_prepare(struct leat_job_thread *job, uint64_t n);
+void leat_job_decider_abort(struct leat_job_thread *job, uint64_t n);
+void leat_job_decider_commit(struct leat_job_thread *job, uint64_t n);
+void leat_job_decider_resolve(struct leat_job_thread *job, uint64_t n);
+void leat_job_decide_turn(struct leat_job_thread *job);
+void leat_job_decided(struct leat_job_thread *job, struct leat_decider_work *w);
+void leat_job_decider_idle(struct leat_job_thread *job, int64_t now_ms);
+/* When the decider's call is over its time; LEAT_JOB_NEVER: none is under way. */
+int64_t leat_job_decider_wake_ms(const struct leat_job_thread *job);
+
+/* job_state.c */
+LEAT_CHECKED enum leat_status leat_job_restore(struct leat_job_thread *job, struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_capture_state(struct leat_job_thread *job,
+                                                     struct leat_job_slot *slot,
+                                                     struct leat_error *err);
+void leat_job_state_committed(struct leat_job_thread *job, uint64_t n);
+void leat_job_snapshot_done(struct leat_job_thread *job, struct leat_snapshot_work *w);
+void leat_job_state_close(struct leat_job_thread *job);
+
 /* job_table.c */
 LEAT_CHECKED enum leat_status leat_job_tables_init(struct leat_job_thread *job,
                                                    struct leat_error *err);
@@ -214,10 +279,19 @@ void leat_job_look_at_windows(struct leat_job_thread *job);
 struct leat_job_slot *leat_job_slot_of(struct leat_job_thread *job, uint64_t n);
 LEAT_CHECKED enum leat_status leat_job_commits_init(struct leat_job_thread *job,
                                                     struct leat_error *err);
+/* Sinks outside of the decider recover the last record's group; the log thread begins. */
+LEAT_CHECKED enum leat_status leat_job_commits_start(struct leat_job_thread *job,
+                                                     struct leat_error *err);
 void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink);
 void leat_job_log_record(struct leat_job_thread *job, uint64_t n);
 void leat_job_finish(struct leat_job_thread *job, uint64_t n);
-void leat_job_committed(struct leat_job_thread *job, struct leat_sink_work *w);
+void leat_job_committed(struct leat_job_thread *job, uint64_t n); /* one of its sinks */
+LEAT_CHECKED enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number,
+                                                 void **self, struct leat_env *env,
+                                                 struct leat_error *err);
+/* What a sink gets of the group, a batch each. NULL: no memory. */
+const struct leat_sink_batch *leat_job_batches_for(struct leat_job_slot *slot, uint32_t sink,
+                                                   struct leat_error *err);
 void leat_job_idle(struct leat_job_thread *job, int64_t now_ms);
 void leat_job_commits_fini(struct leat_job_thread *job);
 

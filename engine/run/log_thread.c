@@ -22,6 +22,18 @@ static void append(struct leat_log_thread *t, struct leat_log_work *w)
     w->error.status = LEAT_OK;
 }
 
+/* What cannot be removed today may go another day. */
+static void truncate_old(struct leat_log_thread *t, int64_t keep_since_ms)
+{
+    struct leat_error err;
+
+    if (t->state->backend->truncate(t->state, keep_since_ms, &err) == LEAT_OK)
+        return;
+    if (!t->said)
+        leat_warn(t->lines, "old parts of the log could not be removed: %s", err.text);
+    t->said = true;
+}
+
 static void *log_main(void *arg)
 {
     struct leat_log_thread *t = arg;
@@ -30,9 +42,11 @@ static void *log_main(void *arg)
         struct leat_msg *m = leat_queue_take(&t->in);
         if (m->kind == LEAT_MSG_STOP)
             return NULL;
+        int64_t keep_since_ms = ((struct leat_log_work *)m)->keep_since_ms;
         append(t, (struct leat_log_work *)m);
         m->kind = LEAT_MSG_LOGGED;
         leat_queue_put(t->job, m);
+        truncate_old(t, keep_since_ms);
     }
 }
 

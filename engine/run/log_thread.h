@@ -9,23 +9,26 @@
 
 #include "base/log.h"
 #include "base/queue.h"
-#include "store/job_log.h"
+#include "store/state_log.h"
 
 #include <stdatomic.h>
 
 struct leat_log_work {
     struct leat_msg msg;
     struct leat_log_record record;
+    int64_t keep_since_ms;   /* older records may go, where no snapshot needs them */
     struct leat_error error; /* status LEAT_OK: none */
 };
 
 struct leat_log_thread {
     struct leat_job_log *log; /* between start and stop the thread's */
+    struct leat_state_log *state;
     const struct leat_log *lines;
     struct leat_queue in, *job;
     pthread_t thread;
     bool running;
     atomic_bool hurry;
+    bool said; /* that old parts cannot be removed */
 };
 
 LEAT_CHECKED enum leat_status leat_log_thread_start(struct leat_log_thread *t,

@@ -1,5 +1,6 @@
 #include "run/sink_thread.h"
 
+#include "base/failpoint.h"
 #include "base/thread.h"
 #include "run/message.h"
 
@@ -73,6 +74,7 @@ static enum leat_status write_all(struct leat_sink_thread *t, struct leat_sink_w
             if (t->sink->write(t->self, w->n, &s->chunk, err) != LEAT_OK)
                 return err->status;
     }
+    leat_failpoint("prepare.written");
     leat_arena_recycle(&w->arena, 65536);
     w->section = (struct leat_bytes){.arena = &w->arena};
     enum leat_status status = t->sink->prepare(t->self, w->n, &w->positions, &w->section, err);
@@ -86,6 +88,7 @@ static void prepare(struct leat_sink_thread *t, struct leat_sink_work *w)
     struct patience patience = {0};
     struct leat_error undo;
 
+    leat_failpoint("prepare.begin");
     while (write_all(t, w, &w->error) != LEAT_OK) {
         enum leat_status status = w->error.status;
         if (leat_status_is_transient(status) && t->sink->abort(t->self, w->n, &undo) != LEAT_OK &&
@@ -95,6 +98,7 @@ static void prepare(struct leat_sink_thread *t, struct leat_sink_work *w)
             return;
     }
     healed(t, &patience);
+    leat_failpoint("prepare.done");
     w->error.status = LEAT_OK;
 }
 

@@ -160,8 +160,56 @@ static enum leat_status counts_finish(const void *plan, void *memory, struct lea
     return leat_out_flush(task, err);
 }
 
+static void counts_shape(const void *plan, struct leat_bytes *text)
+{
+    const struct hand_options *o = plan;
+
+    leat_bytes_put(text, "counts", 6);
+    leat_bytes_put_u64(text, (uint64_t)o->window_ms);
+}
+
+/* All of it each time: absolute values do no harm. */
+static enum leat_status counts_write(const void *plan, void *memory, struct leat_bytes *all,
+                                     struct leat_error *err)
+{
+    const struct counts *s = memory;
+
+    (void)plan, (void)err;
+    leat_bytes_put_u64(all, (uint64_t)s->due_ms);
+    for (struct leat_entry *e = s->table.first; e; e = e->next) {
+        leat_bytes_put_slice(all, e->key);
+        leat_bytes_put_u64(all, e->memory[0]);
+    }
+    return LEAT_OK;
+}
+
+static enum leat_status counts_read(const void *plan, void *memory, struct leat_slice bytes,
+                                    struct leat_error *err)
+{
+    struct counts *s = memory;
+    uint64_t due_ms, count;
+    struct leat_slice key;
+    bool made;
+
+    (void)plan;
+    if (!leat_take_u64(&bytes, &due_ms))
+        return leat_fail(err, LEAT_E_CORRUPT, "no counts");
+    s->due_ms = (int64_t)due_ms;
+    while (leat_take_slice(&bytes, &key) && leat_take_u64(&bytes, &count)) {
+        struct leat_entry *e = leat_table_at(&s->table, leat_key_hash(key), 0, key, &made);
+        if (!e)
+            return leat_arena_failed(s->pool.arena, err);
+        e->memory[0] = count;
+    }
+    return LEAT_OK;
+}
+
 static const struct leat_state counts_state = {.size = sizeof(struct counts),
                                                .open = counts_open,
+                                               .append = counts_write,
+                                               .snapshot = counts_write,
+                                               .read = counts_read,
+                                               .shape = counts_shape,
                                                .measure = counts_measure,
                                                .due = counts_due};
 static const struct leat_op counts_op = {.scope = LEAT_SCOPE_KEY,
@@ -235,7 +283,8 @@ static void init_counting(struct hand_plan *h)
                                 .next = h->counts_next,
                                 .next_count = 1,
                                 .sources = sources,
-                                .path = LEAT_LIT("streams.counts.ops[0]")};
+                                .path = LEAT_LIT("streams.counts.ops[0]"),
+                                .state_name = LEAT_LIT("counts.count.0")};
     h->counting[1] = (struct leat_plan_node){.does = LEAT_DOES_OUTPUT,
                                              .number = 1,
                                              .op = &output_op,

@@ -1,0 +1,68 @@
+/*
+ * scripted_decider.h - a decider whose other side is a struct in memory, and a sink that takes
+ * part.
+ *
+ * For tests of whatever drives a decider: what is committed is text and positions in the `side`,
+ * which survives the job. Any call can be told to fail, before or after it did its work.
+ */
+#ifndef SCRIPTED_DECIDER_H
+#define SCRIPTED_DECIDER_H
+
+#include "data/decider.h"
+#include "data/sink.h"
+
+#define SCRIPTED_DECIDER_PARTS 16
+
+enum scripted_call {
+    SCRIPTED_OPEN,
+    SCRIPTED_RECOVER,
+    SCRIPTED_BEGIN,
+    SCRIPTED_WRITE,
+    SCRIPTED_PREPARE,
+    SCRIPTED_COMMIT,
+    SCRIPTED_ABORT,
+    SCRIPTED_CALLS
+};
+
+struct scripted_side {
+    /* What the other side has. */
+    char text[1 << 15];
+    struct {
+        char partition[40];
+        int64_t next;
+        enum leat_decided_by by;
+        uint32_t epoch, slot;
+        uint64_t n;
+    } parts[SCRIPTED_DECIDER_PARTS];
+    uint32_t parts_count;
+    uint32_t generation; /* of who may write: who recovered last */
+
+    /* Open transaction. */
+    char pending[1 << 15];
+    uint64_t pending_n;
+    bool is_open;
+
+    /* The `at`-th call of this kind from now on answers `status`; `done`: after it was done all the
+     * same. */
+    struct {
+        int at;
+        enum leat_status status;
+        bool done;
+    } fail[SCRIPTED_CALLS];
+    int calls[SCRIPTED_CALLS];
+    uint64_t commits; /* transactions that were committed */
+};
+
+/* The one that modules below talk to. */
+extern struct scripted_side scripted_side;
+
+/* What is committed for a partition; NULL: nothing. */
+int64_t scripted_side_position(const char *partition);
+void scripted_side_move(const char *partition, int64_t next, enum leat_decided_by by);
+
+extern const struct leat_decider scripted_decider;
+
+/* Writes values as lines into the decider's transaction. */
+extern const struct leat_module scripted_decider_sink;
+
+#endif
