@@ -3,8 +3,6 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 
-#include <errno.h>
-
 #define MAGIC        "leatsnp1"
 #define MAGIC_BYTES  8
 #define FIXED_BYTES  44 /* of the head, before its list */
@@ -222,11 +220,22 @@ static enum leat_status read_blocks(const struct leat_fs *fs, const char *path, 
     return LEAT_OK;
 }
 
+/* Memory that is there is taken: making pages of it costs more than filling them. */
+static bool make_room(struct leat_snapshot_image *image, size_t room)
+{
+    if (image->room >= room)
+        return true;
+    leat_mem_free(image->memory);
+    image->memory = leat_mem_alloc_raw(room);
+    image->room = image->memory ? room : 0;
+    return image->memory;
+}
+
 static enum leat_status read_head(const struct leat_fs *fs, const char *path, int64_t file_bytes,
                                   struct leat_snapshot_image *image, struct leat_error *err)
 {
+    leat_arena_reset(&image->arena);
     char *memory = leat_arena_alloc(&image->arena, 2 * LEAT_FS_BLOCK);
-
     if (!memory)
         return leat_arena_failed(&image->arena, err);
     char *first = aligned(memory);
@@ -237,8 +246,7 @@ static enum leat_status read_head(const struct leat_fs *fs, const char *path, in
     size_t bytes = leat_snapshot_head_bytes((struct leat_slice){first, LEAT_FS_BLOCK});
     if (!bytes || (int64_t)bytes > file_bytes)
         return damaged(path, err);
-    image->memory = leat_mem_alloc_raw((size_t)file_bytes + LEAT_FS_BLOCK);
-    if (!image->memory)
+    if (!make_room(image, (size_t)file_bytes + LEAT_FS_BLOCK))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for the snapshot '%s'", path);
     char *file = aligned(image->memory);
     image->file = file;
@@ -266,7 +274,6 @@ struct leat_log_state leat_snapshot_entry(const struct leat_snapshot_image *imag
 enum leat_status leat_snapshot_read(const struct leat_fs *fs, const char *path,
                                     struct leat_snapshot_image *image, struct leat_error *err)
 {
-    *image = (struct leat_snapshot_image){0};
     int64_t file_bytes = fs->length(fs, path);
     if (file_bytes < 0)
         return leat_fs_failed(err, file_bytes, "look at", path);

@@ -46,12 +46,14 @@ LEAT_CHECKED enum leat_status leat_snapshot_write(const struct leat_fs *fs, cons
 /* A file that was read and found whole. */
 struct leat_snapshot_image {
     struct leat_snapshot_head head;
-    char *memory;     /* of the whole file, and some more */
+    char *memory;     /* of the whole file, and some more; for the next one as well */
+    size_t room;      /* there */
     const char *file; /* its first byte: at a multiple of LEAT_FS_BLOCK */
     struct leat_arena arena;
 };
 
-/* LEAT_E_CORRUPT, LEAT_E_IO: it cannot be used. fini also after a failure. */
+/* The image is zeroed, or holds an earlier file. LEAT_E_CORRUPT, LEAT_E_IO: it cannot be used. fini
+ * also after a failure. */
 LEAT_CHECKED enum leat_status leat_snapshot_read(const struct leat_fs *fs, const char *path,
                                                  struct leat_snapshot_image *image,
                                                  struct leat_error *err);

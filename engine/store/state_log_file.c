@@ -34,6 +34,8 @@ struct state_log_file {
     struct kept *kept; /* by q; after open the snapshot thread's */
     /* Least of kept[].older: deltas up to there are not needed any more. */
     atomic_uint_fast64_t covered;
+    /* What a snapshot was read into, for the next; until the first append. */
+    _Atomic(struct leat_snapshot_image *) spare;
 };
 
 static struct state_log_file *of(struct leat_state_log *s)
@@ -47,6 +49,13 @@ static void path_of(const struct state_log_file *f, uint32_t q, uint64_t n, cons
     snprintf(path, PATH_BYTES, "%s/%" PRIu32 "-%" PRIu64 ".snap%s", f->dir, q, n, suffix);
 }
 
+static void free_image(struct leat_snapshot_image *image)
+{
+    if (image)
+        leat_snapshot_image_fini(image);
+    leat_mem_free(image);
+}
+
 /* ---- deltas */
 
 static enum leat_status file_append(struct leat_state_log *s, struct leat_log_record *record,
@@ -54,6 +63,7 @@ static enum leat_status file_append(struct leat_state_log *s, struct leat_log_re
                                     struct leat_error *err)
 {
     (void)err;
+    free_image(atomic_exchange(&of(s)->spare, NULL));
     record->partitions = of(s)->partitions;
     record->states = states;
     record->states_count = count;
@@ -141,34 +151,38 @@ static enum leat_status give_delta(void *arg, uint64_t n, const struct leat_log_
 }
 
 /* *usable false: it is not whole, or not this log's. Nothing was given then. */
-static enum leat_status read_snapshot(const struct state_log_file *f, uint32_t q, uint64_t n,
+static enum leat_status read_snapshot(struct state_log_file *f, uint32_t q, uint64_t n,
                                       leat_state_fn *fn, void *arg, bool *usable,
                                       struct leat_error *err)
 {
-    struct leat_snapshot_image image;
+    struct leat_snapshot_image *image = atomic_exchange(&f->spare, NULL);
     char path[PATH_BYTES];
 
+    if (!image)
+        image = leat_mem_alloc(sizeof *image);
+    if (!image)
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for a snapshot");
     path_of(f, q, n, "", path);
-    enum leat_status status = leat_snapshot_read(f->fs, path, &image, err);
-    if (status == LEAT_OK && (image.head.epoch != f->epoch || image.head.q != q ||
-                              image.head.n != n || image.head.partitions != f->partitions))
+    enum leat_status status = leat_snapshot_read(f->fs, path, image, err);
+    if (status == LEAT_OK && (image->head.epoch != f->epoch || image->head.q != q ||
+                              image->head.n != n || image->head.partitions != f->partitions))
         status = leat_fail(err, LEAT_E_CORRUPT, "the snapshot '%s' is another log's", path);
     *usable = status == LEAT_OK;
-    for (uint32_t i = 0; status == LEAT_OK && i < image.head.count; i++) {
-        struct leat_log_state entry = leat_snapshot_entry(&image, i);
+    for (uint32_t i = 0; status == LEAT_OK && i < image->head.count; i++) {
+        struct leat_log_state entry = leat_snapshot_entry(image, i);
         status = fn(arg, n, true, &entry, err);
     }
-    leat_snapshot_image_fini(&image);
+    free_image(atomic_exchange(&f->spare, image));
     return status;
 }
 
 /* *behind: the group as of which the state is known; 0: from its beginning. */
-static enum leat_status read_snapshots(const struct state_log_file *f, uint32_t q, uint64_t upto_n,
+static enum leat_status read_snapshots(struct state_log_file *f, uint32_t q, uint64_t upto_n,
                                        leat_state_fn *fn, void *arg, uint64_t *behind,
                                        struct leat_error *err)
 {
     const uint64_t list[] = {f->kept[q].newest, f->kept[q].older};
-    bool usable, complete = leat_job_log_oldest(f->log) == 1;
+    bool usable = false, complete = leat_job_log_oldest(f->log) == 1;
 
     for (size_t i = 0; i < 2; i++) {
         if (list[i] == 0 || list[i] > upto_n)
@@ -189,7 +203,7 @@ static enum leat_status read_snapshots(const struct state_log_file *f, uint32_t 
 static enum leat_status file_read(struct leat_state_log *s, uint32_t q, uint64_t upto_n,
                                   leat_state_fn *fn, void *arg, struct leat_error *err)
 {
-    const struct state_log_file *f = of(s);
+    struct state_log_file *f = of(s);
     struct delta_reading d = {fn, arg};
     uint64_t behind = 0, oldest = leat_job_log_oldest(f->log);
 
@@ -275,6 +289,7 @@ static void keep(void *arg, uint32_t q, uint64_t n, const char *path)
 
 static void file_close(struct leat_state_log *s)
 {
+    free_image(of(s)->spare);
     leat_mem_free(of(s)->kept);
     leat_mem_free(s);
 }
