@@ -401,6 +401,24 @@ enum leat_status files_set_undo(struct files_set *s, uint64_t n, struct leat_err
     return LEAT_OK;
 }
 
+/* Waiting would not bring a file back that somebody has removed. */
+static enum leat_status move(struct files_set *s, struct out_file *f, const char *to,
+                             struct leat_error *err)
+{
+    const struct leat_fs *fs = s->env->fs;
+    int result = f->taken ? 0 : fs->rename(fs, f->path, to);
+
+    if (result == -ENOENT && fs->length(fs, f->path) == -ENOENT) {
+        leat_warn(
+            s->env->log,
+            "'%s' was removed while it was written, and %lld bytes of output with it; going on",
+            f->path, (long long)f->length);
+        f->taken = true;
+        return LEAT_OK;
+    }
+    return result < 0 ? leat_fs_failed(err, result, "rename to", to) : LEAT_OK;
+}
+
 enum leat_status files_set_keep(struct files_set *s, struct leat_error *err)
 {
     char path[FILES_PATH_BYTES];
@@ -408,9 +426,8 @@ enum leat_status files_set_keep(struct files_set *s, struct leat_error *err)
     for (struct out_file *f = s->newest; f; f = f->older) {
         if (f->kept == 0) {
             files_paths_temporary(s->paths, f->final_path, true, path);
-            int result = s->env->fs->rename(s->env->fs, f->path, path);
-            if (result < 0)
-                return leat_fs_failed(err, result, "rename to", path);
+            if (move(s, f, path, err) != LEAT_OK)
+                return err->status;
             memcpy(f->path, path, strlen(path) + 1);
         }
         f->kept = f->length;
@@ -430,9 +447,8 @@ static enum leat_status rename_file(struct files_set *s, struct out_file *f, str
     if (there >= 0)
         return leat_fail(err, LEAT_E_BROKEN, "'%s' is there already: two sinks write the same path",
                          f->final_path);
-    int result = fs->rename(fs, f->path, f->final_path);
-    if (result < 0)
-        return leat_fs_failed(err, result, "rename to", f->final_path);
+    if (move(s, f, f->final_path, err) != LEAT_OK)
+        return err->status;
     f->renamed = true;
     return LEAT_OK;
 }
@@ -462,7 +478,8 @@ static enum leat_status publish_sorted(struct files_set *s, struct out_file **li
             return err->status;
     for (size_t i = 0; i < count; i++)
         if ((i + 1 == count || !same_dir(list[i]->final_path, list[i + 1]->final_path)) &&
-            files_sync_dir_of(s->env->fs, list[i]->final_path, err) != LEAT_OK)
+            files_sync_dir_of(s->env->fs, list[i]->final_path, err) != LEAT_OK &&
+            s->env->fs->length(s->env->fs, list[i]->final_path) != -ENOENT) /* taken, with it */
             return err->status;
     return LEAT_OK;
 }

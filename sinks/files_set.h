@@ -26,6 +26,7 @@ struct out_file {
     int64_t kept;              /* ... at the end of the last committed batch; 0: it had none */
     int fd;                    /* -1: closed */
     bool renamed;
+    bool taken; /* somebody has removed it while it was written: said, and passed over */
     int compression;
     char *buffer; /* whole rows, not written yet; NULL: ended */
     size_t used;

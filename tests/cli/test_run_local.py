@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import LEAT, folder, leat, main, write  # noqa: E402
+from leat_test import LEAT, folder, leat, main, wait_for, write  # noqa: E402
 
 
 def test_generated_times_can_be_those_of_events():
@@ -112,6 +112,29 @@ sinks: { out: { from: g, console: {} } }
             assert code == 78 and "source 'g': it has no end" in err and not out, (out, err)
             code, _, err = leat("run", path, "--until", "2_batches", cwd=d)
             assert code == 0, err
+
+
+def test_output_that_is_removed_while_it_is_written_is_said_and_does_not_hold_up_the_rest():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: removed
+batch: { every: 50ms }
+sources:
+  g: { generate: { count: 400, rate: 200/s } }
+sinks:
+  out: { from: g, files: { path: "out/{file}.txt", roll: { every: 1s } }, format: text }
+""")
+        job = subprocess.Popen([LEAT, "run", path, "--until", "caught_up"], cwd=d, text=True,
+                               stderr=subprocess.PIPE)
+        out = pathlib.Path(d) / "out"
+        wait_for("a committed batch", lambda: list(out.glob(".leat-roll-*")))
+        shutil.rmtree(out, ignore_errors=True)
+        _, err = job.communicate(timeout=30)
+        # Just then the next file may have been begun; its directory is made again.
+        told = "was removed while it was written" in err or "it works again" in err
+        assert job.returncode == 0 and told, err
+        rows = [int(x) for p in out.glob("*.txt") for x in p.read_text().split()]
+        assert rows and max(rows) == 399 and len(set(rows)) == len(rows), rows
 
 
 def test_words_of_other_versions_are_refused_by_name():
