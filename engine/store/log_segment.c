@@ -275,11 +275,12 @@ enum leat_status leat_log_scan_begin(struct leat_log_scan *scan, const struct le
     scan->bytes = fs->length(fs, path);
     if (scan->bytes < 0)
         return leat_fs_failed(err, scan->bytes, "look at", path);
-    scan->buffer = leat_arena_alloc(&scan->arena, BUFFER_BYTES);
-    if (!scan->buffer)
-        return leat_arena_failed(&scan->arena, err);
     if (scan->bytes < (int64_t)LEAT_LOG_MAGIC_BYTES)
         return leat_fail(err, LEAT_E_CORRUPT, "'%s' is no log of leat's", path);
+    size_t room = scan->bytes < (int64_t)BUFFER_BYTES ? (size_t)scan->bytes : BUFFER_BYTES;
+    scan->buffer = leat_arena_alloc(&scan->arena, room);
+    if (!scan->buffer)
+        return leat_arena_failed(&scan->arena, err);
     if (leat_log_scan_bytes(scan, 0, LEAT_LOG_MAGIC_BYTES, &magic, err) != LEAT_OK)
         return err->status;
     if (!leat_slice_eq(magic, LEAT_LIT(LEAT_LOG_MAGIC)))
