@@ -130,51 +130,82 @@ static void tell(const rd_kafka_topic_partition_t *p,
     each(arg, &d);
 }
 
-/* What a group has committed, out of the answer. */
-static enum leat_status read_group(struct leat_kafka_client *c, rd_kafka_event_t *event,
-                                   void (*each)(void *arg, const struct leat_decided *d), void *arg,
-                                   struct leat_error *err)
+static bool is_kafkas_own(const char *topic)
 {
-    size_t count = 0;
-
-    if (!event)
-        return leat_kafka_client_fail(c, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);
-    if (rd_kafka_event_error(event))
-        return leat_kafka_client_fail(c, rd_kafka_event_error(event), NULL, err);
-    const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-        rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
-    const rd_kafka_error_t *error = count ? rd_kafka_group_result_error(groups[0]) : NULL;
-    if (error)
-        return leat_kafka_client_fail(c, rd_kafka_error_code(error), NULL, err);
-    const rd_kafka_topic_partition_list_t *list =
-        count ? rd_kafka_group_result_partitions(groups[0]) : NULL;
-    if (list && check_each(c, list, err) != LEAT_OK)
-        return err->status;
-    for (int i = 0; list && i < list->cnt; i++)
-        if (list->elems[i].offset >= 0)
-            tell(&list->elems[i], each, arg);
-    return LEAT_OK;
+    return strcmp(topic, "__consumer_offsets") == 0 || strcmp(topic, "__transaction_state") == 0;
 }
 
-enum leat_status leat_kafka_offsets_all(struct leat_kafka_client *c, const char *group, bool stable,
+/* Every partition of the cluster: whatever the group may have a position of. */
+static rd_kafka_topic_partition_list_t *all_partitions(struct leat_kafka_client *c,
+                                                       struct leat_error *err)
+{
+    const struct rd_kafka_metadata *data;
+
+    if (leat_kafka_metadata(c, NULL, &data, err) != LEAT_OK)
+        return NULL;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(64);
+    for (int i = 0; i < data->topic_cnt; i++)
+        for (int k = 0; k < data->topics[i].partition_cnt; k++)
+            if (!is_kafkas_own(data->topics[i].topic))
+                rd_kafka_topic_partition_list_add(list, data->topics[i].topic,
+                                                  data->topics[i].partitions[k].id);
+    rd_kafka_metadata_destroy(data);
+    return list;
+}
+
+/* A topic that this user may not see, or that is going, has no position of ours. */
+static bool is_passed_over(rd_kafka_resp_err_t code)
+{
+    return leat_kafka_is_missing(code) || code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+static enum leat_status tell_all(struct leat_kafka_client *c,
+                                 void (*each)(void *arg, const struct leat_decided *d), void *arg,
+                                 struct leat_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = all_partitions(c, err);
+
+    if (!list)
+        return err->status;
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+    rd_kafka_resp_err_t code = list->cnt ? rd_kafka_committed(c->rk, list, LEAT_KAFKA_WAIT_MS)
+                                         : RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; !code && i < list->cnt; i++)
+        if (!is_passed_over(list->elems[i].err))
+            code = list->elems[i].err;
+    for (int i = 0; !code && i < list->cnt; i++)
+        if (!list->elems[i].err && list->elems[i].offset >= 0)
+            tell(&list->elems[i], each, arg);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_poll(c->rk, 0); /* what was told about brokers meanwhile */
+    return code ? leat_kafka_client_fail(c, code, NULL, err) : LEAT_OK;
+}
+
+/* librdkafka's own listing (ListConsumerGroupOffsets) now and then fails an assertion in 2.0.2,
+ * when the connection to the coordinator comes up at the wrong moment. A consumer may only ask for
+ * partitions that it names: so it names them all. */
+enum leat_status leat_kafka_offsets_all(const struct leat_kafka_conf *conf,
+                                        const struct leat_env *env, const char *group, bool stable,
                                         void (*each)(void *arg, const struct leat_decided *d),
                                         void *arg, struct leat_error *err)
 {
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_ListConsumerGroupOffsets_t *ask = rd_kafka_ListConsumerGroupOffsets_new(group, NULL);
-    rd_kafka_queue_t *answers = rd_kafka_queue_new(c->rk);
+    const struct leat_kafka_property ours[] = {{"client.id", "leat-positions"},
+                                               {"reconnect.backoff.ms", "50"},
+                                               {"reconnect.backoff.max.ms", "1000"},
+                                               {0}};
+    const struct leat_kafka_property fixed[] = {
+        {"group.id", group},
+        {"enable.auto.commit", "false"},
+        {"isolation.level", stable ? "read_committed" : "read_uncommitted"},
+        {0}};
+    struct leat_kafka_client c = {0};
+    rd_kafka_conf_t *made;
 
-    rd_kafka_AdminOptions_set_request_timeout(options, LEAT_KAFKA_WAIT_MS, NULL, 0);
-    rd_kafka_AdminOptions_set_require_stable_offsets(options, stable);
-    rd_kafka_ListConsumerGroupOffsets(c->rk, &ask, 1, options, answers);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(answers, 2 * LEAT_KAFKA_WAIT_MS);
-    rd_kafka_poll(c->rk, 0); /* what was told about brokers meanwhile */
-    enum leat_status status = read_group(c, event, each, arg, err);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(answers);
-    rd_kafka_ListConsumerGroupOffsets_destroy(ask);
-    rd_kafka_AdminOptions_destroy(options);
+    if (leat_kafka_conf_new(conf, ours, fixed, &made, err) != LEAT_OK ||
+        leat_kafka_client_open(&c, RD_KAFKA_CONSUMER, made, conf, env, err) != LEAT_OK)
+        return err->status;
+    enum leat_status status = tell_all(&c, each, arg, err);
+    leat_kafka_client_close(&c);
     return status == LEAT_OK ? status : leat_error_prefix(err, "cannot read committed positions");
 }

@@ -31,13 +31,12 @@ LEAT_CHECKED enum leat_status leat_kafka_offsets_commit(struct leat_kafka_client
                                                         rd_kafka_topic_partition_list_t *list,
                                                         struct leat_error *err);
 
-/* Call each() for every position that `group` has, with what its metadata says. `stable`: wait for
- * transactions that are about to end, and fail while one is open. Waits up to two times
- * LEAT_KAFKA_WAIT_MS, whatever c->wait_ms says. */
-LEAT_CHECKED enum leat_status
-leat_kafka_offsets_all(struct leat_kafka_client *c, const char *group, bool stable,
-                       void (*each)(void *arg, const struct leat_decided *d), void *arg,
-                       struct leat_error *err);
+/* Call each() for every position that `group` has, with what its metadata says, through a client of
+ * its own. `stable`: wait for transactions that are about to end, and fail while one is open. Waits
+ * up to two times LEAT_KAFKA_WAIT_MS. */
+LEAT_CHECKED enum leat_status leat_kafka_offsets_all(
+    const struct leat_kafka_conf *conf, const struct leat_env *env, const char *group, bool stable,
+    void (*each)(void *arg, const struct leat_decided *d), void *arg, struct leat_error *err);
 
 /* Metadata for a position of a list; false: no memory. */
 bool leat_kafka_offsets_mark(rd_kafka_topic_partition_t *p, const char *text);

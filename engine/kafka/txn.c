@@ -155,8 +155,10 @@ static rd_kafka_resp_err_t on_sent(rd_kafka_t *rk, int fd, const char *broker, i
     struct leat_kafka_txn *t = opaque;
 
     (void)rk, (void)fd, (void)broker, (void)id, (void)version, (void)number, (void)bytes;
-    if (api == API_END_TXN && atomic_load(&t->is_committing))
+    if (api == API_END_TXN && atomic_load(&t->is_committing)) {
+        atomic_fetch_add(&t->asked, 1);
         (void)leat_failpoint("commit.sent");
+    }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -312,7 +314,7 @@ static enum leat_status txn_recover(void *memory,
 
     if (init(t, err) != LEAT_OK)
         return err->status;
-    return leat_kafka_offsets_all(&t->client, t->group, true, each, arg, err);
+    return leat_kafka_offsets_all(t->conf, t->env, t->group, true, each, arg, err);
 }
 
 enum leat_status leat_kafka_txn_renew(struct leat_kafka_txn *t, struct leat_error *err)
@@ -331,7 +333,8 @@ static enum leat_status txn_begin(void *memory, uint64_t n, struct leat_error *e
         return leat_fail(err, LEAT_E_UNCLEAR, "the producer cannot begin batch %llu",
                          (unsigned long long)n);
     t->n = n;
-    t->was_asked = t->has_refused = false;
+    t->has_refused = false;
+    atomic_store(&t->asked, 0);
     if (t->sent)
         rd_kafka_topic_partition_list_destroy(t->sent);
     t->sent = NULL;

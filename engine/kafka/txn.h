@@ -46,8 +46,8 @@ struct leat_kafka_txn {
     uint64_t n;    /* the batch that is or was last in a transaction */
     int64_t began_ms;
     rd_kafka_topic_partition_list_t *sent; /* positions of n; NULL: not yet */
-    bool was_asked;                        /* to commit n */
     atomic_bool is_committing;
+    atomic_int asked; /* how often the brokers were, to commit n: twice when an answer was lost */
 
     /* The first record of n that was refused; and the largest of those that were too large. */
     bool has_refused;
@@ -89,12 +89,6 @@ enum leat_status leat_kafka_txn_refused(struct leat_kafka_txn *t, struct leat_er
 /* A new handle in place of the old one, and ready. */
 LEAT_CHECKED enum leat_status leat_kafka_txn_renew(struct leat_kafka_txn *t,
                                                    struct leat_error *err);
-
-/* LEAT_E_FENCED: somebody else has committed n or what comes after it. `c`: any handle of the
- * cluster; `stable` as for leat_kafka_offsets_all(). */
-LEAT_CHECKED enum leat_status leat_kafka_txn_look(struct leat_kafka_txn *t,
-                                                  struct leat_kafka_client *c, bool stable,
-                                                  struct leat_error *err);
 
 /* Abort what is open, without insisting. */
 void leat_kafka_txn_give_up(struct leat_kafka_txn *t);

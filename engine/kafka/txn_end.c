@@ -23,7 +23,8 @@ struct looking {
 };
 
 /* A position that this process has not committed: of another life of the job, of a later batch, or
- * of the batch in question but not where it stands here. */
+ * of the batch in question. That one can be our own where the brokers were asked twice: the answer
+ * to the first was lost, and then the positions are those that stand here. */
 static void look_at(void *arg, const struct leat_decided *d)
 {
     struct looking *l = arg;
@@ -34,7 +35,7 @@ static void look_at(void *arg, const struct leat_decided *d)
     if (d->by != LEAT_DECIDED_OURS || d->slot != t->env->slot ||
         (d->epoch == t->env->epoch && d->n < t->n))
         return;
-    if (d->epoch == t->env->epoch && d->n == t->n && t->was_asked && t->sent &&
+    if (d->epoch == t->env->epoch && d->n == t->n && atomic_load(&t->asked) > 1 && t->sent &&
         leat_kafka_partition_read(d->partition, topic, &part)) {
         const rd_kafka_topic_partition_t *p =
             rd_kafka_topic_partition_list_find(t->sent, topic, part);
@@ -46,12 +47,12 @@ static void look_at(void *arg, const struct leat_decided *d)
     l->n = d->n;
 }
 
-enum leat_status leat_kafka_txn_look(struct leat_kafka_txn *t, struct leat_kafka_client *c,
-                                     bool stable, struct leat_error *err)
+/* LEAT_E_FENCED: somebody else has committed n or what comes after it. */
+static enum leat_status look(struct leat_kafka_txn *t, bool stable, struct leat_error *err)
 {
     struct looking l = {.t = t};
 
-    if (leat_kafka_offsets_all(c, t->group, stable, look_at, &l, err) != LEAT_OK)
+    if (leat_kafka_offsets_all(t->conf, t->env, t->group, stable, look_at, &l, err) != LEAT_OK)
         return err->status;
     if (!l.found)
         return LEAT_OK;
@@ -61,21 +62,13 @@ enum leat_status leat_kafka_txn_look(struct leat_kafka_txn *t, struct leat_kafka
                      l.epoch == t->env->epoch ? "" : " of another life of its state");
 }
 
-/* Without taking the transactional.id from whoever has it. */
+/* It asks through a client of its own, which takes the transactional.id from nobody. */
 static enum leat_status look_from_aside(struct leat_kafka_txn *t, struct leat_error *err)
 {
-    static const struct leat_kafka_property ours[] = {
-        {"client.id", "leat-look"}, {"reconnect.backoff.ms", "50"}, {0}};
-    struct leat_kafka_client c = {0};
-    rd_kafka_conf_t *made;
     enum leat_status status = LEAT_E_UNREACHABLE;
 
-    if (leat_kafka_conf_new(t->conf, ours, NULL, &made, err) != LEAT_OK ||
-        leat_kafka_client_open(&c, RD_KAFKA_PRODUCER, made, t->conf, t->env, err) != LEAT_OK)
-        return err->status;
     for (int i = 0; i < LOOK_TIMES && leat_status_is_transient(status); i++)
-        status = leat_kafka_txn_look(t, &c, false, err);
-    leat_kafka_client_close(&c);
+        status = look(t, false, err);
     return status;
 }
 
@@ -206,7 +199,6 @@ enum leat_status leat_kafka_txn_commit(void *memory, uint64_t n, struct leat_err
                          (unsigned long long)n);
     if (leat_failpoint("commit.before"))
         return leat_fail(err, LEAT_E_ABORTED, "the commit of batch %llu was refused", number(t));
-    t->was_asked = true;
     atomic_store(&t->is_committing, true);
     rd_kafka_error_t *error = end(t, true, t->timeout_ms);
     atomic_store(&t->is_committing, false);
@@ -228,11 +220,10 @@ enum leat_status leat_kafka_txn_commit(void *memory, uint64_t n, struct leat_err
 static enum leat_status make_smaller(struct leat_kafka_txn *t, struct leat_error *err)
 {
     t->make_smaller = false;
-    t->was_asked = false;
-    if (leat_kafka_txn_look(t, &t->client, true, err) == LEAT_E_FENCED)
+    atomic_store(&t->asked, 0);
+    if (look(t, true, err) == LEAT_E_FENCED)
         return err->status;
-    if (leat_kafka_txn_renew(t, err) != LEAT_OK ||
-        leat_kafka_txn_look(t, &t->client, true, err) != LEAT_OK)
+    if (leat_kafka_txn_renew(t, err) != LEAT_OK || look(t, true, err) != LEAT_OK)
         return err->status == LEAT_E_FENCED ? err->status : unclear(t, err);
     return LEAT_OK;
 }

@@ -3,6 +3,7 @@
 #include "leat_test.h"
 
 #include <librdkafka/rdkafka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,6 +115,25 @@ void broker_do(struct broker *b, const char *verb)
 
     sscanf(verb, "%15s %n", word, &n);
     CU_ASSERT_EQUAL_FATAL(script(word, b, verb + n, said, sizeof said), 0);
+}
+
+static void broker_signal(struct broker *b, int number)
+{
+    char pid[32] = "";
+
+    read_line(b, "pid", pid, sizeof pid);
+    CU_ASSERT_FATAL(atoi(pid) > 1);
+    CU_ASSERT_EQUAL_FATAL(kill(atoi(pid), number), 0);
+}
+
+void broker_pause(struct broker *b)
+{
+    broker_signal(b, SIGSTOP);
+}
+
+void broker_resume(struct broker *b)
+{
+    broker_signal(b, SIGCONT);
 }
 
 /* ---- administration */

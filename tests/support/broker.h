@@ -27,6 +27,10 @@ struct broker *broker_get(const char *arguments, const char **why);
 /* "stop", "kill", "restart", or "acl ..." */
 void broker_do(struct broker *b, const char *verb);
 
+/* It stands still, its connections stay open: what is asked is not answered. */
+void broker_pause(struct broker *b);
+void broker_resume(struct broker *b);
+
 /* Fatal for the test when they fail. `config` is "name=value" or NULL. */
 void broker_topic(struct broker *b, const char *topic, int partitions, const char *config);
 void broker_delete_topic(struct broker *b, const char *topic);
