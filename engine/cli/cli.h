@@ -59,6 +59,7 @@ int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_test(int argc, char **argv);
 int cli_docs(int argc, char **argv);
+int cli_replay(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 
 #endif

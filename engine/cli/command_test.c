@@ -129,6 +129,7 @@ static bool make_plan(struct testing *t)
 
     leat_plan_free(t->plan);
     replace_sources(t);
+    t->spec.delivery.index = LEAT_DELIVERY_AT_LEAST_ONCE; /* nothing is delivered here */
     if (!add_test_sinks(t))
         return false;
     t->plan = leat_plan_build(&t->spec, &again);
