@@ -175,7 +175,13 @@ static void print_data(struct leat_slice text, FILE *out)
 
 static void print_record(struct leat_slice key, struct leat_slice value, int64_t time_ms, FILE *out)
 {
-    fprintf(out, "          - { ");
+    fprintf(out, "          - ");
+    if (!key.ptr && time_ms == LEAT_NO_TIME) {
+        print_data(value, out);
+        fprintf(out, "\n");
+        return;
+    }
+    fprintf(out, "{ ");
     if (key.ptr) {
         fprintf(out, "key: ");
         print_data(key, out);
