@@ -21,7 +21,7 @@ OF_VALUE = {"str": "string(this)", "strLen": "size(this)", "plus2": "this + 2",
             "suffix1and2": "[this + '1', this + '2']", "chars": "this.split('')",
             "isEven": "this % 2 == 0", "containsA": "this.contains('a')",
             "keyContainsA": "key.contains('a')", "valuePositive": "this > 0",
-            "failOn1": "this == 1 ? int('x') : this", "second": "this"}
+            "failOn1": "this == 1 ? int('x') : this", "second": "this", "counterOf": "this.counter"}
 TO_PAIR = {"pairWithOne": ("this", "1"), "pairWithX": ("this", "'x'"),
            "pairWithLen": ("this", "size(this)"), "swap": ("this", "key")}
 TO_PAIRS = {"lenAndChars": "this.split('').map(c, [size(this), c])",
@@ -37,6 +37,20 @@ WINDOWS = {"window": "window", "countByWindow": "count_by_window", "reduceByWind
            "countByValueAndWindow": "count_by_value_and_window"}
 MAKE_PAIRS = {"reduceByKeyAndWindow", "groupByKeyAndWindow", "countByValueAndWindow", "reduceByKey",
               "groupByKey", "countByValue"}
+# VALUES and STATE are what came in the batch and what was there before it.
+UPDATES = {
+    "runningSum": "VALUES.sum() + default(STATE, 0)",
+    "appendList": "default(STATE, []) + VALUES",
+    "addBatchTimeIfValues": "default(STATE, 0) + (VALUES.size() > 0 ? meta.batch_time.millis() : 0)",
+    "counterExpireAfter2Idle":
+        "VALUES.size() > 0 ? {'counter': (STATE == null ? 0 : STATE.counter) + VALUES.sum(), 'idle': 0}"
+        " : STATE.idle == 1 ? null : {'counter': STATE.counter, 'idle': STATE.idle + 1}"}
+SUM = "init: { n: 0 }, update: { n: state.n + this }"
+WITH_STATE = {
+    "mwsSum": SUM + ", emit: state.n", "mwsSumKeyTwice": SUM + ", emit: key + key",
+    "mwsSumNothing": SUM + ", emit: key, when: 'false'",
+    "mwsToggleRemove": "init: { there: 'false', value: this }, update: { there: 'true' }, emit: key, "
+                       "when: prev.there, remove: prev.there"}
 FILTERS = {"valueNonZero": "value != 0", "valuePositive": "value > 0"}
 
 
@@ -71,6 +85,31 @@ class Stream:
         if "filter" in op:
             words.append("filter: " + quoted(known(FILTERS, op["filter"])))
         self.ops.append(f"{name}: {{ {', '.join(words)} }}")
+
+    def with_first(self, pairs, file):
+        """State to begin with comes from a source of its own: {'state': x} beside {'value': y}."""
+        file.sources["first"] = [pairs]
+        file.streams["begin"] = ("first", [
+            "map_to_pair: { key: 'this[0]', value: \"{'state': this[1]}\" }"])
+        self.ops += ["map_values: \"{'value': this}\"", "union: [begin]"]
+
+    def update_state(self, op, file):
+        update = known(UPDATES, op["fn"])
+        values, state = "values", "state"
+        if "initial" in op:
+            self.with_first(op["initial"], file)
+            values = "values.filter(v, has(v.value)).map(v, v.value)"
+            state = "(values + [{'state': state}]).filter(v, has(v.state))[0].state"
+        update = update.replace("VALUES", values).replace("STATE", state)
+        self.ops.append(f"update_state_by_key: {{ update: {quoted(update)}, keys: all }}")
+        self.pairs = True
+
+    def with_state(self, op, file):
+        if "initial" in op:
+            self.with_first(op["initial"], file)
+            self.ops.append("map_values: \"default(this.state, 0) + default(this.value, 0)\"")
+        self.ops.append(f"map_with_state: {{ {known(WITH_STATE, op['fn'])} }}")
+        self.pairs = False
 
     def map(self, fn):
         if fn in TO_PAIR:
@@ -113,6 +152,10 @@ class Stream:
             self.pairs = True
         elif name in WINDOWS:
             self.window(op)
+        elif name == "updateStateByKey":
+            self.update_state(op, file)
+        elif name == "mapWithState":
+            self.with_state(op, file)
         elif name == "count":
             self.ops.append("count")
         elif name == "countByValue":
