@@ -260,6 +260,7 @@ static enum leat_status finish(const void *plan, void *memory, struct leat_task 
 
     leat_stateful_begin(&p->stateful, m, task);
     for (uint32_t i = 0; i < m->rows_count; i++) {
+        leat_stateful_look_ahead(m, i);
         if (leat_stateful_mark(task, 2, &at, err) != LEAT_OK ||
             take_row(p, m, task, &m->rows[i], err) != LEAT_OK)
             return err->status;

@@ -6,7 +6,7 @@
  * slots, which checks that each entry is meant by one slot. No key is inserted.
  *
  *     image:  'I' version timed 0 | u32 segments | u32 pages | u64 entries
- *             | u32 bits per segment | slots of each segment | pages
+ *             | u64 where the wheel stands | u32 bits per segment | slots of each segment | pages
  *     delta:  'D' version timed 0 | per change: put 1 u32 key [i64 due] u32 value, remove 2 u32 key
  *
  * Little endian, as the machines that run this are.
@@ -123,16 +123,20 @@ static enum leat_status read_delta(struct leat_state_table *t, struct leat_slice
 enum leat_status leat_state_snapshot(struct leat_state_table *t, struct leat_bytes *all,
                                      struct leat_error *err)
 {
-    size_t size = 24 + t->heap.pages_count * LEAT_HEAP_PAGE;
+    size_t size = 32 + t->heap.pages_count * LEAT_HEAP_PAGE;
 
     for (uint32_t i = 0; i < t->segments_count; i++)
         size += 4 + (sizeof(uint64_t) << t->segments[i].bits);
-    if (!leat_bytes_reserve(all, size))
-        return leat_arena_failed(all->arena, err);
+    if (all->len == 0 && all->room < size) { /* exactly, for it may be large */
+        all->ptr = leat_arena_alloc(all->arena, size);
+        all->room = all->ptr ? size : 0;
+        all->failed = !all->ptr;
+    }
     put_head(t, 'I', all);
     leat_bytes_put_u32(all, t->segments_count);
     leat_bytes_put_u32(all, t->heap.pages_count);
     leat_bytes_put_u64(all, t->entries);
+    leat_bytes_put_u64(all, t->wheel.now);
     for (uint32_t i = 0; i < t->segments_count; i++)
         leat_bytes_put_u32(all, t->segments[i].bits);
     for (uint32_t i = 0; i < t->segments_count; i++)
@@ -243,12 +247,13 @@ static enum leat_status read_image(struct leat_state_table *t, struct leat_slice
 {
     struct leat_arena own = {.budget = t->heap.arena->budget};
     uint32_t segments, pages, size;
-    uint64_t entries;
+    uint64_t entries, now;
     size_t slots_bytes = 0;
 
     if (!leat_take_u32(&bytes, &segments) || !leat_take_u32(&bytes, &pages) ||
-        !leat_take_u64(&bytes, &entries) || segments > bytes.len / 4 ||
-        pages > LEAT_HEAP_PAGES_MAX || pages > bytes.len / LEAT_HEAP_PAGE)
+        !leat_take_u64(&bytes, &entries) || !leat_take_u64(&bytes, &now) ||
+        segments > bytes.len / 4 || pages > LEAT_HEAP_PAGES_MAX ||
+        pages > bytes.len / LEAT_HEAP_PAGE)
         return damaged(err, "an image without its head");
     struct leat_slice bits = {bytes.ptr, segments * (size_t)4}, at = bits;
     while (at.len) {
@@ -263,6 +268,7 @@ static enum leat_status read_image(struct leat_state_table *t, struct leat_slice
     struct leat_slice slots = {bits.ptr + bits.len, slots_bytes},
                       entry_bytes = {slots.ptr + slots_bytes, pages * LEAT_HEAP_PAGE};
     begin_again(t);
+    t->wheel.now = now;
     struct starts starts = {
         .bits = leat_arena_array(&own, pages * LEAT_HEAP_PAGE_UNITS / 64 + 1, sizeof(uint64_t))};
     enum leat_status status = LEAT_OK;

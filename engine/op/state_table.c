@@ -351,6 +351,22 @@ static uint32_t find_any(const struct leat_state_table *t, struct leat_slice key
     return 0;
 }
 
+void leat_state_look_ahead(const struct leat_state_table *t, uint32_t hash, bool entry)
+{
+    if (t->segments_count == 0)
+        return;
+    const struct leat_segment_slots *s = segment_of(t, hash);
+    uint32_t mask = (UINT32_C(1) << s->bits) - 1, i = home_of(s, hash);
+    if (!entry) {
+        __builtin_prefetch(&s->slots[i]);
+        return;
+    }
+    while (s->slots[i] && hash_of(s->slots[i]) != hash)
+        i = (i + 1) & mask;
+    if (s->slots[i])
+        __builtin_prefetch(leat_heap_at(&t->heap, number_of(s->slots[i])));
+}
+
 static bool is_dead(const struct leat_state_table *t, uint32_t number)
 {
     return *leat_heap_at(&t->heap, number) & ENTRY_DEAD;

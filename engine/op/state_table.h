@@ -61,6 +61,11 @@ static inline uint32_t leat_state_hash(uint64_t key_hash)
  * again or removed. */
 uint32_t leat_state_find(const struct leat_state_table *t, struct leat_slice key, uint32_t hash);
 
+/* A key with this hash will be asked for soon: its slot comes into the cache, then (`entry`) what
+ * the slot leads to. In a large table nearly all the time goes into waiting for the two. */
+void leat_state_look_ahead(const struct leat_state_table *t, uint32_t hash, bool entry);
+#define LEAT_LOOK_AHEAD 16 /* keys before; 8 before for its entry */
+
 /* Borrowed until the table changes. */
 struct leat_slice leat_state_key(const struct leat_state_table *t, uint32_t number);
 struct leat_slice leat_state_value(const struct leat_state_table *t, uint32_t number);

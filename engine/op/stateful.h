@@ -148,6 +148,8 @@ enum leat_status leat_stateful_process(const void *plan, void *memory, struct le
 /* For finish: the rows are in order, cells are ready for expressions of this batch. */
 void leat_stateful_begin(const struct leat_stateful *plan, struct leat_stateful_memory *m,
                          struct leat_task *task);
+/* Before row i is dealt with, in order: those behind it come into the cache. */
+void leat_stateful_look_ahead(const struct leat_stateful_memory *m, uint32_t i);
 /* The last call of finish. */
 LEAT_CHECKED enum leat_status leat_stateful_end(struct leat_stateful_memory *m,
                                                 struct leat_task *task, struct leat_error *err);

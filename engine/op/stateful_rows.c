@@ -120,6 +120,17 @@ void leat_stateful_begin(const struct leat_stateful *plan, struct leat_stateful_
         m->cell[plan->batch_time_cell] = leat_time_value(task->batch->time_ms);
     if (plan->event_time && !is_sorted(m))
         qsort(m->rows, m->rows_count, sizeof *m->rows, compare);
+    leat_wheel_stand(&m->table.wheel, plan->event_time
+                                          ? task->watermark_before_ms
+                                          : task->batch->time_ms - task->batch->interval_ms);
+}
+
+void leat_stateful_look_ahead(const struct leat_stateful_memory *m, uint32_t i)
+{
+    if (i + LEAT_LOOK_AHEAD < m->rows_count)
+        leat_state_look_ahead(&m->table, m->rows[i + LEAT_LOOK_AHEAD].hash, false);
+    if (i + LEAT_LOOK_AHEAD / 2 < m->rows_count)
+        leat_state_look_ahead(&m->table, m->rows[i + LEAT_LOOK_AHEAD / 2].hash, true);
 }
 
 enum leat_status leat_stateful_end(struct leat_stateful_memory *m, struct leat_task *task,

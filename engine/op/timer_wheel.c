@@ -23,6 +23,12 @@ static uint64_t start_of(const struct leat_wheel *w, unsigned level, uint32_t sl
     return (above << BITS | slot) << BITS * level;
 }
 
+void leat_wheel_stand(struct leat_wheel *w, int64_t at_ms)
+{
+    if (w->count == 0 && at_ms >= -LEAT_TIMER_MAX_MS && place(at_ms) > w->now)
+        w->now = place(at_ms);
+}
+
 void leat_wheel_add(struct leat_wheel *w, uint32_t number)
 {
     struct leat_timer *t = w->at(w->arg, number);

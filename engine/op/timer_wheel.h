@@ -40,6 +40,10 @@ struct leat_wheel {
     uint32_t first[LEAT_WHEEL_LEVELS][64];
 };
 
+/* While it is empty: nothing will be due at this time or before. What is added to a wheel that
+ * stands far behind goes a long way down. */
+void leat_wheel_stand(struct leat_wheel *w, int64_t at_ms);
+
 /* Number is below 2^31 and not 0. */
 void leat_wheel_add(struct leat_wheel *w, uint32_t number);
 void leat_wheel_remove(struct leat_wheel *w, uint32_t number);

@@ -155,6 +155,8 @@ static enum leat_status group_rows(struct leat_stateful_memory *m, struct leat_t
         else
             m->rows[run->last - 1].next = i + 1;
         run->last = i + 1;
+        if (made)
+            leat_state_look_ahead(&m->table, row->hash, false);
         run->count++;
         run->least_ms = row->time_ms < run->least_ms ? row->time_ms : run->least_ms;
         run->most_ms = row->time_ms > run->most_ms ? row->time_ms : run->most_ms;
@@ -170,8 +172,15 @@ static enum leat_status touched(const struct update_state *p, struct leat_statef
 
     if (group_rows(m, &runs, err) != LEAT_OK)
         return err->status;
+    const struct leat_entry *ahead = runs.first;
+    for (uint32_t i = 0; ahead && i < LEAT_LOOK_AHEAD / 2; i++)
+        ahead = ahead->next;
     for (struct leat_entry *e = runs.first; e; e = e->next) {
         struct leat_stateful_mark at;
+        if (ahead) {
+            leat_state_look_ahead(&m->table, (uint32_t)ahead->hash, true);
+            ahead = ahead->next;
+        }
         if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK ||
             update_touched(p, m, task, run_of(e), err) != LEAT_OK)
             return err->status;
