@@ -1,6 +1,7 @@
 #include "kafka/client.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define SLICE_MS 500
 
@@ -54,11 +55,39 @@ enum leat_status leat_kafka_client_open(struct leat_kafka_client *c, rd_kafka_ty
     return leat_fail(err, LEAT_E_CONFIG, "%s", text);
 }
 
+static void *destroy(void *rk)
+{
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+/* A consumer waits here for the answer to a commit, and a broker that hangs answers after
+ * socket.timeout.ms, a minute. It is left behind then: nobody but a process that ends closes it. */
+static void destroy_in_time(rd_kafka_t *rk)
+{
+    struct timespec until;
+    pthread_t thread;
+
+    rd_kafka_set_log_level(rk, 0); /* our callbacks are not for it any more */
+    if (pthread_create(&thread, NULL, destroy, rk) != 0) {
+        destroy(rk);
+        return;
+    }
+    pthread_setname_np(thread, "kafka-close");
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LEAT_KAFKA_WAIT_MS / 1000;
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+        pthread_detach(thread);
+}
+
 void leat_kafka_client_close(struct leat_kafka_client *c)
 {
     if (!c->rk)
         return;
-    rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (c->writes)
+        destroy(c->rk);
+    else
+        destroy_in_time(c->rk);
     c->rk = NULL;
     pthread_mutex_destroy(&c->lock);
 }

@@ -37,7 +37,8 @@ LEAT_CHECKED enum leat_status leat_kafka_client_open(struct leat_kafka_client *c
                                                      const struct leat_env *env,
                                                      struct leat_error *err);
 
-/* Waits for librdkafka's threads. A client that was never opened is fine. */
+/* Waits for librdkafka's threads; for a consumer LEAT_KAFKA_WAIT_MS at most, then they end by
+ * themselves. A client that was never opened is fine. */
 void leat_kafka_client_close(struct leat_kafka_client *c);
 
 /* leat_kafka_fail() with what the client knows. topic may be NULL. Thread: any. */

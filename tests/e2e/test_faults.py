@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """A broker that is late, gone, full of refusals: what leat says, that it waits and loses nothing."""
 import json
+import os
 import pathlib
 import shutil
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -87,6 +89,29 @@ def test_a_stop_while_the_broker_is_away_does_not_wait_for_positions_that_cannot
             assert run.stop() == 0, run.log  # within 10 s
             assert sum(f.read_text().count("\n") for f in out.glob("*.jsonl")) == 10, run.log
     BROKER.restart()
+
+
+def test_a_stop_does_not_wait_for_a_broker_that_hangs_either():
+    BROKER.topic("hangs.in")
+    BROKER.produce("hangs.in", numbers(0, 10))
+    broker = int(pathlib.Path(BROKER.folder, "pid").read_text())
+    with folder() as dir:
+        out = pathlib.Path(dir, "out")
+        file = job(dir, "hangs", BROKER.address, "topic: hangs.in, start: earliest", to_files(out))
+        with Leat("run", file) as run:
+            wait_for("the first batch", lambda: list(out.glob("*.jsonl")))
+            wait_for("its position", lambda: BROKER.committed("hangs", "hangs.in"))
+            shutil.rmtree(out)
+            out.write_text("")
+            BROKER.produce("hangs.in", numbers(10, 20))
+            run.wait_log("trying again")
+            os.kill(broker, signal.SIGSTOP)
+            try:
+                out.unlink()
+                wait_for("the second batch", lambda: list(out.glob("*.jsonl")))
+                assert run.stop() == 0, run.log
+            finally:
+                os.kill(broker, signal.SIGCONT)
 
 
 def test_a_source_topic_that_is_missing_is_waited_for():
