@@ -141,7 +141,7 @@ def test_words_of_other_versions_are_refused_by_name():
     for word in ("--watch", "--dry-run", "--limit"):
         code, _, err = leat("run", "x.yaml", word + "=1" if word == "--limit" else word)
         assert code == 2 and err.startswith(f"leat run: '{word}") and "not in this version" in err, err
-    for word in ("state", "replay", "health"):
+    for word in ("health",):
         code, _, err = leat(word)
         assert code == 2 and f"'{word}' is not in this version" in err, err
     for word in ("--sample=5", "--against-state"):
