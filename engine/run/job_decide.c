@@ -136,6 +136,7 @@ static enum leat_status settle(struct leat_job_thread *job, struct leat_error *e
         leat_warn(&job->lines, "%s", err->text);
         leat_warn(&job->lines, "accepted: log and state in '%s' begin anew", job->dir);
         verdict = LEAT_RECOVER_FRESH;
+        job->must_mark = true; /* else the next start would find the same */
         if (leat_job_reset(job, err) != LEAT_OK)
             return err->status;
         job->decider.env.epoch = job->env.epoch;
@@ -145,16 +146,18 @@ static enum leat_status settle(struct leat_job_thread *job, struct leat_error *e
         return status;
     }
     leat_failpoint("recover.decided");
+    job->needs_mark = verdict == LEAT_RECOVER_FRESH || verdict == LEAT_RECOVER_MARK;
+    if (!job->needs_mark && r.marker.len) {
+        job->marker = leat_arena_copy(&job->arena, r.marker);
+        if (!job->marker.ptr)
+            return leat_arena_failed(&job->arena, err);
+    }
     if (verdict == LEAT_RECOVER_DROP) {
         leat_info(&job->lines, "batch %" PRIu64 " was not committed: it is done again", r.n);
         if (leat_job_log_drop_last(job->log, err) != LEAT_OK)
             return err->status;
     }
-    job->needs_mark = verdict == LEAT_RECOVER_FRESH || verdict == LEAT_RECOVER_MARK;
-    if (!job->decider.kind || job->needs_mark)
-        return LEAT_OK;
-    job->marker = leat_arena_copy(&job->arena, r.marker);
-    return job->marker.ptr ? LEAT_OK : leat_arena_failed(&job->arena, err);
+    return LEAT_OK;
 }
 
 /* What the log and the decider say fits together: everything else may begin. */

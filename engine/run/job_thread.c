@@ -283,7 +283,7 @@ static void turn(struct leat_job_thread *job)
     }
     if (!job->started && job->recovered &&
         job->opened == job->step.sinks_count + job->step.decides &&
-        leat_job_sources_are_listed(job)) {
+        leat_job_sources_are_listed(job) && (!job->must_mark || leat_job_is_marked(job))) {
         job->started = true;
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
     }

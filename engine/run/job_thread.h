@@ -165,6 +165,7 @@ struct leat_job_thread {
     struct leat_decider_work recover_work, mark_work, idle_work;
     struct leat_slice marker; /* ptr NULL: not known yet */
     bool needs_mark, marking; /* the other side has no marker of ours; is being told */
+    bool must_mark;           /* before anything else */
     int64_t marked_ms;
     bool waits_to_log; /* for the marker: the oldest group */
     uint64_t waits_to_prepare;

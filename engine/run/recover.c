@@ -24,11 +24,14 @@ static const char *whose(const struct leat_decided *d)
 
 /* Positions of other tools and of at-least-once runs are taken over. Those of a life of this job
  * that the log knows nothing of mean that its log, and its state, are gone. Number 0 is a marker
- * that was set before the first batch. */
+ * that was set before the first batch; where it is of this log's life, others were accepted. */
 static enum leat_status decide_empty(const struct leat_recovery *r,
                                      enum leat_recover_verdict *verdict, struct leat_error *err)
 {
     *verdict = LEAT_RECOVER_FRESH;
+    for (uint32_t i = 0; i < r->known_count; i++)
+        if (r->known[i].by == LEAT_DECIDED_OURS && r->known[i].epoch == r->epoch)
+            return LEAT_OK;
     for (uint32_t i = 0; i < r->known_count; i++) {
         const struct leat_decided *d = &r->known[i];
         if (d->by == LEAT_DECIDED_OURS && d->n > 0)

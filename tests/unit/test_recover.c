@@ -125,8 +125,12 @@ static void a_forgotten_marker_of_a_batch_that_nobody_knows_of_is_refused(void)
 
 static void a_log_that_is_gone_is_refused(void)
 {
-    REFUSES((&(struct row){.known = {OURS("t/0", 10, 4)}, .count = 1, .with = -1}), "gone", "'t/0'",
-            "up to 10", "batch 4");
+    struct row row = {.known = {OURS("t/0", 10, 4), OURS("t/1", 10, 0)}, .count = 1, .with = -1};
+
+    row.known[0].epoch = 0xabc;
+    REFUSES(&row, "gone", "'t/0'", "up to 10", "batch 4");
+    row.count = 2; /* that was accepted: the log's own marker is there */
+    goes_on(&row, LEAT_RECOVER_FRESH);
 }
 
 static void a_log_of_another_life_is_refused(void)
