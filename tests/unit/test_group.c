@@ -345,7 +345,7 @@ static void a_key_that_speaks_on_and_one_that_no_longer_does_are_told(void)
 
     OK(group_run_batch(run, &row, 1, 1, 100, 100, &err));
     group_run_copy(run, next, true);
-    OK(group_run_batch(next, NULL, 0, 1, 200, 200, &err));
+    OK(group_run_batch(next, &row, 0, 1, 200, 200, &err));
     CU_ASSERT_EQUAL(next->results_count, 1);
     close_run(next);
 
@@ -356,8 +356,8 @@ static void a_key_that_speaks_on_and_one_that_no_longer_does_are_told(void)
     OK(group_run_batch(run, &row, 1, 1, 200, 200, &err));
     group_run_copy(run, next, true);
     group_run_clear(run);
-    OK(group_run_batch(run, NULL, 0, 1, 300, 300, &err));
-    OK(group_run_batch(next, NULL, 0, 1, 300, 300, &err));
+    OK(group_run_batch(run, &row, 0, 1, 300, 300, &err));
+    OK(group_run_batch(next, &row, 0, 1, 300, 300, &err));
     test_stays_no_longer = false;
     CU_ASSERT_EQUAL(run->results_count, 0);
     CU_ASSERT_EQUAL(next->results_count, 0);
@@ -375,13 +375,14 @@ static void a_key_that_speaks_on_and_one_that_no_longer_does_are_told(void)
 static void what_always_speaks_goes_on_though_nothing_ever_came(void)
 {
     struct group_run *run = open_staying(), *next = open_staying();
+    const struct group_row row = {.key = NULL};
     struct leat_error err;
 
     run->group.always = next->group.always = true;
     run->group.keyed = next->group.keyed = false;
-    OK(group_run_batch(run, NULL, 0, 1, 100, 100, &err));
+    OK(group_run_batch(run, &row, 0, 1, 100, 100, &err));
     group_run_copy(run, next, true);
-    OK(group_run_batch(next, NULL, 0, 1, 200, 200, &err));
+    OK(group_run_batch(next, &row, 0, 1, 200, 200, &err));
     CU_ASSERT_EQUAL(next->results_count, 1);
     close_run(run);
     close_run(next);
