@@ -54,6 +54,9 @@ void cli_heap_large_pages(size_t bytes);
 LEAT_PRINTF(2, 3) void cli_say(FILE *out, const char *fmt, ...);
 
 /* Words behind the command's name; argv[0] is the command. Each returns an exit code. */
+/* check_state.c: what of the job's state the file goes on with, to stdout. */
+int cli_check_state(const struct cli_pipeline *p);
+
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);

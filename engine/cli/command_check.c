@@ -10,6 +10,7 @@ struct words {
     const char *files[256];
     int count;
     struct cli_sets sets;
+    bool against_state;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -21,8 +22,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         cli_sets_add(&w->sets, arg, state);
         return 0;
     case 'n':
+        argp_error(state, "'--sample' is not in this version");
+        return 0;
     case 'a':
-        argp_error(state, "'--%s' is not in this version", key == 'n' ? "sample" : "against-state");
+        w->against_state = true;
         return 0;
     case ARGP_KEY_ARG:
         if (w->count == (int)(sizeof w->files / sizeof *w->files))
@@ -37,14 +40,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_option options[] = {
-    {"set", 's', "PATH=VALUE", 0, "put a setting into the file, as in batch.every=1s", 0},
+#define SET_OPTION                                                                                 \
+    {                                                                                              \
+        "set", 's', "PATH=VALUE", 0, "put a setting into the file, as in batch.every=1s", 0        \
+    }
+
+static const struct argp_option check_options[] = {
+    SET_OPTION,
+    {"against-state", 'a', NULL, 0,
+     "say which state of the job the file goes on with, and what would be dropped", 0},
     {"sample", 'n', "N", OPTION_HIDDEN, "", 0},
-    {"against-state", 'a', NULL, OPTION_HIDDEN, "", 0},
     {0},
 };
 
-static void read_words(struct words *w, const char *doc, const char *args, int argc, char **argv)
+static const struct argp_option explain_options[] = {SET_OPTION, {0}};
+
+static void read_words(struct words *w, const struct argp_option *options, const char *doc,
+                       const char *args, int argc, char **argv)
 {
     const struct argp argp = {options, parse, args, doc, NULL, NULL, NULL};
 
@@ -57,13 +69,16 @@ int cli_check(int argc, char **argv)
     struct words w = {0};
     int worst = CLI_OK;
 
-    read_words(&w, "Say everything that is wrong with pipeline files. Nothing is connected to.",
+    read_words(&w, check_options,
+               "Say everything that is wrong with pipeline files. Nothing is connected to.",
                "FILE...", argc, argv);
     for (int i = 0; i < w.count; i++) {
         struct cli_pipeline p;
         int code = cli_pipeline_load(&p, w.files[i], &w.sets, false);
         if (code == CLI_OK)
             cli_say(stdout, "%s: ok%s\n", w.files[i], p.diags.warnings ? ", with warnings" : "");
+        if (code == CLI_OK && w.against_state)
+            code = cli_check_state(&p);
         worst = code > worst ? code : worst;
         cli_pipeline_free(&p);
     }
@@ -91,7 +106,7 @@ int cli_explain(int argc, char **argv)
     struct words w = {0};
     int worst = CLI_OK;
 
-    read_words(&w, "Show the plan of a pipeline file.", "FILE", argc, argv);
+    read_words(&w, explain_options, "Show the plan of a pipeline file.", "FILE", argc, argv);
     for (int i = 0; i < w.count; i++) {
         struct cli_pipeline p;
         int code = cli_pipeline_load(&p, w.files[i], &w.sets, false);

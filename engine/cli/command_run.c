@@ -122,7 +122,7 @@ static void check_times(const struct words *w, struct argp_state *state)
         argp_error(state, "--to lies before --from: there is nothing between them");
 }
 
-enum { LATER = 0x100, LOG_FORMAT, FROM, TO, ACCEPT_OFFSETS };
+enum { LATER = 0x100, LOG_FORMAT, FROM, TO, ACCEPT_OFFSETS, DROP_STATE };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -140,6 +140,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ACCEPT_OFFSETS:
         w->job.accept_offsets = true;
+        return 0;
+    case DROP_STATE:
+        w->job.drop_state = true;
         return 0;
     case LOG_FORMAT:
         if (strcmp(arg, "json") != 0 && strcmp(arg, "text") != 0)
@@ -177,6 +180,8 @@ static const struct argp_option options[] = {
     {"from", FROM, "T", 0,
      "read what was written from this time on (or `earliest`), whatever was read before", 0},
     {"to", TO, "T", 0, "read what was written before this time, close all windows, end", 0},
+    {"drop-state", DROP_STATE, NULL, 0,
+     "go on without state that the changed file has no operator for", 0},
     {"watch", LATER, NULL, OPTION_HIDDEN, "", 0},
     {"accept-offsets", ACCEPT_OFFSETS, NULL, 0,
      "go on from the broker's positions where they do not fit log and state, which begin anew", 0},

@@ -123,13 +123,14 @@ LEAT_CHECKED enum leat_status leat_flow_snapshot(struct leat_flow *flow, uint32_
                                                  struct leat_log_state **list, uint32_t *count,
                                                  struct leat_error *err);
 
+/* State that was left out: no operator has its name; or, `other`, one has, and cannot read it. */
+typedef void leat_dropped_fn(void *arg, struct leat_slice name, bool other);
+
 /* Read what group n left behind, all state partitions at once, each on the worker that it belongs
- * to. dropped(arg, name) is told names for which there is no operator any more, perhaps more than
- * once; a state that the operator of its name cannot read is LEAT_E_CONFIG. */
+ * to. dropped() is told what nobody could read, perhaps more than once. */
 LEAT_CHECKED enum leat_status leat_flow_restore(struct leat_flow *flow, struct leat_state_log *from,
-                                                uint64_t n,
-                                                void (*dropped)(void *arg, struct leat_slice name),
-                                                void *arg, struct leat_error *err);
+                                                uint64_t n, leat_dropped_fn *dropped, void *arg,
+                                                struct leat_error *err);
 
 struct leat_flow_state {
     uint64_t keys, bytes;

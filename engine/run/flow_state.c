@@ -19,9 +19,12 @@ struct leat_flow_capture {
     struct leat_error *errors;   /* per worker */
 };
 
-/* What a worker found that no operator has the name of; some of it, when there is much. */
+/* What a worker found that no operator can read; some of it, when there is much. */
 struct strangers {
-    struct leat_slice names[16]; /* in its scratch memory */
+    struct {
+        struct leat_slice name; /* in its scratch memory */
+        bool other;
+    } list[16];
     uint32_t count;
 };
 
@@ -289,20 +292,21 @@ struct reading {
     uint32_t q, worker;
 };
 
-static enum leat_status drop(const struct reading *r, struct leat_slice name,
+/* `other`: there is an operator of that name, but it is another one. */
+static enum leat_status drop(const struct reading *r, struct leat_slice name, bool other,
                              struct leat_error *err)
 {
     struct strangers *s = &r->flow->restore->strangers[r->worker];
 
     for (uint32_t i = 0; i < s->count; i++)
-        if (leat_slice_eq(s->names[i], name))
+        if (leat_slice_eq(s->list[i].name, name))
             return LEAT_OK;
-    if (s->count == sizeof s->names / sizeof *s->names)
+    if (s->count == sizeof s->list / sizeof *s->list)
         return LEAT_OK;
-    s->names[s->count] = leat_arena_copy(&r->flow->scratch[r->worker], name);
-    if (!s->names[s->count].ptr)
+    s->list[s->count].name = leat_arena_copy(&r->flow->scratch[r->worker], name);
+    if (!s->list[s->count].name.ptr)
         return leat_arena_failed(&r->flow->scratch[r->worker], err);
-    s->count++;
+    s->list[s->count++].other = other;
     return LEAT_OK;
 }
 
@@ -318,11 +322,7 @@ static enum leat_status read_state(void *arg, uint64_t n, bool is_snapshot,
         if (!leat_slice_eq(k.node->state_name, entry->name))
             continue;
         if (k.shape != entry->shape)
-            return leat_fail(err, LEAT_E_CONFIG,
-                             "the state of '%.*s' was kept by an operator that is not this one any "
-                             "more, and cannot be read: put the operator back as it was, or give "
-                             "the stream another name to begin without that state",
-                             LEAT_FMT(entry->name));
+            return drop(r, entry->name, true, err);
         if (leat_state_part_open(k.part, &r->flow->plan->stages[k.stage], err) != LEAT_OK)
             return err->status;
         if (k.node->op->state->read(k.node->plan, k.part->memory[k.node->number], entry->bytes,
@@ -330,7 +330,7 @@ static enum leat_status read_state(void *arg, uint64_t n, bool is_snapshot,
             return leat_error_prefix(err, "%.*s", LEAT_FMT(k.node->path));
         return LEAT_OK;
     }
-    return drop(r, entry->name, err);
+    return drop(r, entry->name, false, err);
 }
 
 /* Thread: a worker */
@@ -353,8 +353,7 @@ static enum leat_status restore_own(struct leat_work *w, struct leat_error *igno
 }
 
 enum leat_status leat_flow_restore(struct leat_flow *flow, struct leat_state_log *from, uint64_t n,
-                                   void (*dropped)(void *arg, struct leat_slice name), void *arg,
-                                   struct leat_error *err)
+                                   leat_dropped_fn *dropped, void *arg, struct leat_error *err)
 {
     struct leat_flow_restore r = {.from = from, .n = n};
 
@@ -369,7 +368,7 @@ enum leat_status leat_flow_restore(struct leat_flow *flow, struct leat_state_log
         return err->status;
     for (uint32_t i = 0; i < flow->workers; i++)
         for (uint32_t k = 0; k < r.strangers[i].count; k++)
-            dropped(arg, r.strangers[i].names[k]);
+            dropped(arg, r.strangers[i].list[k].name, r.strangers[i].list[k].other);
     leat_flow_state_read(flow);
     return LEAT_OK;
 }

@@ -25,6 +25,7 @@ struct leat_job_options {
     /* `--from`, `--to`: as in struct leat_env. to_ms ends the run as until_caught_up does. */
     int64_t from_ms, to_ms;
 
+    bool drop_state; /* state that the plan cannot go on with is dropped, not a reason to stop */
     bool accept_offsets; /* positions that do not fit the log win; log and state begin anew */
 
     FILE *status;                   /* a status line goes there; NULL: log lines */

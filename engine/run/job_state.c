@@ -6,27 +6,57 @@
  * there is never much to do at once. Thread: job.
  */
 #include "run/job_thread.h"
+#include "run/shape_file.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 struct dropping {
-    struct leat_job_thread *job;
-    struct leat_slice said[16];
+    struct {
+        struct leat_slice name;
+        bool other;
+    } list[16];
     uint32_t count;
 };
 
-static void dropped(void *arg, struct leat_slice name)
+static void dropped(void *arg, struct leat_slice name, bool other)
 {
     struct dropping *d = arg;
 
     for (uint32_t i = 0; i < d->count; i++)
-        if (leat_slice_eq(d->said[i], name))
+        if (leat_slice_eq(d->list[i].name, name))
             return;
-    if (d->count == sizeof d->said / sizeof *d->said)
+    if (d->count == sizeof d->list / sizeof *d->list)
         return;
-    d->said[d->count++] = name;
-    leat_warn(&d->job->lines, "the state of '%.*s' is dropped: the pipeline has no such operator",
-              LEAT_FMT(name));
+    d->list[d->count].name = name;
+    d->list[d->count++].other = other;
+}
+
+static const char *why(bool other)
+{
+    return other ? "the operator of that name is another one now"
+                 : "the pipeline has no such operator any more";
+}
+
+static enum leat_status refuse(const struct dropping *d, struct leat_error *err)
+{
+    char more[32] = "";
+
+    if (d->count > 1)
+        snprintf(more, sizeof more, ", and %" PRIu32 " more", d->count - 1);
+    return leat_fail(
+        err, LEAT_E_CONFIG,
+        "the pipeline has changed, and the state of '%.*s' would be lost (%s)%s. See all of "
+        "it with `leat check --against-state`; then put back what was there, or go on "
+        "without that state: `leat run --drop-state`",
+        LEAT_FMT(d->list[0].name), why(d->list[0].other), more);
+}
+
+static void say_dropped(struct leat_job_thread *job, const struct dropping *d)
+{
+    for (uint32_t i = 0; i < d->count; i++)
+        leat_warn(&job->lines, "the state of '%.*s' is dropped: %s", LEAT_FMT(d->list[i].name),
+                  why(d->list[i].other));
 }
 
 /* ---- snapshots */
@@ -168,10 +198,13 @@ static void restore_time(struct leat_job_thread *job, const struct leat_log_reco
 
 static enum leat_status read_state(struct leat_job_thread *job, uint64_t n, struct leat_error *err)
 {
-    struct dropping d = {.job = job};
+    struct dropping d = {.count = 0};
 
     if (leat_flow_restore(job->flow, job->state, n, dropped, &d, err) != LEAT_OK)
         return leat_error_prefix(err, "state");
+    if (d.count && !job->options.drop_state)
+        return refuse(&d, err);
+    say_dropped(job, &d);
     struct leat_flow_state held = leat_flow_state(job->flow);
     if (held.keys)
         leat_info(&job->lines, "going on behind batch %" PRIu64 " with %" PRIu64 " keys", n,
@@ -197,6 +230,8 @@ enum leat_status leat_job_restore(struct leat_job_thread *job, struct leat_error
     restore_time(job, last);
     if (last->n && read_state(job, last->n, err) != LEAT_OK)
         return err->status;
+    if (job->keeps_state && leat_shape_file_write(job->env.fs, job->dir, job->plan, err) != LEAT_OK)
+        leat_warn(&job->lines, "%s; leat check --against-state will say less", err->text);
     struct leat_job_snapshot *s = &job->snapshot;
     s->arena.budget = &job->work;
     s->every_ms = job->plan->spec->checkpoint.snapshot_every.ms / partitions;

@@ -105,12 +105,20 @@ static bool keeps_state(const struct leat_plan *plan)
     return false;
 }
 
-static void dropped(void *arg, struct leat_slice name)
-{
-    const struct leat_replay *r = arg;
+struct unread {
+    const struct leat_replay *r;
+    struct leat_slice other; /* an operator that is another one now; ptr NULL: there is none */
+};
 
-    leat_warn(r->options.lines, "the state of '%.*s' is not used: the file has no such operator",
-              LEAT_FMT(name));
+static void dropped(void *arg, struct leat_slice name, bool other)
+{
+    struct unread *u = arg;
+
+    if (other)
+        u->other = name;
+    else
+        leat_warn(u->r->options.lines,
+                  "the state of '%.*s' is not used: the file has no such operator", LEAT_FMT(name));
 }
 
 static enum leat_status read_state(struct leat_replay *r, struct leat_error *err)
@@ -119,10 +127,16 @@ static enum leat_status read_state(struct leat_replay *r, struct leat_error *err
 
     if (before == 0 || !keeps_state(r->plan))
         return LEAT_OK;
-    if (leat_state_log_file_open(r->options.fs, r->options.dir, r->log, r->plan->partitions,
+    if (leat_state_log_file_view(r->options.fs, r->options.dir, r->log, r->plan->partitions,
                                  r->options.lines, &r->state, err) != LEAT_OK)
         return err->status;
-    if (leat_flow_restore(r->flow, r->state, before, dropped, r, err) == LEAT_OK) {
+    struct unread unread = {.r = r};
+    if (leat_flow_restore(r->flow, r->state, before, dropped, &unread, err) == LEAT_OK) {
+        if (unread.other.ptr)
+            return leat_fail(err, LEAT_E_CONFIG,
+                             "the operator '%.*s' is another one now, and cannot read the state "
+                             "that it had then: replay with the file as it was",
+                             LEAT_FMT(unread.other));
         r->has_state = leat_flow_state(r->flow).keys > 0;
         return LEAT_OK;
     }

@@ -73,6 +73,13 @@ leat_state_log_file_open(const struct leat_fs *fs, const char *dir, struct leat_
                          uint32_t partitions, const struct leat_log *lines,
                          struct leat_state_log **state, struct leat_error *err);
 
+/* Only to look at it, also while the job runs: nothing is made or removed, and of the backend only
+ * read and close may be called. */
+LEAT_CHECKED enum leat_status
+leat_state_log_file_view(const struct leat_fs *fs, const char *dir, struct leat_job_log *log,
+                         uint32_t partitions, const struct leat_log *lines,
+                         struct leat_state_log **state, struct leat_error *err);
+
 /* The snapshots in `dir`, in no order; none when there is no such directory. */
 typedef void leat_snapshot_fn(void *arg, uint32_t q, uint64_t n, const char *path);
 LEAT_CHECKED enum leat_status leat_state_log_file_each(const struct leat_fs *fs, const char *dir,

@@ -31,6 +31,7 @@ struct state_log_file {
     struct leat_job_log *log;
     char dir[PATH_BYTES - 64]; /* DIR/state */
     uint32_t epoch, partitions;
+    bool view;         /* nothing is written */
     struct kept *kept; /* by q; after open the snapshot thread's */
     /* Least of kept[].older: deltas up to there are not needed any more. */
     atomic_uint_fast64_t covered;
@@ -278,7 +279,7 @@ static void keep(void *arg, uint32_t q, uint64_t n, const char *path)
         kept->older = n;
     }
     (void)path;
-    if (least) {
+    if (least && !f->view) {
         char old[PATH_BYTES];
         path_of(f, q, least, "", old);
         remove_file(f, old);
@@ -305,23 +306,23 @@ static const struct leat_state_backend backend = {
 
 static enum leat_status open_dir(struct state_log_file *f, const char *dir, struct leat_error *err)
 {
-    struct listing l = {.fs = f->fs, .dir = f->dir, .fn = keep, .arg = f, .remove_fresh = true};
+    struct listing l = {.fs = f->fs, .dir = f->dir, .fn = keep, .arg = f, .remove_fresh = !f->view};
     char inside[PATH_BYTES];
     int n = snprintf(f->dir, sizeof f->dir, "%s/state", dir);
 
     if (n < 0 || (size_t)n >= sizeof f->dir)
         return leat_fail(err, LEAT_E_CONFIG, "the path '%.40s...' is too long", dir);
     snprintf(inside, sizeof inside, "%s/x", f->dir);
-    int made = leat_fs_make_parents(f->fs, inside);
+    int made = f->view ? 0 : leat_fs_make_parents(f->fs, inside);
     if (made < 0)
         return leat_fs_failed(err, made, "make the directory", f->dir);
     return each_file(&l, err);
 }
 
-enum leat_status leat_state_log_file_open(const struct leat_fs *fs, const char *dir,
-                                          struct leat_job_log *log, uint32_t partitions,
-                                          const struct leat_log *lines,
-                                          struct leat_state_log **state, struct leat_error *err)
+static enum leat_status open_files(const struct leat_fs *fs, const char *dir,
+                                   struct leat_job_log *log, uint32_t partitions, bool view,
+                                   const struct leat_log *lines, struct leat_state_log **state,
+                                   struct leat_error *err)
 {
     struct state_log_file *f = leat_mem_alloc(sizeof *f);
 
@@ -334,6 +335,7 @@ enum leat_status leat_state_log_file_open(const struct leat_fs *fs, const char *
     f->log = log;
     f->epoch = leat_job_log_last(log)->epoch;
     f->partitions = partitions;
+    f->view = view;
     f->kept = leat_mem_alloc((partitions ? partitions : 1) * sizeof *f->kept);
     if (!f->kept) {
         leat_fail(err, LEAT_E_NOMEM, "no memory for the state's log");
@@ -347,4 +349,20 @@ enum leat_status leat_state_log_file_open(const struct leat_fs *fs, const char *
 fail:
     file_close(&f->base);
     return err->status;
+}
+
+enum leat_status leat_state_log_file_open(const struct leat_fs *fs, const char *dir,
+                                          struct leat_job_log *log, uint32_t partitions,
+                                          const struct leat_log *lines,
+                                          struct leat_state_log **state, struct leat_error *err)
+{
+    return open_files(fs, dir, log, partitions, false, lines, state, err);
+}
+
+enum leat_status leat_state_log_file_view(const struct leat_fs *fs, const char *dir,
+                                          struct leat_job_log *log, uint32_t partitions,
+                                          const struct leat_log *lines,
+                                          struct leat_state_log **state, struct leat_error *err)
+{
+    return open_files(fs, dir, log, partitions, true, lines, state, err);
 }

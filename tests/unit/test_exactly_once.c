@@ -412,7 +412,7 @@ static void state_goes_back_with_the_batch_that_did_not_count(void)
     }
 }
 
-static void a_changed_operator_is_refused_and_a_renamed_one_begins_anew(void)
+static void a_changed_operator_is_refused_and_a_renamed_one_begins_anew_when_told_so(void)
 {
     struct hand_options o = {.partitions = 4, .event_time = true, .window_ms = 1000};
     static struct hand_plan changed;
@@ -425,11 +425,13 @@ static void a_changed_operator_is_refused_and_a_renamed_one_begins_anew(void)
     CU_ASSERT_EQUAL(run((struct leat_job_options){0}), LEAT_E_CONFIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "the state of 'counts.count.0'"));
     plan.counting[0].state_name = LEAT_LIT("other.count.0");
+    CU_ASSERT_EQUAL(run((struct leat_job_options){0}), LEAT_E_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "--drop-state"));
     add_line("200 a");
-    OK(run((struct leat_job_options){0}));
+    OK(run((struct leat_job_options){.drop_state = true}));
     plan.counting[0].state_name = LEAT_LIT("counts.count.0"); /* what it had is gone for good */
     plan.options.window_ms = 1000;
-    OK(run(caught_up));
+    OK(run((struct leat_job_options){.until_caught_up = true, .drop_state = true}));
     CU_ASSERT_STRING_EQUAL(shown, "");
     (void)changed;
     leat_arena_reset(&rows);
@@ -458,5 +460,5 @@ LEAT_TESTS("exactly_once", T(outputs_and_positions_are_committed_together),
            T(batches_that_share_a_commit_are_one_transaction), T(what_windows_hold_survives_a_stop),
            T(what_is_late_stays_late_behind_a_restart),
            T(state_goes_back_with_the_batch_that_did_not_count),
-           T(a_changed_operator_is_refused_and_a_renamed_one_begins_anew),
+           T(a_changed_operator_is_refused_and_a_renamed_one_begins_anew_when_told_so),
            T(another_number_of_partitions_is_refused))
