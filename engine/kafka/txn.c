@@ -157,7 +157,8 @@ static rd_kafka_resp_err_t on_sent(rd_kafka_t *rk, int fd, const char *broker, i
     (void)rk, (void)fd, (void)broker, (void)id, (void)version, (void)number, (void)bytes;
     if (api == API_END_TXN && atomic_load(&t->is_committing)) {
         atomic_fetch_add(&t->asked, 1);
-        (void)leat_failpoint("commit.sent");
+        if (leat_failpoint("commit.sent"))
+            atomic_store(&t->is_deaf, true);
     }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

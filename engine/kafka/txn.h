@@ -47,6 +47,7 @@ struct leat_kafka_txn {
     int64_t began_ms;
     rd_kafka_topic_partition_list_t *sent; /* positions of n; NULL: not yet */
     atomic_bool is_committing;
+    atomic_bool is_deaf; /* a test wants the answer to be lost */
     atomic_int asked; /* how often the brokers were, to commit n: twice when an answer was lost */
 
     /* The first record of n that was refused; and the largest of those that were too large. */

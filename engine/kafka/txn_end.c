@@ -203,7 +203,7 @@ enum leat_status leat_kafka_txn_commit(void *memory, uint64_t n, struct leat_err
     rd_kafka_error_t *error = end(t, true, t->timeout_ms);
     atomic_store(&t->is_committing, false);
     enum leat_status status = error ? leat_kafka_txn_fail(t, error, err) : LEAT_OK;
-    if (leat_failpoint("commit.after"))
+    if (atomic_exchange(&t->is_deaf, false) || leat_failpoint("commit.after"))
         status = leat_fail(err, LEAT_E_UNREACHABLE, "the answer was lost");
     if (status == LEAT_E_ABORTED || status == LEAT_E_DATA || status == LEAT_E_FENCED ||
         status == LEAT_E_UNCLEAR)

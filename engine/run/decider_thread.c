@@ -119,7 +119,6 @@ static enum leat_status open_once(struct leat_decider_thread *t, struct leat_err
     leat_arena_recycle(&t->arena, 65536);
     t->known = NULL;
     t->known_count = t->known_room = 0;
-    memset(t->memory, 0, t->kind->size);
     t->is_open = true;
     if (t->kind->open(t->memory, t->self, &t->env, err) != LEAT_OK)
         return err->status;

@@ -490,6 +490,7 @@ static enum leat_status init_names(struct leat_job_thread *job, struct leat_erro
                                  .budget = &job->blocks,
                                  .log = &job->lines,
                                  .clock = job->options.clock,
+                                 .exactly_once = job->plan->exactly_once,
                                  .from_ms = job->options.from_ms,
                                  .to_ms = job->options.to_ms};
     return LEAT_OK;

@@ -319,8 +319,7 @@ static enum leat_status decider_commit(void *memory, uint64_t n, struct leat_err
     else if (done)
         roll_forward(m->side);
     leave(m);
-    (void)leat_failpoint("commit.sent");
-    if (leat_failpoint("commit.after"))
+    if (leat_failpoint("commit.sent") || leat_failpoint("commit.after"))
         return leat_fail(err, LEAT_E_UNCLEAR, "the answer was lost");
     return status;
 }
