@@ -45,12 +45,18 @@ static void sleep_until_us(int64_t at_us)
 static void write_one(int64_t due_us)
 {
     char value[VALUE_BYTES + 1];
+    const rd_kafka_vu_t vus[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic_in},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {value, VALUE_BYTES}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+    };
+    rd_kafka_error_t *error;
 
     snprintf(value, sizeof value, "%020lld%080d", (long long)due_us, 0);
-    while (rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic_in),
-                             RD_KAFKA_V_VALUE(value, (size_t)VALUE_BYTES),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END))
+    while ((error = rd_kafka_produceva(producer, vus, 3))) {
+        rd_kafka_error_destroy(error);
         rd_kafka_poll(producer, 1);
+    }
     written++;
 }
 
