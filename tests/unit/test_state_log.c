@@ -335,7 +335,7 @@ static void a_snapshot_holds_the_bytes_of_every_operator(void)
         bytes[i] = (char)(i * 31 >> 3);
     for (size_t i = 0; i < 8; i++)
         entries[i] = (struct leat_log_state){
-            .name = leat_slice_str("abcdefghi" + i), .shape = i, .bytes = {bytes + i, lengths[i]}};
+            .name = leat_slice_str(&"abcdefghi"[i]), .shape = i, .bytes = {bytes + i, lengths[i]}};
     struct leat_snapshot s = {.q = 2, .n = 9, .entries = entries, .entries_count = 8};
     OK(leat_snapshot_write(&leat_fs_posix, path, 7, 3, &s, &err));
     OK(leat_snapshot_read(&leat_fs_posix, path, &image, &err));
