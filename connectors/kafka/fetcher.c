@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#define HAND_MAX  10000
 #define LINGER_MS 4
 #define LOOK_MS   1000
 
@@ -62,7 +61,6 @@ static void park(struct kafka_fetcher *f, struct kafka_part *p)
         return;
     p->assigned = false;
     f->assigned--;
-    kafka_take_away(f, p);
     if (!rd_kafka_topic_partition_list_del(f->add, p->topic->name, p->number))
         rd_kafka_topic_partition_list_add(f->remove, p->topic->name, p->number);
 }
@@ -297,24 +295,27 @@ static bool take_messages(struct kafka_fetcher *f)
 
 /* ---- messages from librdkafka */
 
-static void drop_hand(struct kafka_fetcher *f)
+/* Thread: one of librdkafka's, with the queue of events locked. */
+static void on_event(rd_kafka_t *rk, void *opaque)
 {
-    for (; f->hand_at < f->hand_count; f->hand_at++)
-        rd_kafka_message_destroy(f->hand[f->hand_at]);
-    f->hand_at = f->hand_count = 0;
+    struct kafka_fetcher *f = opaque;
+
+    (void)rk;
+    rd_kafka_queue_yield(f->messages);
 }
 
 /* Wait for the first message, then a few milliseconds for more: a block is worth a wake. */
-static void fill_hand(struct kafka_fetcher *f)
+static void take(struct kafka_fetcher *f)
 {
-    rd_kafka_message_t *first = rd_kafka_consume_queue(f->messages, -1);
+    int64_t until_ms, left_ms = LINGER_MS;
 
-    if (!first)
-        return;
-    ssize_t n = rd_kafka_consume_batch_queue(f->messages, LINGER_MS, f->hand + 1, HAND_MAX - 1);
-    f->hand[0] = first;
-    f->hand_at = 0;
-    f->hand_count = 1 + (n > 0 ? (size_t)n : 0);
+    rd_kafka_consume_callback_queue(f->messages, -1, kafka_take, f);
+    until_ms = leat_clock_monotonic_ms(&leat_clock_system) + left_ms;
+    while (f->taken && f->taken < KAFKA_TAKE_MAX && left_ms > 0) {
+        if (rd_kafka_consume_callback_queue(f->messages, (int)left_ms, kafka_take, f) == 0)
+            return; /* it was called away, or nothing came */
+        left_ms = until_ms - leat_clock_monotonic_ms(&leat_clock_system);
+    }
 }
 
 static void fail_all(struct kafka_fetcher *f, const struct leat_error *err)
@@ -331,11 +332,11 @@ static void receive(struct kafka_fetcher *f)
 {
     struct leat_error err;
 
-    if (f->hand_at == f->hand_count)
-        fill_hand(f);
-    struct kafka_part *p = f->hand_count ? kafka_take(f) : NULL;
-    for (; p; p = p->next_touched) {
-        if (!p->asked && p->assigned && (p->is_full || p->ready_bytes > f->budget->cap / 32))
+    while (rd_kafka_poll(f->client->rk, 0) > 0)
+        continue;
+    take(f);
+    for (struct kafka_part *p = kafka_taken(f); p; p = p->next_touched) {
+        if (p->is_full || (!p->asked && p->ready_bytes > f->budget->cap / 32))
             park(f, p); /* the engine is behind with it: others go first */
         serve(f, p);
     }
@@ -353,7 +354,6 @@ static void *run(void *arg)
             receive(f);
     leat_fail(&err, LEAT_E_ABORTED, "the source is being closed");
     fail_all(f, &err);
-    drop_hand(f);
     for (uint32_t t = 0; t < f->topics_count; t++) {
         for (int32_t i = 0; i < f->topics[t]->parts_count; i++)
             if (f->topics[t]->parts[i])
@@ -392,13 +392,19 @@ void kafka_fetcher_drop(struct kafka_fetcher *f, struct kafka_part *p)
 
 static void release(struct kafka_fetcher *f)
 {
+    if (f->events) {
+        rd_kafka_queue_cb_event_enable(f->events, NULL, NULL);
+        rd_kafka_queue_destroy(f->events);
+        /* Only one queue is emptied when the handle is destroyed, and until it is messages keep
+         * connections from ending: join them. */
+        rd_kafka_poll_set_consumer(f->client->rk);
+    }
     if (f->messages)
         rd_kafka_queue_destroy(f->messages);
     if (f->add)
         rd_kafka_topic_partition_list_destroy(f->add);
     if (f->remove)
         rd_kafka_topic_partition_list_destroy(f->remove);
-    leat_mem_free(f->hand);
     leat_mem_free(f->headers);
     leat_mem_free(f->topics);
     leat_queue_fini(&f->requests);
@@ -411,15 +417,15 @@ enum leat_status kafka_fetcher_start(struct kafka_fetcher *f, struct leat_kafka_
 {
     *f = (struct kafka_fetcher){.client = client, .budget = env->budget};
     leat_queue_init(&f->requests);
-    f->hand = leat_mem_alloc(HAND_MAX * sizeof(rd_kafka_message_t *));
     f->headers = leat_mem_alloc(256);
-    if (!f->hand || !f->headers) {
+    if (!f->headers) {
         release(f);
         return leat_fail(err, LEAT_E_NOMEM, "no memory for a Kafka source");
     }
     f->headers_room = 256;
-    rd_kafka_poll_set_consumer(client->rk);
     f->messages = rd_kafka_queue_get_consumer(client->rk);
+    f->events = rd_kafka_queue_get_main(client->rk);
+    rd_kafka_queue_cb_event_enable(f->events, on_event, f);
     f->add = rd_kafka_topic_partition_list_new(4);
     f->remove = rd_kafka_topic_partition_list_new(4);
     if (pthread_create(&f->thread, NULL, run, f) != 0) {

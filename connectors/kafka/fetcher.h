@@ -1,10 +1,13 @@
 /*
  * fetcher.h - the thread of a Kafka source: serves the fetches of all its partitions.
  *
- * It owns the consumer's queue. While some fetch waits, it takes what librdkafka has for any
- * partition in one call, sorts the messages by partition and copies each run into a framed block,
- * which answers the fetch or waits for the next one. With nothing to wait for it sleeps. Fetches
- * reach it as messages; answers go out through leat_fetch_done.
+ * It owns the consumer's queues. While some fetch waits, it takes what librdkafka has for any
+ * partition in one call and copies each message into a framed block of its partition, which answers
+ * the fetch or waits for the next one. With nothing to wait for it sleeps. Fetches reach it as
+ * messages; answers go out through leat_fetch_done.
+ *
+ * Messages and what librdkafka has to say otherwise (trouble with brokers, tokens that expire) are
+ * kept in two queues: the call that takes messages ends the program over anything else.
  */
 #ifndef LEAT_CONNECTORS_KAFKA_FETCHER_H
 #define LEAT_CONNECTORS_KAFKA_FETCHER_H
@@ -47,15 +50,16 @@ struct kafka_part {
     bool at_end;                   /* `next` is the end, as far as the broker said */
     bool end_told;                 /* an answer said so */
     bool afresh;                   /* the first message says where it goes on (on_lost: earliest) */
-    bool touched;                  /* by the messages in hand */
-    bool is_full;                  /* no memory for a block */
+    bool touched;                  /* since blocks were sealed the last time */
+    bool is_full;                  /* no memory for a block: what came behind `next` is gone */
     rd_kafka_resp_err_t failed;    /* to be told with the next answer */
     int64_t next;                  /* first position not taken from librdkafka */
     int64_t handed;                /* first position not handed to the engine */
-    struct leat_block *open;       /* being filled from the messages in hand */
+    struct leat_block *open;       /* being filled */
     struct leat_msg *ready, *last; /* sealed blocks, in order, linked by their messages */
     size_t ready_bytes;
-    size_t expected; /* bytes of messages in hand that are not yet copied */
+    size_t got;   /* bytes since blocks were sealed the last time */
+    size_t usual; /* so many to expect */
     struct kafka_part *next_touched;
 };
 
@@ -63,6 +67,7 @@ struct kafka_fetcher {
     struct leat_kafka_client *client;
     struct leat_budget *budget;
     rd_kafka_queue_t *messages;
+    rd_kafka_queue_t *events;
     struct leat_queue requests;
     pthread_t thread;
     bool is_running;
@@ -70,11 +75,11 @@ struct kafka_fetcher {
     /* The thread's own. */
     struct kafka_topic **topics;
     uint32_t topics_count, topics_room;
-    struct kafka_part *recent; /* of the last message */
-    uint32_t asked, assigned;  /* partitions */
+    struct kafka_part *recent;  /* of the last message */
+    struct kafka_part *touched; /* linked by next_touched */
+    uint32_t taken;             /* messages since blocks were sealed the last time */
+    uint32_t asked, assigned;   /* partitions */
     rd_kafka_topic_partition_list_t *add, *remove;
-    rd_kafka_message_t **hand;
-    size_t hand_count, hand_at;
     char *headers; /* of one message, encoded */
     size_t headers_room;
 };

@@ -1,9 +1,10 @@
 /*
- * take.c - sorts what one consume call brought, copies it, and notes ends and failures.
+ * take.c - copies what librdkafka hands over, message by message, and notes ends and failures.
  *
- * Two passes over the messages: the first adds up what each partition has, so that its block can be
- * made to measure; the second copies. Per message there is one copy, and no allocation unless it
- * has headers (librdkafka parses those into a list of its own).
+ * librdkafka calls for each message while it has it in hand anyway: it is looked at once, while it
+ * is in the cache, and goes without a lock of the queue. Per message there is one copy, and no
+ * allocation unless it has headers (librdkafka parses those into a list of its own). A block is
+ * made with the room that its partition needed the last time.
  */
 #include "take.h"
 
@@ -37,18 +38,6 @@ static struct kafka_part *find_part(struct kafka_fetcher *f, const rd_kafka_mess
         return NULL;
     f->recent = t->parts[m->partition];
     return f->recent;
-}
-
-void kafka_take_away(struct kafka_fetcher *f, const struct kafka_part *p)
-{
-    size_t kept = f->hand_at;
-
-    for (size_t i = f->hand_at; i < f->hand_count; i++)
-        if (find_part(f, f->hand[i]) == p)
-            rd_kafka_message_destroy(f->hand[i]);
-        else
-            f->hand[kept++] = f->hand[i];
-    f->hand_count = kept;
 }
 
 /* ---- headers */
@@ -132,13 +121,16 @@ static bool open_block(struct kafka_fetcher *f, struct kafka_part *p, size_t nee
 {
     struct leat_error err;
     size_t most = p->request.fetch.max_bytes ? p->request.fetch.max_bytes : BLOCK_MAX;
-    size_t room = p->expected < most ? p->expected : most;
+    size_t room = p->open ? p->open->room * 2 : p->usual;
 
     seal(p);
+    if (room > most)
+        room = most;
     if (room < BLOCK_MIN)
         room = BLOCK_MIN;
     if (room < need)
         room = need;
+    p->usual = room / 2; /* the next time, if there is no memory now */
     if (leat_block_new(f->budget, &leat_coding_framed, room, &p->open, &err) != LEAT_OK)
         return false;
     p->open->part = p->id;
@@ -190,65 +182,55 @@ static void note(struct kafka_part *p, const rd_kafka_message_t *m)
     p->next = m->offset; /* over control records, which are never delivered */
 }
 
-static size_t bytes_of(const rd_kafka_message_t *m)
+static void touch(struct kafka_fetcher *f, struct kafka_part *p)
 {
-    return m->err ? 0 : FRAME + m->key_len + m->len;
+    if (p->touched)
+        return;
+    p->touched = true;
+    p->got = 0;
+    p->next_touched = f->touched;
+    f->touched = p;
 }
 
-/* False: p has no memory and a fetch waits, so this message stays in hand. */
-static bool take_one(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_message_t *m)
+void kafka_take(rd_kafka_message_t *m, void *fetcher)
 {
+    struct kafka_fetcher *f = fetcher;
+    struct kafka_part *p = find_part(f, m);
+
+    if (++f->taken == KAFKA_TAKE_MAX)
+        rd_kafka_yield(f->client->rk);
+    if (!p)
+        return;
+    touch(f, p);
     if (!p->assigned || p->is_full)
-        return true;
+        return; /* it comes again when p is fetched again */
     if (m->err) {
-        note(p, m);
-        return true;
+        /* Who lists partitions learns what is missing. 2.0.2 is about to remove it: to unassign it
+         * now would lose a reference, and the handle would never end. */
+        if (!leat_kafka_is_missing(m->err))
+            note(p, m);
+        return;
     }
-    size_t bytes = bytes_of(m);
     if (p->afresh && m->offset < p->next)
         p->next = m->offset; /* the topic was made again */
-    if (m->offset >= p->next && !copy(f, p, m)) {
-        p->is_full = true;
-        return !p->asked;
-    }
-    p->expected -= bytes < p->expected ? bytes : p->expected;
-    return true;
+    if (m->offset < p->next)
+        return;
+    p->got += FRAME + m->key_len + m->len;
+    p->is_full = !copy(f, p, m);
 }
 
-static struct kafka_part *measure(struct kafka_fetcher *f)
+struct kafka_part *kafka_taken(struct kafka_fetcher *f)
 {
-    struct kafka_part *touched = NULL;
+    struct kafka_part *touched = f->touched;
 
-    for (size_t i = f->hand_at; i < f->hand_count; i++) {
-        struct kafka_part *p = find_part(f, f->hand[i]);
-        if (!p)
-            continue;
-        if (!p->touched) {
-            p->touched = true;
-            p->expected = 0;
-            p->next_touched = touched;
-            touched = p;
-        }
-        p->expected += bytes_of(f->hand[i]);
-    }
-    return touched;
-}
-
-struct kafka_part *kafka_take(struct kafka_fetcher *f)
-{
-    struct kafka_part *touched = measure(f);
-
-    for (; f->hand_at < f->hand_count; f->hand_at++) {
-        rd_kafka_message_t *m = f->hand[f->hand_at];
-        struct kafka_part *p = find_part(f, m);
-        if (p && !take_one(f, p, m))
-            break;
-        rd_kafka_message_destroy(m);
-    }
     for (struct kafka_part *p = touched; p; p = p->next_touched) {
+        if (p->got && !p->is_full)
+            p->usual = p->got + p->got / 4;
         seal(p);
         p->touched = false;
     }
+    f->touched = NULL;
+    f->taken = 0;
     if (touched)
         leat_kafka_client_well(f->client);
     return touched;

@@ -6,12 +6,15 @@
 
 #include "fetcher.h"
 
-/* Copy the messages in hand into blocks of their partitions and give them back to librdkafka. Stops
- * early when there is no memory for a partition whose fetch waits: the rest stays in hand. Returns
- * the partitions that something came for, linked by next_touched. Thread: the fetcher's. */
-struct kafka_part *kafka_take(struct kafka_fetcher *f);
+#define KAFKA_TAKE_MAX 10000 /* messages, until their blocks are handed on */
 
-/* Take the messages of p out of the hand. Thread: the fetcher's. */
-void kafka_take_away(struct kafka_fetcher *f, const struct kafka_part *p);
+/* For rd_kafka_consume_callback_queue(): copy a message into the open block of its partition. What
+ * there is no memory for is passed over, and all behind it: the partition is then full and has to
+ * be fetched again from p->next. Thread: the fetcher's. */
+void kafka_take(rd_kafka_message_t *m, void *fetcher);
+
+/* Seal what was filled since the last call. Returns the partitions that something came for, linked
+ * by next_touched. Thread: the fetcher's. */
+struct kafka_part *kafka_taken(struct kafka_fetcher *f);
 
 #endif
