@@ -79,7 +79,7 @@ void leat_job_log_record(struct leat_job_thread *job, uint64_t n)
         return;
     }
     slot->log.record.marker = job->marker;
-    slot->log.record.confirmed = job->decider.kind ? n - 1 : n;
+    slot->log.record.confirmed = n - 1; /* a clean stop confirms n too */
     slot->log.keep_since_ms = job->now_ms - job->plan->spec->checkpoint.keep.ms;
     slot->log.msg.kind = LEAT_MSG_LOG;
     leat_queue_put(&job->log_thread.in, &slot->log.msg);
@@ -204,6 +204,7 @@ enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number
     *env = job->env;
     env->log = &job->sink_lines[number];
     env->budget = &job->work;
+    env->finished = leat_job_log_last(job->log)->confirmed;
     env->file_preamble = plan->preamble;
     return LEAT_OK;
 }

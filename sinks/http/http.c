@@ -4,8 +4,8 @@
  * A web service takes part in no transaction, so requests are an outbox: prepare() writes their
  * bodies into the batch's log record, commit() sends them when the batch counts, in order, each
  * until it is answered with 2xx. After a crash recover() sends those of the last record again, byte
- * for byte and with the same `Idempotency-Key`: at least once, and a service that remembers keys
- * sees each request once.
+ * for byte and with the same `Idempotency-Key`, unless the job was stopped in good order: at least
+ * once, and a service that remembers keys sees each request once.
  *
  * What can pass (no connection, 408, 425, 429, 5xx) is tried again, `Retry-After` heeded. Any other
  * answer means that the service will never take the request: `refused` says what then.
@@ -332,7 +332,7 @@ static enum leat_status http_recover(void *self, uint64_t n, struct leat_slice s
 {
     struct http *h = self;
 
-    if (n == 0 || section.len == 0)
+    if (n == 0 || section.len == 0 || n <= h->env->finished)
         return LEAT_OK;
     if (http_requests_read(&h->requests, section, err) != LEAT_OK)
         return err->status;
@@ -409,6 +409,7 @@ static const struct leat_module module = {
     .check = check,
     .sink =
         &(const struct leat_sink){
+            .promise = LEAT_SINK_REPEATS,
             .open = http_open,
             .recover = http_recover,
             .write = http_write,

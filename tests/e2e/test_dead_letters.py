@@ -17,12 +17,12 @@ def headers_of(record):
     return dict(zip(flat[::2], flat[1::2]))
 
 
-def run(name, records, ops, partition=0):
+def run(name, records, ops, partition=0, delivery="at_least_once"):
     BROKER.topic(name + ".in", 2)
     BROKER.topic(name + ".out")
     BROKER.topic(name + ".dead")
     BROKER.produce(name + ".in", records, partition)
-    more = f"on_error: dlq\ndlq:\n  kafka: {{ use: main, topic: {name}.dead }}"
+    more = f"delivery: {delivery}\non_error: dlq\ndlq:\n  kafka: {{ use: main, topic: {name}.dead }}"
     with folder() as dir:
         file = job(dir, name, BROKER.address, f"topic: {name}.in, start: earliest",
                    to_topic(name + ".out"), ops, more=more)
@@ -70,6 +70,17 @@ def test_behind_an_exchange_the_row_is_written_as_it_stood():
     assert [(r["key"], json.loads(r["payload"])) for r in dead] == [("b", {"k": "b", "total": 0})]
     assert headers_of(dead[0]) == {"leat-error": "10 / total: division by zero",
                                    "leat-stage": "streams.s.ops[2].set"}, dead
+
+
+def test_dead_letters_are_in_the_transaction_of_their_batch():
+    records = [b'{"n":1}', b"nothing", b'{"n":2}']
+    out, dead, _ = run("once", records, "      - filter: n > 0\n", delivery="exactly_once")
+    assert [json.loads(r["payload"]) for r in out] == [{"n": 1}, {"n": 2}]
+    assert [r["payload"] for r in dead] == ["nothing"]
+    # The marker of the transaction stands behind each topic's records: one offset more than there are.
+    for topic, count in (("once.out", 2), ("once.dead", 1)):
+        end = BROKER.kcat("-Q", "-t", f"{topic}:0:-1").split()[-1]
+        assert int(end) == count + 1, (topic, end)
 
 
 def test_dead_letters_of_files_are_files():

@@ -98,6 +98,16 @@ def test_records_arrive_in_order_several_in_a_request_each_with_an_id_of_its_own
         assert web.requests[0][2]["Content-Type"] == "application/x-ndjson"
 
 
+def test_a_clean_stop_leaves_nothing_to_be_sent_again():
+    with folder() as dir, Service() as web:
+        records(dir, 5)
+        file = pipeline(dir, web)
+        for _ in range(3):
+            code, _, err = leat("run", file, "--until", "caught_up")
+            assert code == 0, err
+        assert numbers(web.requests) == list(range(5)), web.requests
+
+
 def test_a_body_can_be_an_array_or_one_record():
     with folder() as dir, Service() as web:
         records(dir, 5)
@@ -192,6 +202,14 @@ def test_credentials_do_not_go_in_the_clear_unless_told_so():
         assert code == 0, err
         assert web.requests[0][2]["Authorization"] == (
             "Basic " + base64.b64encode(b"me:secret").decode())
+
+
+def test_exactly_once_is_not_promised_to_a_service():
+    with folder() as dir, Service() as web:
+        file = pipeline(dir, web)
+        file.write_text(file.read_text().replace("name: web", "name: web\ndelivery: exactly_once"))
+        code, _, err = leat("check", file)
+        assert code == 78 and "exactly_once cannot be kept to 'http'" in err, err
 
 
 def test_wrong_settings_are_told_by_check():
