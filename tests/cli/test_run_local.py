@@ -162,5 +162,69 @@ sinks:
         assert code == 78 and "the sink 'socket' is not in this version" in err, err
 
 
+def test_state_that_is_full_is_told_with_its_stream_and_its_keys():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: full
+memory: 64MiB
+batch: { every: 1s, max_records: 5000 }
+sources:
+  g: { generate: { count: 5000000, value: { k: i } } }
+streams:
+  per_key:
+    from: g
+    ops:
+      - key_by: k
+      - map_with_state: { init: { n: 0 }, update: { n: state.n + 1 }, emit: state.n, when: "false" }
+sinks:
+  out: { from: per_key, console: {} }
+""")
+        code, out, err = leat("run", path, "--until", "caught_up", cwd=d)
+        told = re.search(r"streams\.per_key\.ops\[1\]\.map_with_state: (\d+) keys in state partition \d+: "
+                         r"the \d+ MiB of memory are used up", err)
+        assert code == 1 and told and int(told[1]) > 10000, err
+
+
+def test_state_per_key_and_its_time_outs_go_on_after_a_stop():
+    with folder() as d:
+        path = write(d, "f.yaml", """leat: 1
+name: kept
+sources:
+  in: { files: { path: "in/*.jsonl" }, format: json, time: fromMillis(t) }
+streams:
+  visits:
+    from: in
+    ops:
+      - key_by: k
+      - map_with_state:
+          init: { n: 0, pages: '[]' }
+          update: { n: state.n + 1, pages: "state.pages + [page]" }
+          emit: { k: key, n: state.n, left: "false" }
+          timeout: 10s
+          on_timeout: { k: key, n: state.n, pages: state.pages, left: "true" }
+  sums:
+    from: in
+    ops: [ key_by: k, update_state_by_key: { update: "default(state, 0) + values.size()" } ]
+sinks:
+  out: { from: visits, console: {} }
+  counts: { from: sums, console: {} }
+""")
+
+        def run(name, *rows):
+            pathlib.Path(d, "in").mkdir(exist_ok=True)
+            pathlib.Path(d, "in", name).write_text(
+                "".join(json.dumps({"k": r[0], "page": r[1], "t": r[2]}) + "\n" for r in rows))
+            code, out, err = leat("run", path, "--until", "caught_up", cwd=d)
+            assert code == 0, err
+            return sorted(out.splitlines())
+
+        assert run("1.jsonl", ("a", "x", 1000), ("b", "y", 2000), ("a", "z", 3000)) == [
+            "1", "2", '{"k":"a","n":1,"left":false}', '{"k":"a","n":2,"left":false}',
+            '{"k":"b","n":1,"left":false}']
+        assert run("2.jsonl", ("b", "w", 9000)) == ["2", '{"k":"b","n":2,"left":false}']
+        assert run("3.jsonl", ("c", "v", 15000)) == [
+            "1", '{"k":"a","n":2,"pages":["x","z"],"left":true}', '{"k":"c","n":1,"left":false}']
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
