@@ -144,7 +144,7 @@ def test_words_of_other_versions_are_refused_by_name():
     for word in ("health",):
         code, _, err = leat(word)
         assert code == 2 and f"'{word}' is not in this version" in err, err
-    for word in ("--sample=5", "--against-state"):
+    for word in ("--sample=5",):
         code, _, err = leat("check", word, "x.yaml")
         assert code == 2 and "is not in this version" in err, err
 
