@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """delivery: exactly_once on a real broker: killed, started again, nothing lost and nothing twice."""
+import gzip
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_client import client  # noqa: E402
 from kafka_test import T0, Broker, Leat  # noqa: E402
-from leat_test import folder, leat, main  # noqa: E402
+from leat_test import folder, leat, main, wait_for  # noqa: E402
 
 BROKER = Broker()
 KILLS = 5
@@ -75,10 +76,10 @@ def finish(file, *words):
     return err
 
 
-def committed_values(topic):
+def committed_values(topic, broker=BROKER):
     """To the end, with a client of its own: the broker may still be writing its commit markers."""
     kafka = client()
-    reader = kafka.Consumer({"bootstrap.servers": BROKER.address, "group.id": "reader",
+    reader = kafka.Consumer({"bootstrap.servers": broker.address, "group.id": "reader",
                              "isolation.level": "read_committed", "enable.partition.eof": True,
                              "enable.auto.commit": False})
     parts = [kafka.TopicPartition(topic, p, 0)
@@ -167,6 +168,47 @@ sinks:
         kill_often(file)
         finish(file)
         check(numbers_of(dir))
+
+
+def test_rolled_and_compressed_files_span_batches_and_have_each_record_once():
+    name = "rolled"
+    fill(f"{name}.in")
+    with folder() as dir:
+        file = write(dir, name, FROM_TOPIC.format(broker=BROKER.address, name=name) + f"""
+sinks:
+  out:
+    from: in
+    files: {{ path: "{dir}/out/{{file}}.jsonl.gz", roll: {{ size: 12KiB, idle: 500ms }} }}
+    format: json
+""")
+        kill_often(file)
+        finish(file)
+        out = pathlib.Path(dir, "out")
+        while any(p.name.startswith(".") for p in out.iterdir()):  # the last ones, when they are idle
+            with Leat("run", file) as run:
+                wait_for("the last files", lambda: not any(
+                    p.name.startswith(".") for p in out.iterdir()))
+                run.process.terminate()
+                assert run.process.wait(10) == 0, run.log
+        lines = [line for p in out.iterdir() for line in gzip.open(p, "rt")]
+        assert len(list(out.iterdir())) < 60, "a file for each batch: nothing was rolled"
+    check([json.loads(line)["n"] for line in lines])
+
+
+def test_read_from_one_cluster_and_written_to_another():
+    name = "across"
+    other = Broker()
+    fill(f"{name}.in")
+    other.topic(f"{name}.out", 1)
+    with folder() as dir:
+        file = write(dir, name, FROM_TOPIC.format(broker=BROKER.address, name=name) + f"""
+sinks:
+  out: {{ from: in, kafka: {{ brokers: "{other.address}", topic: {name}.out }} }}
+""")
+        kill_often(file)
+        finish(file)
+    check([json.loads(v)["n"] for v in committed_values(f"{name}.out", other)])
+    other.end()
 
 
 def lines_in(dir):
