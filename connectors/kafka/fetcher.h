@@ -38,7 +38,8 @@ struct kafka_part {
     int32_t number;
     struct leat_slice name; /* "orders/3" */
     int64_t first, end;     /* as in leat_part */
-    bool was_committed;     /* `first` is a committed position */
+    bool was_committed;     /* `first` is a committed position ... */
+    bool is_foreign;        /* ... of somebody else's */
     bool is_committed;      /* the group has `stands` */
     int64_t stands;         /* where the job is with it */
     struct kafka_request

@@ -11,6 +11,7 @@
  * Thread: job, except the fetches, which a thread of the source's own answers (fetcher.h).
  */
 #include "fetcher.h"
+#include "kafka/marker.h"
 #include "kafka/offsets.h"
 #include "kafka/txn.h"
 
@@ -379,6 +380,15 @@ static void commit_start(struct kafka_source *k, uint32_t from)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+/* Set by hand, or by another program. */
+static bool is_foreign(const rd_kafka_topic_partition_t *at)
+{
+    struct leat_decided d;
+
+    leat_kafka_marker_read((struct leat_slice){at->metadata, at->metadata_size}, &d);
+    return d.by == LEAT_DECIDED_FOREIGN;
+}
+
 static enum leat_status find_starts(struct kafka_source *k, struct leat_error *err)
 {
     uint32_t from;
@@ -408,6 +418,7 @@ static enum leat_status find_starts(struct kafka_source *k, struct leat_error *e
         struct kafka_part *p = k->parts[i];
         int64_t position = committed->elems[i - from].offset;
         p->was_committed = p->is_committed = position >= 0;
+        p->is_foreign = position >= 0 && is_foreign(&committed->elems[i - from]);
         p->first = p->stands =
             begin_at(k, p, position, earliest->elems[i - from].offset, at->elems[i - from].offset);
     }
@@ -461,6 +472,7 @@ static enum leat_status kafka_partitions(void *self,
                                       .name = p->name,
                                       .first = p->first,
                                       .committed = p->was_committed,
+                                      .foreign = p->is_foreign,
                                       .end = p->end,
                                       .topic = leat_slice_str(p->topic->name),
                                       .number = p->number});

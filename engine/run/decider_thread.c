@@ -244,11 +244,34 @@ static void commit(struct leat_decider_thread *t, struct leat_decider_work *w)
         leat_warn(t->env.log, "commit of batch %" PRIu64 ": %s", w->n, w->error.text);
 }
 
+static bool stands_at(const struct leat_decider_thread *t, struct leat_slice partition,
+                      int64_t next)
+{
+    const struct leat_decided *d = leat_decider_known(t, partition);
+
+    return d && d->next == next;
+}
+
+/* A marker of n beside other positions than ours is that of a successor. */
+static enum leat_status check_ours(const struct leat_decider_thread *t,
+                                   const struct leat_decider_work *w, struct leat_error *err)
+{
+    bool ours = stands_at(t, w->marker, w->marker_next);
+
+    for (size_t i = 0; i < w->positions.count; i++)
+        ours = ours && stands_at(t, w->positions.list[i].partition, w->positions.list[i].next);
+    return ours ? LEAT_OK
+                : leat_fail(err, LEAT_E_FENCED,
+                            "batch %" PRIu64 " was committed with other positions than ours", w->n);
+}
+
 static void resolve(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
     struct leat_error ignored;
 
     w->error.status = ask(t, w, &w->known, &w->error);
+    if (w->error.status == LEAT_OK && w->known == w->n)
+        w->error.status = check_ours(t, w, &w->error);
     for (uint32_t i = 0; w->error.status == LEAT_OK && w->known < w->n && i < t->sinks_count; i++)
         if (t->sinks[i].sink->abort(t->sinks[i].self, w->n, &ignored) != LEAT_OK)
             leat_warn(t->sinks[i].env.log, "%s", ignored.text);

@@ -261,19 +261,55 @@ static bool choose_marker(struct leat_job_thread *job)
     return job->marker.ptr;
 }
 
+/* Where partitions begin that nobody has committed yet: else `start: latest` would be another place
+ * at the next start. */
+static enum leat_status list_new(struct leat_job_thread *job, struct leat_decider_work *w,
+                                 struct leat_error *err)
+{
+    struct leat_position *list = leat_arena_array(&job->arena, job->new_parts, sizeof *list);
+    size_t count = 0;
+
+    if (!list)
+        return leat_arena_failed(&job->arena, err);
+    for (uint32_t i = 0; i < job->step.parts_count && count < job->new_parts; i++)
+        if (job->parts[i]->is_new) {
+            list[count++] =
+                (struct leat_position){job->parts[i]->part.name, job->parts[i]->committed};
+            job->parts[i]->is_new = false;
+        }
+    w->positions = (struct leat_positions){list, count};
+    job->new_parts = 0;
+    return LEAT_OK;
+}
+
 static void mark(struct leat_job_thread *job)
 {
     struct leat_decider_work *w = &job->mark_work;
+    struct leat_error err;
 
     *w = (struct leat_decider_work){
         .n = job->step.committed, .marker = job->marker, .marker_next = marker_at(job)};
+    if (list_new(job, w, &err) != LEAT_OK) {
+        leat_job_fail(job, &err);
+        return;
+    }
     job->marking = true;
     leat_decider_thread_put(&job->decider, w, LEAT_MSG_DECIDER_MARK);
 }
 
+/* Between a group's prepare and its end the decider has a transaction open. */
+static bool is_between(const struct leat_job_thread *job)
+{
+    enum leat_batch_state state = job->step.batches[(job->step.finished + 1) % 2].state;
+
+    return job->waits_to_log || job->step.cut == job->step.finished ||
+           (state != LEAT_BATCH_LOGGING && state != LEAT_BATCH_COMMITTING);
+}
+
+/* Before a record is logged: the marker is there, and so are new partitions. */
 bool leat_job_is_marked(struct leat_job_thread *job)
 {
-    if (!job->decider.kind || (!job->needs_mark && !job->marking))
+    if (!job->decider.kind || (!job->needs_mark && !job->new_parts && !job->marking))
         return true;
     if (!job->marking && choose_marker(job))
         mark(job);
@@ -346,6 +382,8 @@ void leat_job_decide_turn(struct leat_job_thread *job)
 {
     uint64_t n = job->waits_to_prepare;
 
+    if (job->new_parts && job->recovered && is_between(job))
+        (void)leat_job_is_marked(job);
     if (job->waits_to_log && leat_job_is_marked(job)) {
         job->waits_to_log = 0;
         leat_job_log_record(job, job->step.finished + 1);

@@ -486,11 +486,11 @@ static enum leat_status init_names(struct leat_job_thread *job, struct leat_erro
     job->name = name.ptr;
     job->lines = (struct leat_log){job->name, "job"};
     job->env = (struct leat_env){.job = job->name,
+                                 .exactly_once = job->plan->exactly_once,
                                  .fs = job->options.fs ? job->options.fs : &leat_fs_posix,
                                  .budget = &job->blocks,
                                  .log = &job->lines,
                                  .clock = job->options.clock,
-                                 .exactly_once = job->plan->exactly_once,
                                  .from_ms = job->options.from_ms,
                                  .to_ms = job->options.to_ms};
     return LEAT_OK;

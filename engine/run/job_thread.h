@@ -39,6 +39,7 @@ struct leat_job_source_part {
     int64_t committed;               /* the same, of the last group that is committed */
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
+    bool is_new;                     /* nobody has committed a position of it */
     bool was_lost;                   /* the next fetch is for the earliest there is */
     uint64_t moved_in;               /* the last group that was captured in which it moved ... */
     uint32_t moved_at;               /* ... and its place in that record's positions */
@@ -166,6 +167,7 @@ struct leat_job_thread {
     struct leat_slice marker; /* ptr NULL: not known yet */
     bool needs_mark, marking; /* the other side has no marker of ours; is being told */
     bool must_mark;           /* before anything else */
+    uint32_t new_parts;       /* that are read from the decider's side and are not committed yet */
     int64_t marked_ms;
     bool waits_to_log; /* for the marker: the oldest group */
     uint64_t waits_to_prepare;

@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import job, to_files, to_topic  # noqa: E402
-from kafka_test import Broker, Leat  # noqa: E402
+from kafka_test import T0, Broker, Leat  # noqa: E402
 from leat_test import folder, leat, main, wait_for  # noqa: E402
 
 BROKER = Broker()
@@ -153,21 +153,27 @@ def test_a_stop_while_the_sink_waits_ends_in_time_and_the_batch_comes_again():
     assert BROKER.values("stuck.out") == ['{"n":1}']
 
 
-def test_what_windows_hold_is_said_to_be_lost_at_a_stop():
+def test_what_windows_hold_survives_a_kill():
     BROKER.topic("held.in")
     BROKER.topic("held.out")
     with folder() as dir:
-        ops = """      - key_by: n
+        ops = """      - key_by: k
       - window: { size: 1h }
       - aggregate:
           many: count()
 """
-        file = job(dir, "held", BROKER.address, "topic: held.in", to_topic("held.out"), ops,
-                   "format: json\n    time: fromMillis(n)")
-        with Leat("run", file) as run:
-            run.wait_log("window")
-            assert run.stop() == 0
-            assert len([x for x in run.log.splitlines() if "window" in x]) == 1, run.log
+        file = job(dir, "held", BROKER.address, "topic: held.in, start: earliest",
+                   to_topic("held.out"), ops, "format: json\n    time: fromMillis(n)")
+        for n in range(3):
+            BROKER.produce("held.in", [json.dumps({"k": "a", "n": T0})])
+            with Leat("run", file) as run:
+                wait_for("its commit", lambda: BROKER.committed("held", "held.in", 1).get(
+                    0, (0, ""))[0] == n + 1)
+                run.kill()
+        code, _, err = leat("run", file, "--until", "caught_up")
+        assert code == 0, err
+        found = [json.loads(v) for v in BROKER.values("held.out")]
+        assert [v["many"] for v in found] == [3], found
 
 
 main(sys.modules[__name__])

@@ -111,7 +111,6 @@ def test_windows_come_as_time_goes_on_and_close_when_all_is_idle():
         file.write_text(file.read_text().replace("idle: 5s", "idle: 1s"))
         wanted = expected(orders, 10, 2)
         with Leat("run", file, env={"BROKERS": BROKER.address}) as run:
-            run.wait_log("window")
             spread("orders.b", orders[:750], 4)
             wait_for("first windows", lambda: BROKER.values("per_city.b"))
             spread("orders.b", orders[750:], 4)

@@ -17,12 +17,11 @@ import subprocess
 import tempfile
 import time
 
-from kafka_wire import KafkaError, Wire
+from kafka_wire import COORDINATOR_COMES, KafkaError, Wire
 from leat_test import LEAT, ROOT, Skip, wait_for
 
 KAFKA = str(ROOT / "tests/broker/kafka")
 TOPIC_EXISTS, NO_LEADER, NOT_LEADER, NO_TOPIC = 36, 5, 6, 3
-COORDINATOR_COMES = (14, 15, 16)
 T0 = (int(time.time()) - 3600) * 1000  # of records: an older one would be past its retention
 
 

@@ -7,6 +7,7 @@ import struct
 
 PRODUCE, METADATA, OFFSET_COMMIT, OFFSET_FETCH, COORDINATOR = 0, 3, 8, 9, 10
 CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS, CREATE_PARTITIONS = 19, 20, 21, 37
+COORDINATOR_COMES = (14, 15, 16)  # errors of one that is not ready yet
 
 CRC_TABLE = []
 for _byte in range(256):
