@@ -329,6 +329,33 @@ static void early_results_are_told_apart(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "\"window_final\":true,\"n\":1,\"open\":false"));
 }
 
+/* Several windows fire in one batch, and what one that ended gave back is used again meanwhile. */
+static void keys_that_have_ended_are_still_there_when_their_results_go_out(void)
+{
+    struct pipeline p;
+
+    begin_with(&p,
+               "      - key_by: this.k\n      - map: s\n      - window: { size: 4s, slide: 1s }\n"
+               "      - reduce_by_key: \"a > b ? a : b\"\n      - map: size(this)\n",
+               "    time: fromMillis(t)\npartitions: 1\n");
+    for (int n = 0; n < 80; n++) {
+        int i = n / 2;
+        char row[512], text[320];
+        memset(text, 'a' + i % 26, sizeof text);
+        snprintf(row, sizeof row, "{\"k\":\"key number %d\",\"s\":\"%.*s\",\"t\":%d}", i,
+                 20 + i * 7, text, i * 700 + n % 2 * 900);
+        pipeline_row(&p, "in", "t/0", "k", row, 0);
+    }
+    CU_ASSERT_TRUE_FATAL(pipeline_batch(&p, 1000, true));
+    pipeline_output(&p, "out", PIPELINE_KEYS, out, sizeof out);
+    for (const char *line = out, *end; (end = strchr(line, '\n')); line = end + 1) {
+        int i = -1, size = -1;
+        CU_ASSERT_EQUAL_FATAL(sscanf(line, "key number %d|%d", &i, &size), 2);
+        CU_ASSERT_EQUAL(size, 20 + i * 7);
+    }
+    pipeline_close(&p);
+}
+
 LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(count_by_value_makes_the_value_the_key), T(reduce_by_key_adds_up),
            T(aggregate_makes_a_record_of_key_and_results),
@@ -342,4 +369,6 @@ LEAT_TESTS("keyed_ops", T(count_is_one_number_also_for_an_empty_batch),
            T(distinct_within_remembers_rows_out_of_order),
            T(repartition_changes_nothing_but_the_place), T(combine_by_key_does_as_described),
            T(aggregates_of_many_values), T(a_window_of_batches_goes_to_a_sink_row_by_row),
-           T(sessions_end_after_a_gap), T(early_results_are_told_apart))
+           T(sessions_end_after_a_gap),
+           T(keys_that_have_ended_are_still_there_when_their_results_go_out),
+           T(early_results_are_told_apart))
