@@ -238,6 +238,65 @@ static void without_event_time_batches_are_close(void)
     pipeline_close(&p);
 }
 
+/* ---- memory */
+
+static enum leat_status feed(struct leat_driver *d, uint32_t source, uint32_t part,
+                             const char *text, struct leat_error *err)
+{
+    const struct leat_row row = {.value = leat_slice_str(text)};
+
+    return leat_driver_row(d, source, part, &row, err);
+}
+
+/* A pair, one that comes out alone, and the state as bytes and back. */
+static enum leat_status run_once(const struct leat_plan *plan, struct leat_error *err)
+{
+    struct leat_arena arena = {0};
+    struct leat_driver *d;
+    uint32_t a, b;
+    bool ran;
+
+    if (leat_driver_new(plan, 1, 64 << 20, &d, err) != LEAT_OK ||
+        leat_driver_part(d, 0, LEAT_LIT("a/0"), 0, &a, err) != LEAT_OK ||
+        leat_driver_part(d, 1, LEAT_LIT("b/0"), 0, &b, err) != LEAT_OK ||
+        feed(d, 0, a, "{\"k\":\"x\",\"v\":\"some text\",\"ts\":1000}", err) != LEAT_OK ||
+        feed(d, 1, b, "{\"k\":\"x\",\"v\":[1,2],\"ts\":2000}", err) != LEAT_OK ||
+        feed(d, 1, b, "{\"k\":\"y\",\"v\":3,\"ts\":2000}", err) != LEAT_OK ||
+        leat_driver_batch(d, 1000, 1000, false, &ran, err) != LEAT_OK)
+        goto done;
+    for (uint32_t stage = 0; stage < plan->stages_count; stage++) {
+        const struct leat_plan_node *n = &plan->stages[stage].nodes[0];
+        for (uint32_t q = 0; !plan->stages[stage].from_source && q < plan->partitions; q++) {
+            struct leat_state_part *s = leat_flow_state_part(leat_driver_flow(d), stage, q);
+            struct leat_bytes bytes = {.arena = &arena};
+            if (s->memory &&
+                (n->op->state->append(n->plan, s->memory[0], &bytes, err) != LEAT_OK ||
+                 n->op->state->snapshot(n->plan, s->memory[0], &bytes, err) != LEAT_OK))
+                goto done;
+        }
+    }
+    if (leat_driver_batch(d, 2000, 2000, true, &ran, err) == LEAT_OK)
+        err->status = LEAT_OK;
+done:
+    leat_arena_reset(&arena);
+    leat_driver_free(d);
+    return err->status;
+}
+
+static void lack_of_memory_is_reported(void)
+{
+    struct pipeline p;
+
+    open_two(&p, EVENT, V, V "      - full_outer_join: { with: right, within: 5s }\n");
+    LEAT_OOM_SWEEP {
+        struct leat_error err = {.status = LEAT_OK};
+        enum leat_status status = run_once(p.plan, &err);
+        CU_ASSERT(leat_oom_hit() ? status == LEAT_E_NOMEM || status == LEAT_E_FULL
+                                 : status == LEAT_OK);
+    }
+    pipeline_close(&p);
+}
+
 /* ---- beside the definition, tried on every pair */
 
 struct one {
@@ -401,5 +460,6 @@ LEAT_TESTS("join", T(a_join_gives_all_pairs_of_a_batch),
            T(windows_of_two_sources_wait_for_each_other), T(records_meet_whose_times_are_close),
            T(a_record_without_partner_comes_out_once_when_none_can_come_any_more),
            T(a_record_that_nothing_can_meet_is_late), T(what_nothing_can_meet_is_forgotten),
-           T(without_event_time_batches_are_close), T(pairs_are_those_of_the_definition),
+           T(without_event_time_batches_are_close), T(lack_of_memory_is_reported),
+           T(pairs_are_those_of_the_definition),
            T(joins_without_meaning_are_refused_with_the_reason), T(names_of_joins_are_checked))
