@@ -1,10 +1,11 @@
 /*
  * timer_wheel.h - which of many things comes due first, for a cost that depends on those due.
  *
- * A hierarchy of wheels with 64 slots each: a slot of the first is a millisecond, of the next 64,
- * and so on. A thing is in the slot that its time shares with no earlier level; when the wheel
- * comes to a slot of a higher level, what is in there moves down. So adding, removing and taking
- * out cost a few steps each, whatever else there is, and what is far away is never looked at.
+ * A hierarchy of wheels: a slot of the first is a millisecond, of the next 64, and so on. 64 slots
+ * are a turn, and a wheel has room for two: this one and the next. A thing is in the lowest wheel
+ * whose two turns reach its time. What a higher wheel holds for the next turn of the one below it
+ * moves down, a few things with each call, so that the turn finds them there. Adding, removing and
+ * taking out cost a few steps each, whatever else there is; what is far away is not looked at.
  *
  * A thing may be put off without telling the wheel: its time is looked at again when its slot
  * comes, so touching a key costs nothing here. It must not be moved forward that way.
@@ -18,6 +19,8 @@
 #include <stdint.h>
 
 #define LEAT_WHEEL_LEVELS 10
+#define LEAT_WHEEL_SLOTS  128
+#define LEAT_WHEEL_MOVES  512 /* down, with each call that takes; more only where they are due */
 
 /* Times are milliseconds since 1970, of 56 bits; the lowest byte is the owner's. */
 #define LEAT_TIMER_MAX_MS ((INT64_C(1) << 55) - 1)
@@ -36,8 +39,8 @@ struct leat_wheel {
     void *arg;
     uint64_t now; /* all slots before it are empty */
     uint64_t count;
-    uint64_t filled[LEAT_WHEEL_LEVELS]; /* a bit per slot */
-    uint32_t first[LEAT_WHEEL_LEVELS][64];
+    uint64_t filled[LEAT_WHEEL_LEVELS][2]; /* a bit per slot */
+    uint32_t first[LEAT_WHEEL_LEVELS][LEAT_WHEEL_SLOTS];
 };
 
 /* While it is empty: nothing will be due at this time or before. What is added to a wheel that
