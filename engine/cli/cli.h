@@ -64,5 +64,6 @@ int cli_test(int argc, char **argv);
 int cli_docs(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_demo(int argc, char **argv);
+int cli_state(int argc, char **argv);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/thread.h"
 #include "run/phase.h"
+#include "store/store_reset.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -374,17 +375,12 @@ static enum leat_status open_log_file(struct leat_job_thread *job, struct leat_e
 
 enum leat_status leat_job_reset(struct leat_job_thread *job, struct leat_error *err)
 {
-    static const char *const parts[] = {"log", "state"};
-    char path[LEAT_JOB_DIR_BYTES];
+    struct leat_store_removed removed;
 
     leat_job_log_close(job->log);
     job->log = NULL;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        snprintf(path, sizeof path, "%s/%s", job->dir, parts[i]);
-        int result = leat_fs_remove_tree(job->env.fs, path);
-        if (result < 0)
-            return leat_fs_failed(err, result, "remove", path);
-    }
+    if (leat_store_reset(job->env.fs, job->dir, &removed, err) != LEAT_OK)
+        return err->status;
     return open_log_file(job, err);
 }
 

@@ -400,8 +400,8 @@ static enum leat_status refuse_old(const struct leat_job_log *log, const char *d
     if (bytes < 0)
         return leat_fs_failed(err, bytes, "look at", path);
     return leat_fail(err, LEAT_E_CONFIG,
-                     "'%s' was written by an older leat, which this one does not read; remove it "
-                     "to begin anew",
+                     "'%s' was written by an older leat, which this one does not read; `leat state "
+                     "reset` removes it, to begin anew",
                      path);
 }
 

@@ -231,34 +231,73 @@ static bool make_room(struct leat_snapshot_image *image, size_t room)
     return image->memory;
 }
 
-static enum leat_status read_head(const struct leat_fs *fs, const char *path, int64_t file_bytes,
-                                  struct leat_snapshot_image *image, struct leat_error *err)
+/* The file begins with a head of so many bytes, as its first block says. */
+static enum leat_status find_head(const struct leat_fs *fs, const char *path, int64_t file_bytes,
+                                  struct leat_arena *arena, size_t *bytes, struct leat_error *err)
 {
-    leat_arena_reset(&image->arena);
-    char *memory = leat_arena_alloc(&image->arena, 2 * LEAT_FS_BLOCK);
-    if (!memory)
-        return leat_arena_failed(&image->arena, err);
-    char *first = aligned(memory);
+    if (file_bytes < 0)
+        return leat_fs_failed(err, file_bytes, "look at", path);
     if (file_bytes < (int64_t)LEAT_FS_BLOCK)
         return damaged(path, err);
+    char *memory = leat_arena_alloc(arena, 2 * LEAT_FS_BLOCK);
+    if (!memory)
+        return leat_arena_failed(arena, err);
+    char *first = aligned(memory);
     if (read_blocks(fs, path, first, 0, LEAT_FS_BLOCK, err) != LEAT_OK)
         return err->status;
-    size_t bytes = leat_snapshot_head_bytes((struct leat_slice){first, LEAT_FS_BLOCK});
-    if (!bytes || (int64_t)bytes > file_bytes)
+    *bytes = leat_snapshot_head_bytes((struct leat_slice){first, LEAT_FS_BLOCK});
+    return *bytes && (int64_t)*bytes <= file_bytes ? LEAT_OK : damaged(path, err);
+}
+
+static enum leat_status check_head(const char *path, struct leat_slice bytes, int64_t file_bytes,
+                                   struct leat_snapshot_head *head, struct leat_arena *arena,
+                                   struct leat_error *err)
+{
+    struct leat_slice summed = {bytes.ptr, bytes.len - 4}, sum = {bytes.ptr + bytes.len - 4, 4};
+    uint32_t crc = 0;
+
+    if (!leat_take_u32(&sum, &crc) || crc != leat_crc32c(summed))
         return damaged(path, err);
+    if (leat_snapshot_head_read(bytes, head, arena, err) != LEAT_OK)
+        return leat_error_prefix(err, "'%s'", path);
+    return head->file_bytes == (uint64_t)file_bytes ? LEAT_OK : damaged(path, err);
+}
+
+enum leat_status leat_snapshot_look(const struct leat_fs *fs, const char *path,
+                                    struct leat_snapshot_head *head, struct leat_arena *arena,
+                                    struct leat_error *err)
+{
+    int64_t file_bytes = fs->length(fs, path);
+    size_t bytes;
+
+    if (find_head(fs, path, file_bytes, arena, &bytes, err) != LEAT_OK)
+        return err->status;
+    char *memory = leat_arena_alloc(arena, bytes + LEAT_FS_BLOCK);
+    if (!memory)
+        return leat_arena_failed(arena, err);
+    char *all = aligned(memory);
+    if (read_blocks(fs, path, all, 0, bytes, err) != LEAT_OK)
+        return err->status;
+    return check_head(path, (struct leat_slice){all, bytes}, file_bytes, head, arena, err);
+}
+
+static enum leat_status read_file(const struct leat_fs *fs, const char *path,
+                                  struct leat_snapshot_image *image, struct leat_error *err)
+{
+    int64_t file_bytes = fs->length(fs, path);
+    size_t bytes;
+
+    leat_arena_reset(&image->arena);
+    if (find_head(fs, path, file_bytes, &image->arena, &bytes, err) != LEAT_OK)
+        return err->status;
     if (!make_room(image, (size_t)file_bytes + LEAT_FS_BLOCK))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for the snapshot '%s'", path);
     char *file = aligned(image->memory);
     image->file = file;
     if (read_blocks(fs, path, file, 0, (uint64_t)file_bytes, err) != LEAT_OK)
         return err->status;
-    struct leat_slice head = {file, bytes}, sum = {file + bytes - 4, 4};
-    uint32_t crc = 0;
-    if (!leat_take_u32(&sum, &crc) || crc != leat_crc32c((struct leat_slice){file, bytes - 4}))
-        return damaged(path, err);
-    if (leat_snapshot_head_read(head, &image->head, &image->arena, err) != LEAT_OK)
-        return leat_error_prefix(err, "'%s'", path);
-    return image->head.file_bytes == (uint64_t)file_bytes ? LEAT_OK : damaged(path, err);
+    return check_head(path, (struct leat_slice){file, bytes}, file_bytes, &image->head,
+                      &image->arena, err);
 }
 
 struct leat_log_state leat_snapshot_entry(const struct leat_snapshot_image *image, uint32_t i)
@@ -274,10 +313,7 @@ struct leat_log_state leat_snapshot_entry(const struct leat_snapshot_image *imag
 enum leat_status leat_snapshot_read(const struct leat_fs *fs, const char *path,
                                     struct leat_snapshot_image *image, struct leat_error *err)
 {
-    int64_t file_bytes = fs->length(fs, path);
-    if (file_bytes < 0)
-        return leat_fs_failed(err, file_bytes, "look at", path);
-    if (read_head(fs, path, file_bytes, image, err) != LEAT_OK)
+    if (read_file(fs, path, image, err) != LEAT_OK)
         return err->status;
     for (uint32_t i = 0; i < image->head.count; i++) {
         const struct leat_snapshot_part *p = &image->head.parts[i];

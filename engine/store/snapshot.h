@@ -7,7 +7,7 @@
  *         | u64 bytes of the file | u32 count | per operator: name, u64 shape, u64 bytes, u32
  * CRC32C | zeros | u32 CRC32C of the head so far    (whole blocks; little endian)
  *
- * Inside engine/store, and for the fuzz target. Thread: any.
+ * For engine/store, and for those who only look at a snapshot. Thread: any.
  */
 #ifndef LEAT_STORE_SNAPSHOT_H
 #define LEAT_STORE_SNAPSHOT_H
@@ -42,6 +42,11 @@ LEAT_CHECKED enum leat_status leat_snapshot_write(const struct leat_fs *fs, cons
                                                   uint32_t epoch, uint32_t partitions,
                                                   const struct leat_snapshot *s,
                                                   struct leat_error *err);
+
+/* Only the head of the file, checked: what is in it. Names and list are in the arena. */
+LEAT_CHECKED enum leat_status leat_snapshot_look(const struct leat_fs *fs, const char *path,
+                                                 struct leat_snapshot_head *head,
+                                                 struct leat_arena *arena, struct leat_error *err);
 
 /* A file that was read and found whole. */
 struct leat_snapshot_image {

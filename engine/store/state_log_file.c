@@ -32,6 +32,7 @@ struct state_log_file {
     char dir[PATH_BYTES - 64]; /* DIR/state */
     uint32_t epoch, partitions;
     bool view;         /* nothing is written */
+    bool no_memory;    /* while it was opened */
     struct kept *kept; /* by q; after open the snapshot thread's */
     /* Least of kept[].older: deltas up to there are not needed any more. */
     atomic_uint_fast64_t covered;
@@ -262,12 +263,25 @@ enum leat_status leat_state_log_file_each(const struct leat_fs *fs, const char *
     return each_file(&l, err);
 }
 
+/* A damaged head may be this log's: that is said when it is to be read. */
+static bool is_anothers(struct state_log_file *f, const char *path)
+{
+    struct leat_arena arena = {0};
+    struct leat_snapshot_head head;
+    struct leat_error err;
+    enum leat_status status = leat_snapshot_look(f->fs, path, &head, &arena, &err);
+
+    leat_arena_reset(&arena);
+    f->no_memory |= status == LEAT_E_NOMEM;
+    return status == LEAT_OK && (head.epoch != f->epoch || head.partitions != f->partitions);
+}
+
 /* What is newer than the log's last record was never committed, or is another history's. */
 static void keep(void *arg, uint32_t q, uint64_t n, const char *path)
 {
     struct state_log_file *f = arg;
 
-    if (q >= f->partitions || n > leat_job_log_last(f->log)->n)
+    if (q >= f->partitions || n > leat_job_log_last(f->log)->n || is_anothers(f, path))
         return;
     struct kept *kept = &f->kept[q];
     uint64_t least = n;
@@ -278,7 +292,6 @@ static void keep(void *arg, uint32_t q, uint64_t n, const char *path)
         least = kept->older;
         kept->older = n;
     }
-    (void)path;
     if (least && !f->view) {
         char old[PATH_BYTES];
         path_of(f, q, least, "", old);
@@ -316,7 +329,9 @@ static enum leat_status open_dir(struct state_log_file *f, const char *dir, stru
     int made = f->view ? 0 : leat_fs_make_parents(f->fs, inside);
     if (made < 0)
         return leat_fs_failed(err, made, "make the directory", f->dir);
-    return each_file(&l, err);
+    if (each_file(&l, err) != LEAT_OK)
+        return err->status;
+    return f->no_memory ? leat_fail(err, LEAT_E_NOMEM, "no memory to look at snapshots") : LEAT_OK;
 }
 
 static enum leat_status open_files(const struct leat_fs *fs, const char *dir,

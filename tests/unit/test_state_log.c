@@ -452,6 +452,9 @@ static void another_lifes_snapshot_is_not_taken(void)
     OK(leat_snapshot_write(&leat_fs_posix, path, 8, PARTITIONS, &s, &err));
     OK(read_q(&job, 1, 10, &seen));
     CU_ASSERT_EQUAL(seen.snapshot_n, 4);
+    reopen(&job); /* nor does it count among the two that are kept */
+    OK(snapshot(&job, 1, 10));
+    CU_ASSERT(is_there(1, 4));
     close_job(&job);
 }
 
