@@ -308,6 +308,10 @@ static void group_shape(const void *plan, struct leat_bytes *text)
     if (g->keyed) {
         leat_bytes_put(text, "key ", 4);
         leat_bytes_put(text, g->key_text.ptr, g->key_text.len);
+        /* Key bytes of a record have no names: a whole value's fields are told. */
+        bool whole = leat_slice_eq(g->key_text, LEAT_LIT("this"));
+        for (uint32_t i = 0; whole && g->key_shape && i < g->key_shape->count; i++)
+            leat_shape_say(text, " .%.*s", LEAT_FMT(g->key_shape->names[i]));
         leat_bytes_put(text, "; ", 2);
     }
     leat_shape_say(text, g->event_time ? "event time; " : "batch time; ");

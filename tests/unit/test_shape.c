@@ -92,6 +92,9 @@ static void what_changes_the_meaning_of_stored_bytes_changes_the_shape(void)
                          WINDOW("{ size: 1d }") "      - reduce_by_key: \"a > b ? a : b\"\n"));
     CU_ASSERT_FALSE(same(WINDOW("{ size: 1d }") "      - group_by_key\n",
                          WINDOW("{ size: 1d }") "      - group_by_key: { max: 3 }\n"));
+    CU_ASSERT_FALSE(same(
+        "      - map: { a: k, b: n }\n      - window: { size: 1d }\n      - count_by_value\n",
+        "      - map: { a: k, c: n }\n      - window: { size: 1d }\n      - count_by_value\n"));
     CU_ASSERT_FALSE(same("      - distinct: { by: k, within: 5s }\n",
                          "      - distinct: { by: k, within: 6s }\n"));
 }
