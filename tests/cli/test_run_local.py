@@ -226,5 +226,39 @@ sinks:
             "1", '{"k":"a","n":2,"pages":["x","z"],"left":true}', '{"k":"c","n":1,"left":false}']
 
 
+def test_a_join_goes_on_after_a_stop():
+    with folder() as d:
+        lines = ["leat: 1\nname: joined\npartitions: 4", f"checkpoint: {{ dir: {d}/state }}",
+                 "sources:"]
+        for name in ("views", "clicks"):
+            (pathlib.Path(d) / name).mkdir()
+            lines += [f"  {name}:", f"    files: {{ path: {d}/{name} }}", "    format: json",
+                      "    time: fromMillis(ts)"]
+        lines += ["streams:", "  v: { from: views, ops: [ { key_by: id }, { map: n } ] }",
+                  "  s:\n    from: clicks\n    ops:\n      - key_by: id\n      - map: n",
+                  "      - full_outer_join: { with: v, as: [c, v], within: 10s }",
+                  "sinks:\n  out: { from: s, console: {} }\n"]
+        file = write(d, "p.yaml", "\n".join(lines))
+
+        def put(source, name, *rows):
+            text = "".join(json.dumps({"id": i, "n": n, "ts": ts}) + "\n" for i, n, ts in rows)
+            (pathlib.Path(d) / source / name).write_text(text)
+
+        def run(*words):
+            code, out, err = leat("run", file, *words)
+            assert code == 0, err
+            return [(row["c"], row["v"]) for row in map(json.loads, out.splitlines())]
+
+        once = ("--set", "batch.trigger=once")
+        put("views", "1", ("x", 1, 1000), ("y", 2, 2000), ("z", 3, 3000))
+        assert run(*once) == []
+        put("clicks", "1", ("x", 10, 11000))
+        assert run(*once) == [(10, 1)], "what was kept over a stop meets its click"
+        put("clicks", "2", ("z", 30, 12999))
+        assert run(*once) == [(30, 3)]
+        assert run("--until", "caught_up") == [(None, 2)], "what met nothing comes out alone"
+        assert run("--until", "caught_up") == [], "and once"
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
