@@ -238,6 +238,57 @@ static void without_event_time_batches_are_close(void)
     pipeline_close(&p);
 }
 
+/* What the log gets of the last batch, all state partitions together. */
+static size_t changed_bytes(struct pipeline *p)
+{
+    struct leat_arena arena = {0};
+    struct leat_error err;
+    size_t sum = 0;
+
+    for (uint32_t stage = 0; stage < p->plan->stages_count; stage++) {
+        const struct leat_plan_node *n = &p->plan->stages[stage].nodes[0];
+        for (uint32_t q = 0; !p->plan->stages[stage].from_source && q < p->plan->partitions; q++) {
+            struct leat_state_part *s = leat_flow_state_part(leat_driver_flow(p->driver), stage, q);
+            struct leat_bytes bytes = {.arena = &arena};
+            if (s->memory)
+                OK(n->op->state->append(n->plan, s->memory[0], &bytes, &err));
+            sum += bytes.len;
+        }
+    }
+    leat_arena_reset(&arena);
+    return sum;
+}
+
+static void the_log_gets_what_changed_and_not_what_there_is(void)
+{
+    struct pipeline p;
+    char text[2048];
+
+    open_two(&p, EVENT, V, "      - left_outer_join: { with: right, within: 1h }\n");
+    int len = snprintf(text, sizeof text, "{\"k\":\"long\",\"ts\":1000,\"v\":\"");
+    memset(text + len, 'x', 1000);
+    snprintf(text + len + 1000, sizeof text - (size_t)len - 1000, "\"}");
+    pipeline_row(&p, "a", "a/0", NULL, text, 0);
+    for (int i = 0; i < 5000; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        row(&p, "a", key, i, 1000 + i);
+    }
+    batch(&p, 1000, false);
+    CU_ASSERT(changed_bytes(&p) > 100000);
+    CU_ASSERT_EQUAL(changed_bytes(&p), 0);
+    row(&p, "b", "k17", 1, 6000);
+    batch(&p, 2000, false);
+    size_t one = changed_bytes(&p);
+    CU_ASSERT(one > 0 && one < 200);
+    /* That the long one has met a row is told without its text. */
+    row(&p, "b", "long", 1, 6000);
+    batch(&p, 3000, false);
+    size_t met = changed_bytes(&p);
+    CU_ASSERT(met > 0 && met < 200);
+    pipeline_close(&p);
+}
+
 /* ---- memory */
 
 static enum leat_status feed(struct leat_driver *d, uint32_t source, uint32_t part,
@@ -460,6 +511,7 @@ LEAT_TESTS("join", T(a_join_gives_all_pairs_of_a_batch),
            T(windows_of_two_sources_wait_for_each_other), T(records_meet_whose_times_are_close),
            T(a_record_without_partner_comes_out_once_when_none_can_come_any_more),
            T(a_record_that_nothing_can_meet_is_late), T(what_nothing_can_meet_is_forgotten),
-           T(without_event_time_batches_are_close), T(lack_of_memory_is_reported),
+           T(without_event_time_batches_are_close),
+           T(the_log_gets_what_changed_and_not_what_there_is), T(lack_of_memory_is_reported),
            T(pairs_are_those_of_the_definition),
            T(joins_without_meaning_are_refused_with_the_reason), T(names_of_joins_are_checked))
