@@ -296,12 +296,10 @@ static bool take_messages(struct kafka_fetcher *f)
 /* ---- messages from librdkafka */
 
 /* Thread: one of librdkafka's, with the queue of events locked. */
-static void on_event(rd_kafka_t *rk, void *opaque)
+static void on_event(rd_kafka_t *rk, void *messages)
 {
-    struct kafka_fetcher *f = opaque;
-
     (void)rk;
-    rd_kafka_queue_yield(f->messages);
+    rd_kafka_queue_yield(messages);
 }
 
 /* Wait for the first message, then a few milliseconds for more: a block is worth a wake. */
@@ -425,7 +423,7 @@ enum leat_status kafka_fetcher_start(struct kafka_fetcher *f, struct leat_kafka_
     f->headers_room = 256;
     f->messages = rd_kafka_queue_get_consumer(client->rk);
     f->events = rd_kafka_queue_get_main(client->rk);
-    rd_kafka_queue_cb_event_enable(f->events, on_event, f);
+    rd_kafka_queue_cb_event_enable(f->events, on_event, f->messages);
     f->add = rd_kafka_topic_partition_list_new(4);
     f->remove = rd_kafka_topic_partition_list_new(4);
     if (pthread_create(&f->thread, NULL, run, f) != 0) {
