@@ -270,6 +270,7 @@ void leat_job_commits_fini(struct leat_job_thread *job)
         atomic_store(&job->sinks[i].hurry, true);
     atomic_store(&job->decider.hurry, true);
     leat_decider_thread_stop(&job->decider);
+    leat_snapshot_thread_stop(&job->snapshot.thread);
     for (uint32_t i = 0; job->sinks && i < job->plan->sinks_count; i++) {
         leat_sink_thread_stop(&job->sinks[i], true);
         leat_arena_reset(&job->sinks[i].opened.arena);
