@@ -201,11 +201,13 @@ static enum leat_status read_payload(struct leat_log_scan *scan, const struct he
                                      bool *whole, struct leat_error *err)
 {
     size_t len = want == LEAT_LOG_WANT_ALL ? h->payload : h->front;
-    struct leat_slice end;
+    struct leat_slice end = {0};
 
-    if (leat_log_scan_bytes(scan, frame->end - 1, 1, &end, err) != LEAT_OK)
+    /* Who wants fronts only does not look at the far end of what may be large. */
+    if (want == LEAT_LOG_WANT_ALL &&
+        leat_log_scan_bytes(scan, frame->end - 1, 1, &end, err) != LEAT_OK)
         return err->status;
-    *whole = (unsigned char)*end.ptr == END_MARK;
+    *whole = !end.ptr || (unsigned char)*end.ptr == END_MARK;
     if (leat_log_scan_bytes(scan, frame->at + HEAD_BYTES, len, &frame->payload, err) != LEAT_OK)
         return err->status;
     *whole = *whole && leat_crc32c((struct leat_slice){frame->payload.ptr, h->front}) == h->crc;

@@ -24,11 +24,10 @@ streams:
 sinks:
   out: { from: s, null: {} }
 """
-COUNTED = FILE.replace("COUNT", "count: 2500,")
 
 
-def counted(d):
-    path = write(d, "f.yaml", COUNTED)
+def counted(d, count=300):
+    path = write(d, "f.yaml", FILE.replace("COUNT", f"count: {count},"))
     code, _, err = leat("run", path, "--until", "caught_up", cwd=d)
     assert code == 0, err
     return path
@@ -42,7 +41,7 @@ def state(d, action, path, expected=0):
 
 def test_what_is_remembered_is_listed():
     with folder() as d:
-        out = state(d, "ls", counted(d))
+        out = state(d, "ls", counted(d, 2500))
         for piece in ("job counted", "./state/counted", "log of batches 1 to ", "watermarks",
                       "snapshots of state partitions", "s.update_state_by_key.0", "generate  2500"):
             assert piece in out, f"{piece!r} is not in:\n{out}"
@@ -52,7 +51,7 @@ def test_every_batch_of_the_log_is_shown_with_what_it_read():
     with folder() as d:
         out = state(d, "show", counted(d))
         ranges = re.findall(r"read g  generate  from (\d+) to (\d+)", out)
-        assert ranges[0][0] == "0" and ranges[-1][1] == "2500", out
+        assert ranges[0][0] == "0" and ranges[-1][1] == "300", out
         assert all(a[1] == b[0] for a, b in zip(ranges, ranges[1:])), out
         assert "state s.update_state_by_key.0: " in out, out
 
@@ -68,7 +67,7 @@ def test_after_a_reset_the_pipeline_begins_anew():
         assert "there is no log" in state(d, "ls", path, expected=1)
         counted(d)
         out = state(d, "ls", path)
-        assert "generate  2500" in out and life not in out, out
+        assert "generate  300" in out and life not in out, out
 
 
 def test_a_pipeline_that_runs_is_looked_at_and_not_reset():
@@ -102,7 +101,7 @@ def test_a_damaged_log_is_refused_with_its_place_and_can_be_reset():
 
 def test_the_log_of_an_older_version_is_refused_with_the_way_out():
     with folder() as d:
-        path = write(d, "f.yaml", COUNTED)
+        path = write(d, "f.yaml", FILE.replace("COUNT", "count: 300,"))
         old = pathlib.Path(d, "state/counted/job.log")
         old.parent.mkdir(parents=True)
         old.write_bytes(b"leatlog1")
