@@ -341,9 +341,12 @@ static enum leat_status enter_until(const struct leat_group *g, struct leat_pane
 {
     for (; p->waiting && p->waiting->end_ms <= end_ms; p->waiting = p->waiting->next) {
         p->waiting->entered = true;
-        for (struct leat_pane *pane = p->waiting->first; pane; pane = pane->beside)
+        for (struct leat_pane *pane = p->waiting->first; pane; pane = pane->beside) {
+            if (pane->beside)
+                leat_pane_key_prefetch(pane->beside->entry);
             if (enter(g, p, w, pane, err) != LEAT_OK)
                 return err->status;
+        }
         leat_work_tidy(w);
     }
     return LEAT_OK;
@@ -369,6 +372,8 @@ static enum leat_status leave_before(const struct leat_group *g, struct leat_pan
     while (p->first && p->first->entered && p->first->start_ms < start_ms) {
         for (struct leat_pane *pane = p->first->first, *next; pane; pane = next) {
             next = pane->beside;
+            if (next)
+                leat_pane_key_prefetch(next->entry);
             if (leave(g, p, w, spare, pane, err) != LEAT_OK)
                 return err->status;
         }
@@ -435,6 +440,19 @@ static enum leat_status emit_key(const struct leat_group *g, struct leat_panes *
     return status;
 }
 
+/* The next key has been asked for by the one before this: its first pane, and the key behind it. */
+static void look_on(const struct leat_entry *e)
+{
+    const struct leat_entry *next = leat_pane_key_of(e)->active_next;
+
+    if (!next)
+        return;
+    const char *pane = (const char *)leat_pane_key_of(next)->inside.first;
+    __builtin_prefetch(pane);
+    __builtin_prefetch(pane + 64);
+    leat_pane_key_prefetch(leat_pane_key_of(next)->active_next);
+}
+
 static enum leat_status fire(const struct leat_group *g, struct leat_panes *p, struct leat_work *w,
                              void *spare, int64_t end_ms, struct leat_error *err)
 {
@@ -445,9 +463,11 @@ static enum leat_status fire(const struct leat_group *g, struct leat_panes *p, s
     if (enter_until(g, p, w, end_ms, err) != LEAT_OK ||
         leave_before(g, p, w, spare, start_ms, err) != LEAT_OK)
         return err->status;
-    for (struct leat_entry *e = p->active_first; e; e = leat_pane_key_of(e)->active_next)
+    for (struct leat_entry *e = p->active_first; e; e = leat_pane_key_of(e)->active_next) {
+        look_on(e);
         if (emit_key(g, p, w, spare, e, &r, err) != LEAT_OK)
             return err->status;
+    }
     p->fired_ms = end_ms;
     return leave_before(g, p, w, spare, leat_grid_start(&g->grid, next_ms), err);
 }

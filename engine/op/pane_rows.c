@@ -40,12 +40,8 @@ static void look_ahead(const struct leat_table *t, const struct leat_chunk *chun
         if (t->slots)
             __builtin_prefetch(&t->slots[leat_table_home(t, hashes[i])]);
     }
-    for (uint32_t i = 0; t->slots && i < count; i++) {
-        const char *e = (const char *)t->slots[leat_table_home(t, hashes[i])].entry;
-        for (size_t at = 0; e && at < sizeof(struct leat_entry) + sizeof(struct leat_pane_key);
-             at += 64)
-            __builtin_prefetch(e + at);
-    }
+    for (uint32_t i = 0; t->slots && i < count; i++)
+        leat_pane_key_prefetch(t->slots[leat_table_home(t, hashes[i])].entry);
 }
 
 static enum leat_status process_row(const struct leat_group *g, struct leat_panes *p,
