@@ -370,6 +370,11 @@ static enum leat_status open_log_file(struct leat_job_thread *job, struct leat_e
         LEAT_OK)
         return leat_error_prefix(err, "the job's log");
     job->env.epoch = leat_job_log_last(job->log)->epoch;
+    if (leat_job_log_torn(job->log))
+        leat_info(&job->lines,
+                  "the log ended in the middle of a record that was never acknowledged: %" PRId64
+                  " bytes were cut off, batch %" PRIu64 " is the last",
+                  leat_job_log_torn(job->log), leat_job_log_last(job->log)->n);
     return LEAT_OK;
 }
 

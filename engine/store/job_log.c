@@ -24,6 +24,7 @@ struct leat_job_log {
     int64_t last_at;  /* of its last record; 0: it has none */
     bool broken;
     bool view; /* only looked at */
+    int64_t torn;
     struct leat_log_index index;
     struct leat_arena last_arena, work;
     struct leat_log_record last;
@@ -53,6 +54,11 @@ static enum leat_status take_in(struct leat_job_log *log, struct leat_slice fron
 const struct leat_log_record *leat_job_log_last(const struct leat_job_log *log)
 {
     return &log->last;
+}
+
+int64_t leat_job_log_torn(const struct leat_job_log *log)
+{
+    return log->torn;
 }
 
 const struct leat_log_position *leat_job_log_find(const struct leat_job_log *log,
@@ -122,6 +128,7 @@ static enum leat_status load(struct leat_job_log *log, struct leat_error *err)
     if (status == LEAT_OK && log->base_end == 0)
         status = leat_fail(err, LEAT_E_CORRUPT, "'%s' ends before its first record", log->path);
     if (status == LEAT_OK && f.kind == LEAT_LOG_TORN && !log->view) {
+        log->torn = scan.bytes - log->length;
         int e = log->fs->truncate(log->fs, log->path, log->length);
         if (e < 0)
             status = leat_fs_failed(err, e, "cut", log->path);

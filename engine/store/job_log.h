@@ -110,6 +110,9 @@ LEAT_CHECKED enum leat_status leat_job_log_open(const struct leat_fs *fs, const 
                                                 struct leat_job_log **log, struct leat_error *err);
 void leat_job_log_close(struct leat_job_log *log); /* NULL is fine */
 
+/* How many bytes open cut off: a record that was not written to its end. */
+int64_t leat_job_log_torn(const struct leat_job_log *log);
+
 /* Only to look at it: nothing is made, cut or written, and the job may be running; what is not
  * whole at its end is passed over. LEAT_E_LOST: there is no log in `dir`. */
 LEAT_CHECKED enum leat_status leat_job_log_view(const struct leat_fs *fs, const char *dir,

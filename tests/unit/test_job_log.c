@@ -114,6 +114,7 @@ static void a_torn_tail_is_cut_at_every_byte(void)
             put_file(bytes, (size_t)(zeros ? all : at));
             log = open_log(&leat_fs_posix);
             CU_ASSERT_EQUAL(leat_job_log_last(log)->n, 1);
+            CU_ASSERT_EQUAL(leat_job_log_torn(log), (zeros ? all : at) - whole);
             CU_ASSERT_EQUAL(position(log, "orders/0"), 10);
             leat_job_log_close(log);
             CU_ASSERT_EQUAL(leat_fs_posix.length(&leat_fs_posix, path), whole);

@@ -3,6 +3,7 @@
 #include "fault_fs.h"
 #include "leat_test.h"
 #include "store/snapshot.h"
+#include "store/store_reset.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -458,6 +459,35 @@ static void another_lifes_snapshot_is_not_taken(void)
     close_job(&job);
 }
 
+/* Whatever call fails, state never outlives its log; and the next reset ends it. */
+static void a_reset_that_fails_is_finished_by_the_next(void)
+{
+    struct leat_store_removed removed;
+    char path[300];
+
+    for (int k = 1, done = 0; !done; k++) {
+        struct fault_fs fault;
+        struct job job;
+        ten_groups(&job);
+        close_job(&job);
+        fault_fs_init(&fault);
+        fault.fail_at = k;
+        enum leat_status status = leat_store_reset(&fault.fs, dir, &removed, &err);
+        done = !fault.hit;
+        CU_ASSERT(status == LEAT_OK || status == LEAT_E_IO);
+        OK(leat_store_count(&leat_fs_posix, dir, &removed, &err));
+        CU_ASSERT(status != LEAT_OK || removed.log_files + removed.state_files == 0);
+        snprintf(path, sizeof path, "%s/log/00000000000000000001.leatlog", dir);
+        CU_ASSERT(access(path, F_OK) == 0 || (!is_there(1, 4) && !is_there(1, 7)));
+        OK(leat_store_reset(&leat_fs_posix, dir, &removed, &err));
+        OK(leat_store_count(&leat_fs_posix, dir, &removed, &err));
+        CU_ASSERT_EQUAL(removed.log_files + removed.state_files, 0);
+        OK(open_job(&whole.fs, &job));
+        CU_ASSERT_EQUAL(leat_job_log_last(job.log)->n, 0);
+        close_job(&job);
+    }
+}
+
 static void lack_of_memory_is_reported(void)
 {
     struct job job;
@@ -486,4 +516,5 @@ LEAT_TESTS("state_log", T(the_newest_snapshot_is_read_and_the_deltas_behind_it),
            T(without_state_only_the_time_counts), T(a_snapshot_holds_the_bytes_of_every_operator),
            T(every_flipped_bit_of_a_snapshot_is_noticed),
            T(failures_of_the_file_system_lose_no_state), T(a_full_disk_is_no_damage),
-           T(another_lifes_snapshot_is_not_taken), T(lack_of_memory_is_reported))
+           T(another_lifes_snapshot_is_not_taken), T(a_reset_that_fails_is_finished_by_the_next),
+           T(lack_of_memory_is_reported))
