@@ -174,6 +174,7 @@ static enum leat_status begin(struct leat_job_thread *job, struct leat_error *er
     if (leat_job_commits_start(job, err) != LEAT_OK)
         return err->status;
     job->recovered = true;
+    job->marked_ms = leat_job_log_last(job->log)->clock_ms;
     if (!job->decider.kind)
         return LEAT_OK;
     job->recover_work.n = job->step.committed;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct scripted_side scripted_side;
 
@@ -155,6 +156,8 @@ static enum leat_status decider_commit(void *memory, uint64_t n, struct leat_err
     struct memory *m = memory;
     bool done, failed;
 
+    while (scripted_side.hangs)
+        pause();
     if (is_fenced(m, err))
         return err->status;
     failed = fails(SCRIPTED_COMMIT, err, &done);
@@ -180,7 +183,7 @@ static enum leat_status decider_abort(void *memory, uint64_t n, struct leat_erro
 static int64_t decider_patience_ms(const void *memory)
 {
     (void)memory;
-    return 60000;
+    return scripted_side.patience_ms ? scripted_side.patience_ms : 60000;
 }
 
 static void decider_close(void *memory)

@@ -50,7 +50,9 @@ struct scripted_side {
         bool done;
     } fail[SCRIPTED_CALLS];
     int calls[SCRIPTED_CALLS];
-    uint64_t commits; /* transactions that were committed */
+    int64_t patience_ms; /* 0: a minute */
+    bool hangs;          /* commit never comes back */
+    uint64_t commits;    /* transactions that were committed */
 };
 
 /* The one that modules below talk to. */

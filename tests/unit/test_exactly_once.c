@@ -11,6 +11,8 @@
 #include "scripted_decider.h"
 
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct leat_error err;
 static struct hand_plan plan;
@@ -316,6 +318,66 @@ static void a_marker_that_was_forgotten_after_a_clean_stop_is_set_again(void)
     leat_arena_reset(&rows);
 }
 
+/* Ten minutes pass each time somebody looks. */
+static int64_t passed_ms;
+
+static int64_t fast_ms(const struct leat_clock *c)
+{
+    (void)c;
+    passed_ms += 600000;
+    return passed_ms;
+}
+
+static int64_t fast_day_ms(const struct leat_clock *c)
+{
+    (void)c;
+    return passed_ms;
+}
+
+static void the_marker_of_an_idle_job_is_set_again_each_day(void)
+{
+    static const struct leat_clock fast = {.now_ms = fast_day_ms, .monotonic_ms = fast_ms};
+
+    make_plan(&(struct hand_options){.partitions = 4});
+    scripted_side.patience_ms = INT64_C(1) << 50;
+    add_line("one");
+    OK(run(caught_up));
+    passed_ms = leat_clock_now_ms(NULL);
+    CU_ASSERT_EQUAL(scripted_side.commits, 2);
+    OK(run((struct leat_job_options){.until_ms = 20 * 3600000, .clock = &fast}));
+    CU_ASSERT_EQUAL(scripted_side.commits, 2);
+    OK(run((struct leat_job_options){.until_ms = 60 * 3600000, .clock = &fast}));
+    CU_ASSERT(scripted_side.commits >= 3);
+    CU_ASSERT_EQUAL(scripted_side.parts[0].n, 1);
+    CU_ASSERT_EQUAL(scripted_side.parts[0].next, 1);
+    OK(run(caught_up));
+    CU_ASSERT_STRING_EQUAL(scripted_side.text, "one\n");
+    leat_arena_reset(&rows);
+}
+
+static void a_call_that_never_comes_back_ends_the_process(void)
+{
+    int status;
+
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    scripted_side.patience_ms = 1;
+    scripted_side.hangs = true;
+    pid_t child = fork();
+    if (child == 0) {
+        (void)!run(caught_up);
+        _exit(1);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT(WIFEXITED(status));
+    CU_ASSERT_EQUAL(WEXITSTATUS(status), 75);
+    scripted_side.hangs = false;
+    scripted_side.patience_ms = 0;
+    OK(run(caught_up));
+    CU_ASSERT_STRING_EQUAL(scripted_side.text, "one\n");
+    leat_arena_reset(&rows);
+}
+
 static void a_marker_that_was_forgotten_after_a_death_is_refused(void)
 {
     make_plan(&(struct hand_options){.partitions = 4});
@@ -456,6 +518,8 @@ LEAT_TESTS("exactly_once", T(outputs_and_positions_are_committed_together),
            T(a_position_that_was_moved_by_hand_is_refused),
            T(a_marker_that_was_forgotten_after_a_clean_stop_is_set_again),
            T(a_marker_that_was_forgotten_after_a_death_is_refused),
+           T(the_marker_of_an_idle_job_is_set_again_each_day),
+           T(a_call_that_never_comes_back_ends_the_process),
            T(a_transaction_that_may_be_open_keeps_others_from_going_on_without_it),
            T(batches_that_share_a_commit_are_one_transaction), T(what_windows_hold_survives_a_stop),
            T(what_is_late_stays_late_behind_a_restart),
