@@ -435,6 +435,8 @@ enum leat_status files_set_keep(struct files_set *s, struct leat_error *err)
     return LEAT_OK;
 }
 
+/* What is there already is this very file when it is not under its temporary name any more: an
+ * instance that took over has recovered the batch while this one stood still. */
 static enum leat_status rename_file(struct files_set *s, struct out_file *f, struct leat_error *err)
 {
     const struct leat_fs *fs = s->env->fs;
@@ -444,6 +446,9 @@ static enum leat_status rename_file(struct files_set *s, struct out_file *f, str
     int64_t there = fs->length(fs, f->final_path);
     if (there < 0 && there != -ENOENT)
         return leat_fs_failed(err, there, "look at", f->final_path);
+    f->renamed = there == f->length && fs->length(fs, f->path) == -ENOENT;
+    if (f->renamed)
+        return LEAT_OK;
     if (there >= 0)
         return leat_fail(err, LEAT_E_BROKEN, "'%s' is there already: two sinks write the same path",
                          f->final_path);
@@ -473,9 +478,11 @@ static enum leat_status publish_sorted(struct files_set *s, struct out_file **li
                                        struct leat_error *err)
 {
     qsort(list, count, sizeof(struct out_file *), by_path);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (rename_file(s, list[i], err) != LEAT_OK)
             return err->status;
+        leat_failpoint("finish.renamed");
+    }
     for (size_t i = 0; i < count; i++)
         if ((i + 1 == count || !same_dir(list[i]->final_path, list[i + 1]->final_path)) &&
             files_sync_dir_of(s->env->fs, list[i]->final_path, err) != LEAT_OK &&

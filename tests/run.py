@@ -134,6 +134,8 @@ def main(args):
         for build in ("b-asan", "b-tsan"):
             run_build(build, SANITIZED, words, result, factor=4)
         return finish(result)
+    if "--full" in args:
+        os.environ["LEAT_FULL"] = "1"
     quick = {"unit", "sim", "fuzz", "style", "kafka", "broker", "e2e", "meta", "laws", "cli"}
     run_build("b-test", quick | ({"slow"} if "--full" in args else set()), words, result)
     if "--full" in args:

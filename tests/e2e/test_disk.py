@@ -3,34 +3,16 @@
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import job, to_files  # noqa: E402
 from kafka_test import Broker, Leat  # noqa: E402
-from leat_test import Skip, folder, main, wait_for  # noqa: E402
+from leat_test import folder, main, wait_for  # noqa: E402
+from small_disk import SmallDisk  # noqa: E402
 
 BROKER = Broker()
 RECORDS = 3000
-
-
-class SmallDisk:
-    """1 MiB of memory as a file system. Skips where this may not be mounted."""
-
-    def __init__(self, dir):
-        self.path = pathlib.Path(dir, "disk")
-
-    def __enter__(self):
-        self.path.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "leat-test", self.path],
-                              capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Skip(f"no file system can be mounted: {done.stderr.strip()}")
-        return self.path
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.path], check=False)
 
 
 def whole_records(paths):

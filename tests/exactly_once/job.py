@@ -72,7 +72,7 @@ def write_job(folder, name, source, sinks, address="", delivery="exactly_once", 
 name: {name}
 delivery: {delivery}
 batch: {{ {batch} }}
-checkpoint: {{ dir: {folder}/state-{name} }}
+checkpoint: {{ dir: {folder}/state-{name}, snapshot_every: 1s }}
 {more}
 {connection}
 sources:

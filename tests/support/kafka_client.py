@@ -54,4 +54,5 @@ def client():
         raise Skip(why) from None
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    importlib.import_module("confluent_kafka.admin")
     return importlib.import_module("confluent_kafka")
