@@ -13,7 +13,7 @@ static const char *const effects[] = {"kill", "stop", "error"};
 
 /* Set before there are threads, read-only since. */
 static struct {
-    bool set;
+    atomic_bool set;
     char name[48];
     enum effect effect;
 } wanted;
@@ -41,7 +41,7 @@ enum leat_status leat_failpoint_init(const char *setting, struct leat_error *err
 {
     long count = 1;
 
-    wanted.set = false;
+    atomic_store(&wanted.set, false);
     if (!setting || !*setting)
         return LEAT_OK;
     size_t name = strcspn(setting, "@:");
@@ -58,7 +58,7 @@ enum leat_status leat_failpoint_init(const char *setting, struct leat_error *err
     memcpy(wanted.name, setting, name);
     wanted.name[name] = '\0';
     atomic_store(&left, count);
-    wanted.set = true;
+    atomic_store(&wanted.set, true);
     return LEAT_OK;
 }
 
@@ -73,7 +73,8 @@ static void say(const char *name)
 
 bool leat_failpoint(const char *name)
 {
-    if (!wanted.set || strcmp(name, wanted.name) != 0 || atomic_fetch_sub(&left, 1) != 1)
+    if (!atomic_load_explicit(&wanted.set, memory_order_acquire) ||
+        strcmp(name, wanted.name) != 0 || atomic_fetch_sub(&left, 1) != 1)
         return false;
     say(name);
     if (wanted.effect == ERROR)

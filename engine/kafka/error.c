@@ -17,7 +17,7 @@ bool leat_kafka_is_trouble(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR__RESOLVE;
 }
 
-static bool is_refused(rd_kafka_resp_err_t code)
+bool leat_kafka_is_refused(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
            code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
@@ -89,7 +89,7 @@ enum leat_status leat_kafka_fail(struct leat_error *err, rd_kafka_resp_err_t cod
     if (leat_kafka_is_missing(code))
         return leat_fail(err, LEAT_E_UNREACHABLE, "there is no topic '%s' at '%s': waiting for it",
                          topic, about->brokers ? about->brokers : "?");
-    if (is_refused(code))
+    if (leat_kafka_is_refused(code))
         return refused(err, code, about);
     if (code == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE ||
         code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__NO_OFFSET)

@@ -26,6 +26,9 @@ enum leat_status leat_kafka_fail(struct leat_error *err, rd_kafka_resp_err_t cod
  * answer, a refused login), rather than something it deals with by itself. */
 bool leat_kafka_is_trouble(rd_kafka_resp_err_t code);
 
+/* Whether access rules stand in the way. */
+bool leat_kafka_is_refused(rd_kafka_resp_err_t code);
+
 /* Whether it only says that the topic is not there (yet, any more). */
 bool leat_kafka_is_missing(rd_kafka_resp_err_t code);
 

@@ -86,7 +86,7 @@ static enum leat_status fenced(struct leat_kafka_txn *t, struct leat_error *err)
         return err->status;
     return leat_fail(err, LEAT_E_UNCLEAR,
                      "the transaction of batch %llu was open for %lld s, and the brokers end one "
-                     "after %lld s (transaction.timeout.ms)",
+                     "after %lld s: `rdkafka: { transaction.timeout.ms: ... }` allows more",
                      number(t), (long long)took_ms / 1000, (long long)t->timeout_ms / 1000);
 }
 
@@ -154,6 +154,8 @@ enum leat_status leat_kafka_txn_fail(struct leat_kafka_txn *t, rd_kafka_error_t 
         return fenced(t, err);
     if (t->has_refused)
         return leat_kafka_txn_refused(t, err);
+    if (aborts && leat_kafka_is_refused(code))
+        return leat_kafka_client_fail(&t->client, code, NULL, err);
     if (aborts)
         return leat_fail(err, LEAT_E_ABORTED, "the transaction of batch %llu was refused: %s",
                          number(t), text);

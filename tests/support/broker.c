@@ -2,7 +2,9 @@
 
 #include "leat_test.h"
 
+#include <dirent.h>
 #include <librdkafka/rdkafka.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -117,23 +119,48 @@ void broker_do(struct broker *b, const char *verb)
     CU_ASSERT_EQUAL_FATAL(script(word, b, verb + n, said, sizeof said), 0);
 }
 
-static void broker_signal(struct broker *b, int number)
+static int pid_of(const struct broker *b)
 {
     char pid[32] = "";
 
     read_line(b, "pid", pid, sizeof pid);
     CU_ASSERT_FATAL(atoi(pid) > 1);
-    CU_ASSERT_EQUAL_FATAL(kill(atoi(pid), number), 0);
+    return atoi(pid);
+}
+
+/* A stop reaches one thread first, and through it the others. */
+static bool all_stand_still(int pid)
+{
+    char path[300], state = 'T';
+    bool still = true;
+
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *threads = opendir(path);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(threads);
+    for (struct dirent *e; still && (e = readdir(threads));) {
+        snprintf(path, sizeof path, "/proc/%d/task/%.200s/stat", pid, e->d_name);
+        FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (f && fscanf(f, "%*d %*[^)]) %c", &state) == 1)
+            still = state == 'T';
+        if (f)
+            fclose(f);
+    }
+    closedir(threads);
+    return still;
 }
 
 void broker_pause(struct broker *b)
 {
-    broker_signal(b, SIGSTOP);
+    int pid = pid_of(b);
+
+    CU_ASSERT_EQUAL_FATAL(kill(pid, SIGSTOP), 0);
+    while (!all_stand_still(pid))
+        sched_yield();
 }
 
 void broker_resume(struct broker *b)
 {
-    broker_signal(b, SIGCONT);
+    CU_ASSERT_EQUAL_FATAL(kill(pid_of(b), SIGCONT), 0);
 }
 
 /* ---- administration */
