@@ -2,6 +2,7 @@
 """Records that are no JSON, too deep, too large, wrong in their fields, beside good ones."""
 import json
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -58,7 +59,8 @@ def test_a_dropped_record_is_counted_and_its_neighbours_arrive():
     wanted = [100 * i + k for i in range(len(BAD)) for k in range(3)]
     found = [json.loads(v)["n"] for v in out]
     assert found == wanted, (set(found) ^ set(wanted), err)
-    assert f"{len(BAD)} records of batch" in err, err
+    dropped = sum(map(int, re.findall(r"(\d+) records of batch", err)))  # of one batch or some
+    assert dropped == len(BAD), err
     assert "drop.in/0, position 3" in err, err
     assert len(err.splitlines()) < 6, err
 
