@@ -169,8 +169,9 @@ void leat_job_idle(struct leat_job_thread *job, int64_t now_ms)
     for (uint32_t i = 0; i < job->step.sinks_count; i++) {
         struct leat_sink_work *w = &job->idle_works[i];
         struct leat_sink_thread *t = &job->sinks[job->outside[i]];
-        if (!t->sink->tick || w->msg.kind != LEAT_MSG_IDLED)
+        if (!t->sink->tick || job->idles[i])
             continue;
+        job->idles[i] = true;
         w->msg.kind = LEAT_MSG_IDLE;
         w->sink = i;
         w->now_ms = now_ms;
@@ -228,7 +229,6 @@ static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struc
     t->job = &job->in;
     t->opened.sink = i;
     t->opened.n = last->n;
-    job->idle_works[i].msg.kind = LEAT_MSG_IDLED;
     return leat_sink_thread_start(t, err);
 }
 
@@ -240,9 +240,10 @@ enum leat_status leat_job_commits_init(struct leat_job_thread *job, struct leat_
     job->outside = leat_arena_array(&job->arena, n, sizeof *job->outside);
     job->sink_lines = leat_arena_array(&job->arena, n, sizeof *job->sink_lines);
     job->idle_works = leat_arena_array(&job->arena, n, sizeof *job->idle_works);
+    job->idles = leat_arena_array(&job->arena, n, sizeof *job->idles);
     for (int i = 0; i < 2; i++)
         job->batches[i].works = leat_arena_array(&job->arena, n, sizeof *job->batches[i].works);
-    if (!job->sinks || !job->outside || !job->sink_lines || !job->idle_works ||
+    if (!job->sinks || !job->outside || !job->sink_lines || !job->idle_works || !job->idles ||
         !job->batches[0].works || !job->batches[1].works)
         return leat_arena_failed(&job->arena, err);
     for (uint32_t i = 0; i < n; i++)

@@ -450,6 +450,8 @@ void leat_job_decided(struct leat_job_thread *job, struct leat_decider_work *w)
                                                 .sink = job->step.sinks_count});
     } else if (kind == LEAT_MSG_DECIDER_RESOLVED) {
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_RESOLVED, .batch = w->known});
+    } else if (kind == LEAT_MSG_DECIDER_IDLED) {
+        job->decider_idles = false;
     } else if (kind == LEAT_MSG_DECIDER_FINISHED) {
         job->marked_ms = job->now_ms;
         leat_job_committed(job, w->n);
@@ -462,12 +464,15 @@ void leat_job_decider_idle(struct leat_job_thread *job, int64_t now_ms)
     struct leat_decider_work *w = &job->idle_work;
     bool is_old = job->needs_mark || job->now_ms - job->marked_ms >= MARK_EVERY_MS;
 
-    if (!job->decider.kind || job->marking || w->msg.kind == LEAT_MSG_DECIDER_IDLE)
+    if (!job->decider.kind || job->marking)
         return;
     if (is_old && choose_marker(job)) {
         mark(job);
         return;
     }
+    if (job->decider_idles)
+        return;
+    job->decider_idles = true;
     *w = (struct leat_decider_work){.now_ms = now_ms};
     leat_decider_thread_put(&job->decider, w, LEAT_MSG_DECIDER_IDLE);
 }

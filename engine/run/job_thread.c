@@ -201,6 +201,7 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
         answered(job, (struct leat_sink_work *)m, LEAT_EV_FINISHED);
         break;
     case LEAT_MSG_IDLED:
+        job->idles[((struct leat_sink_work *)m)->sink] = false;
         answered(job, (struct leat_sink_work *)m, LEAT_EV_TICK);
         break;
     case LEAT_MSG_LOGGED:

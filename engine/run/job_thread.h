@@ -167,6 +167,7 @@ struct leat_job_thread {
     struct leat_slice marker; /* ptr NULL: not known yet */
     bool needs_mark, marking; /* the other side has no marker of ours; is being told */
     bool must_mark;           /* before anything else */
+    bool decider_idles;       /* idle_work is with the decider */
     uint32_t new_parts;       /* that are read from the decider's side and are not committed yet */
     int64_t marked_ms;
     bool waits_to_log; /* for the marker: the oldest group */
@@ -179,7 +180,8 @@ struct leat_job_thread {
     const struct leat_lookup_table **table_rows; /* what batches get */
     struct leat_sink_thread *sinks;
     struct leat_log *sink_lines;
-    struct leat_sink_work *idle_works; /* per sink; kind IDLED: may be sent */
+    struct leat_sink_work *idle_works; /* per sink of job->step */
+    bool *idles;                       /* it is with the sink */
     struct leat_job_slot batches[2];   /* N mod 2 */
     bool recovered;                    /* it is known where to go on */
     uint32_t opened; /* sinks that are, and have recovered: before that nothing is read */
