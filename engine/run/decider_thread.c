@@ -262,7 +262,9 @@ static enum leat_status check_ours(const struct leat_decider_thread *t,
         ours = ours && stands_at(t, w->positions.list[i].partition, w->positions.list[i].next);
     return ours ? LEAT_OK
                 : leat_fail(err, LEAT_E_FENCED,
-                            "batch %" PRIu64 " was committed with other positions than ours", w->n);
+                            "fenced by a newer instance: it has committed batch %" PRIu64
+                            " with other positions",
+                            w->n);
 }
 
 static void resolve(struct leat_decider_thread *t, struct leat_decider_work *w)

@@ -152,6 +152,12 @@ static enum leat_status settle(struct leat_job_thread *job, struct leat_error *e
         if (!job->marker.ptr)
             return leat_arena_failed(&job->arena, err);
     }
+    if (verdict == LEAT_RECOVER_MARK && r.marker.len)
+        leat_warn(&job->lines,
+                  "the broker has forgotten the position of '%.*s', as after days without a commit "
+                  "or when group or topic were deleted: going on from the log in '%s', which ends "
+                  "with batch %" PRIu64,
+                  LEAT_FMT(r.marker), job->dir, r.n);
     if (verdict == LEAT_RECOVER_DROP) {
         leat_info(&job->lines, "batch %" PRIu64 " was not committed: it is done again", r.n);
         if (leat_job_log_drop_last(job->log, err) != LEAT_OK)
@@ -399,9 +405,7 @@ void leat_job_decide_turn(struct leat_job_thread *job)
 
 static void fail(struct leat_job_thread *job, struct leat_error *why)
 {
-    if (why->status == LEAT_E_FENCED)
-        leat_error_prefix(why, "fenced by a newer instance");
-    else
+    if (why->status != LEAT_E_FENCED) /* who is fenced has said so */
         leat_error_prefix(why, "the transaction");
     leat_job_fail(job, why);
 }

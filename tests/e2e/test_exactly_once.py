@@ -267,6 +267,25 @@ sinks:
     check([json.loads(v)["n"] for v in committed_values(f"{name}.copy")])
 
 
+def test_after_a_clean_stop_a_group_that_the_broker_has_forgotten_is_made_again_from_the_log():
+    name = "forgotten"
+    fill(f"{name}.in")
+    BROKER.topic(f"{name}.copy", 1)
+    client()
+    from confluent_kafka.admin import AdminClient
+    admin = AdminClient({"bootstrap.servers": BROKER.address})
+    with folder() as dir:
+        file = write(dir, name, FROM_TOPIC.format(broker=BROKER.address, name=name) + f"""
+sinks:
+  copy: {{ from: in, kafka: {{ brokers: "{BROKER.address}", topic: {name}.copy }} }}
+""")
+        assert "forgotten" not in finish(file)
+        for future in admin.delete_consumer_groups([f"leat-{name}"]).values():
+            future.result(20)
+        assert f"forgotten the position of '{name}.in/0'" in finish(file)
+    check([json.loads(v)["n"] for v in committed_values(f"{name}.copy")])
+
+
 def test_an_at_least_once_job_becomes_exactly_once_and_back():
     name = "change"
     fill(f"{name}.in")

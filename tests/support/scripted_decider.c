@@ -24,7 +24,9 @@ static bool fails(enum scripted_call call, struct leat_error *err, bool *done)
     if (scripted_side.fail[call].at == 0 || --scripted_side.fail[call].at > 0)
         return false;
     *done = scripted_side.fail[call].done;
-    leat_fail(err, scripted_side.fail[call].status, "call %d fails", seen);
+    enum leat_status status = scripted_side.fail[call].status;
+    leat_fail(err, status, "%scall %d fails",
+              status == LEAT_E_FENCED ? "fenced by a newer instance: " : "", seen);
     return true;
 }
 
@@ -32,7 +34,7 @@ static bool is_fenced(const struct memory *m, struct leat_error *err)
 {
     if (m->generation == scripted_side.generation)
         return false;
-    leat_fail(err, LEAT_E_FENCED, "another one has recovered since");
+    leat_fail(err, LEAT_E_FENCED, "fenced by a newer instance: it has recovered since");
     return true;
 }
 

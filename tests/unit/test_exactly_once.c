@@ -269,7 +269,9 @@ static void who_is_fenced_ends_and_says_so(void)
     add_line("two");
     fail_at(SCRIPTED_COMMIT, 1, LEAT_E_FENCED, false);
     CU_ASSERT_EQUAL(run(caught_up), LEAT_E_FENCED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "fenced by a newer instance"));
+    const char *fenced = strstr(err.text, "fenced by a newer instance");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(fenced);
+    CU_ASSERT_PTR_NULL(strstr(fenced + 1, "fenced")); /* said once */
     CU_ASSERT_EQUAL(leat_status_exit_code(err.status), 75);
     CU_ASSERT_STRING_EQUAL(scripted_side.text, "one\n");
     OK(run(caught_up));
