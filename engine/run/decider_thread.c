@@ -267,11 +267,27 @@ static enum leat_status check_ours(const struct leat_decider_thread *t,
                             w->n);
 }
 
+/* Group n may be there and yet not be ours: a successor with a copy of the log wrote its own. */
+static bool is_as_written(const struct leat_decider_thread *t, const struct leat_decider_work *w)
+{
+    for (size_t i = 0; i < w->positions.count; i++) {
+        const struct leat_position *p = &w->positions.list[i];
+        const struct leat_decided *d = leat_decider_known(t, p->partition);
+        if (!d || d->by != LEAT_DECIDED_OURS || d->n != w->n || d->next != p->next)
+            return false;
+    }
+    return true;
+}
+
 static void resolve(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
     struct leat_error ignored;
 
     w->error.status = ask(t, w, &w->known, &w->error);
+    if (w->error.status == LEAT_OK && w->known == w->n && !is_as_written(t, w))
+        leat_fail(&w->error, LEAT_E_FENCED,
+                  "batch %" PRIu64 " was committed by another instance, with other positions",
+                  w->n);
     if (w->error.status == LEAT_OK && w->known == w->n)
         w->error.status = check_ours(t, w, &w->error);
     for (uint32_t i = 0; w->error.status == LEAT_OK && w->known < w->n && i < t->sinks_count; i++)

@@ -166,6 +166,9 @@ static enum leat_status decider_commit(void *memory, uint64_t n, struct leat_err
     assert(scripted_side.is_open && scripted_side.pending_n == n);
     if (!failed || done)
         commit_all(m, n);
+    if (failed && done)
+        for (uint32_t i = 0; i < scripted_side.parts_count; i++)
+            scripted_side.parts[i].next += scripted_side.elsewhere;
     scripted_side.is_open = false;
     return failed ? err->status : LEAT_OK;
 }

@@ -52,6 +52,8 @@ struct scripted_side {
     int calls[SCRIPTED_CALLS];
     int64_t patience_ms; /* 0: a minute */
     bool hangs;          /* commit never comes back */
+    int64_t elsewhere;   /* a commit that fails and is done has positions so much further: it was
+                            a successor's */
     uint64_t commits;    /* transactions that were committed */
 };
 

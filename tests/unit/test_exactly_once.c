@@ -279,6 +279,17 @@ static void who_is_fenced_ends_and_says_so(void)
     leat_arena_reset(&rows);
 }
 
+static void a_batch_of_that_number_with_other_positions_is_a_successors(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4});
+    add_line("one");
+    scripted_side.elsewhere = 5;
+    fail_at(SCRIPTED_COMMIT, 2, LEAT_E_UNCLEAR, true); /* the first is the marker's */
+    CU_ASSERT_EQUAL(run(caught_up), LEAT_E_FENCED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "another instance"));
+    leat_arena_reset(&rows);
+}
+
 static void a_log_that_is_gone_is_refused_until_that_is_accepted(void)
 {
     make_plan(&(struct hand_options){.partitions = 4});
@@ -516,6 +527,7 @@ LEAT_TESTS("exactly_once", T(outputs_and_positions_are_committed_together),
            T(after_a_death_in_commit_nothing_is_lost_and_nothing_doubled),
            T(what_heals_is_done_again_and_nothing_doubles),
            T(an_abort_that_fails_is_cleared_up_by_asking), T(who_is_fenced_ends_and_says_so),
+           T(a_batch_of_that_number_with_other_positions_is_a_successors),
            T(a_log_that_is_gone_is_refused_until_that_is_accepted),
            T(a_position_that_was_moved_by_hand_is_refused),
            T(a_marker_that_was_forgotten_after_a_clean_stop_is_set_again),
