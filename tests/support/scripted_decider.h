@@ -11,6 +11,8 @@
 #include "data/decider.h"
 #include "data/sink.h"
 
+#include <stdatomic.h>
+
 #define SCRIPTED_DECIDER_PARTS 16
 
 enum scripted_call {
@@ -50,11 +52,11 @@ struct scripted_side {
         bool done;
     } fail[SCRIPTED_CALLS];
     int calls[SCRIPTED_CALLS];
-    int64_t patience_ms; /* 0: a minute */
-    bool hangs;          /* commit never comes back */
-    int64_t elsewhere;   /* a commit that fails and is done has positions so much further: it was
-                            a successor's */
-    uint64_t commits;    /* transactions that were committed */
+    int64_t patience_ms;   /* 0: a minute */
+    bool hangs;            /* commit never comes back */
+    int64_t elsewhere;     /* a commit that fails and is done has positions so much further: it was
+                              a successor's */
+    atomic_ullong commits; /* transactions that were committed */
 };
 
 /* The one that modules below talk to. */
