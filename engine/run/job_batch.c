@@ -296,7 +296,6 @@ enum leat_status leat_job_capture(struct leat_job_thread *job, uint64_t n, struc
                                                 .epoch = job->env.epoch,
                                                 .slot = job->env.slot,
                                                 .n = n,
-                                                .partitions = job->plan->partitions,
                                                 .batch_time_ms = last->time_ms,
                                                 .clock_ms = last->clock_ms};
     if (fill_positions(job, slot, err) != LEAT_OK || fill_cuts(slot, err) != LEAT_OK ||

@@ -218,7 +218,7 @@ enum leat_status leat_job_restore(struct leat_job_thread *job, struct leat_error
     uint32_t partitions = job->plan->partitions;
 
     job->keeps_state = keeps_state(job->plan);
-    if (last->n && last->partitions != partitions && job->keeps_state)
+    if (last->partitions && last->partitions != partitions && job->keeps_state)
         return leat_fail(err, LEAT_E_CONFIG,
                          "the state in '%s' is split into %" PRIu32 " partitions, the file says "
                          "%" PRIu32 ": set 'partitions: %" PRIu32
@@ -236,6 +236,7 @@ enum leat_status leat_job_restore(struct leat_job_thread *job, struct leat_error
     s->arena.budget = &job->work;
     s->every_ms = job->plan->spec->checkpoint.snapshot_every.ms / partitions;
     s->next_ms = job->now_ms + s->every_ms;
+    s->q = job->state->backend->next(job->state);
     s->thread = (struct leat_snapshot_thread){.state = job->state, .job = &job->in};
     return job->keeps_state ? leat_snapshot_thread_start(&s->thread, err) : LEAT_OK;
 }

@@ -242,8 +242,10 @@ static enum leat_status start_segment(struct leat_job_log *log, const struct lea
         log->dir.count--;
         return err->status;
     }
-    log->dir.list[log->dir.count - 1].before_ms = log->last.clock_ms;
-    log->dir.list[log->dir.count - 1].has_before = true;
+    struct leat_log_piece *piece = &log->dir.list[log->dir.count - 1];
+    piece->before_ms = log->last.clock_ms;
+    piece->had_state = log->last.partitions > 0;
+    piece->has_before = true;
     log->base_end = base_end;
     log->last_at = r ? base_end : 0;
     return LEAT_OK;
@@ -359,6 +361,12 @@ enum leat_status leat_job_log_drop_last(struct leat_job_log *log, struct leat_er
 uint64_t leat_job_log_oldest(const struct leat_job_log *log)
 {
     return log->dir.list[0].first;
+}
+
+enum leat_status leat_job_log_begins_with_state(struct leat_job_log *log, bool *with,
+                                                struct leat_error *err)
+{
+    return leat_log_dir_begins_with_state(&log->dir, with, err);
 }
 
 enum leat_status leat_job_log_each(const struct leat_job_log *log, uint64_t from_n, uint64_t upto_n,

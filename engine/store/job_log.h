@@ -72,7 +72,7 @@ struct leat_log_record {
     uint64_t n;
     uint64_t confirmed;              /* the greatest group known to be committed: n or less */
     uint64_t config;                 /* hash of the pipeline file */
-    uint32_t partitions;             /* of state: every q is below it */
+    uint32_t partitions;             /* of state: every q is below it; 0: the job keeps none */
     int64_t batch_time_ms, clock_ms; /* of the last batch of the group */
     struct leat_slice marker; /* source partition, or sink topic/0, that carries N; may be empty */
 
@@ -156,6 +156,11 @@ LEAT_CHECKED enum leat_status leat_job_log_confirm(struct leat_job_log *log, uin
 
 /* The least n that each() can give; last + 1 when there is none. */
 uint64_t leat_job_log_oldest(const struct leat_job_log *log);
+
+/* Was there state that records before the oldest made? Then those that are left do not tell all of
+ * it. */
+LEAT_CHECKED enum leat_status leat_job_log_begins_with_state(struct leat_job_log *log, bool *with,
+                                                             struct leat_error *err);
 
 /* Called with records in order; what it gets is gone when it returns. A status that is not LEAT_OK
  * ends the reading and is each()'s. */

@@ -241,10 +241,20 @@ static enum leat_status find_before(struct leat_log_dir *d, struct leat_log_piec
             leat_fail(err, LEAT_E_CORRUPT, "'%s' is damaged: it does not begin with a base", path);
     if (status == LEAT_OK) {
         piece->before_ms = f.front.record.clock_ms;
+        piece->had_state = f.front.record.partitions > 0;
         piece->has_before = true;
     }
     leat_log_scan_end(&scan);
     return status;
+}
+
+enum leat_status leat_log_dir_begins_with_state(struct leat_log_dir *d, bool *with,
+                                                struct leat_error *err)
+{
+    if (!d->list[0].has_before && find_before(d, &d->list[0], err) != LEAT_OK)
+        return err->status;
+    *with = d->list[0].had_state;
+    return LEAT_OK;
 }
 
 enum leat_status leat_log_dir_trim(struct leat_log_dir *d, uint64_t upto_n, int64_t since_ms,

@@ -13,7 +13,8 @@
 struct leat_log_piece {
     uint64_t first;    /* number of its first record, if it has one yet */
     int64_t before_ms; /* the job's clock at the record before that */
-    bool has_before;   /* that is known */
+    bool had_state;    /* that record was one of a job that keeps state */
+    bool has_before;   /* both are known */
 };
 
 struct leat_log_dir {
@@ -43,6 +44,10 @@ LEAT_CHECKED enum leat_status leat_log_dir_each_state(const struct leat_log_dir 
                                                       uint64_t from_n, uint64_t upto_n,
                                                       leat_log_state_fn *fn, void *arg,
                                                       struct leat_error *err);
+
+/* As leat_job_log_begins_with_state. */
+LEAT_CHECKED enum leat_status leat_log_dir_begins_with_state(struct leat_log_dir *d, bool *with,
+                                                             struct leat_error *err);
 
 /* As leat_job_log_trim. */
 LEAT_CHECKED enum leat_status leat_log_dir_trim(struct leat_log_dir *d, uint64_t upto_n,

@@ -46,6 +46,10 @@ struct leat_state_backend {
     enum leat_status (*publish)(struct leat_state_log *s, uint32_t q, uint64_t n,
                                 struct leat_error *err);
 
+    /* Whose turn it is: the partition whose newest snapshot is the oldest. A job that starts often
+     * comes round all the same. Thread: job, before the first write. */
+    uint32_t (*next)(struct leat_state_log *s);
+
     /* Deltas go that no snapshot needs (not even the older of two) and whose group is older than
      * keep_since_ms by the clock of the job. Cheap when there is nothing to do. Thread: log. */
     enum leat_status (*truncate)(struct leat_state_log *s, int64_t keep_since_ms,

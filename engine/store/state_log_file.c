@@ -33,6 +33,7 @@ struct state_log_file {
     uint32_t epoch, partitions;
     bool view;         /* nothing is written */
     bool no_memory;    /* while it was opened */
+    bool from_nothing; /* before the oldest record there was no state, or none that still is */
     struct kept *kept; /* by q; after open the snapshot thread's */
     /* Least of kept[].older: deltas up to there are not needed any more. */
     atomic_uint_fast64_t covered;
@@ -75,7 +76,11 @@ static enum leat_status file_append(struct leat_state_log *s, struct leat_log_re
 static enum leat_status file_truncate(struct leat_state_log *s, int64_t keep_since_ms,
                                       struct leat_error *err)
 {
-    return leat_job_log_trim(of(s)->log, atomic_load(&of(s)->covered), keep_since_ms, err);
+    struct state_log_file *f = of(s);
+    bool keeps_state = leat_job_log_last(f->log)->partitions > 0;
+
+    return leat_job_log_trim(f->log, keeps_state ? atomic_load(&f->covered) : UINT64_MAX,
+                             keep_since_ms, err);
 }
 
 /* ---- snapshots */
@@ -137,6 +142,16 @@ static enum leat_status file_publish(struct leat_state_log *s, uint32_t q, uint6
     return LEAT_OK;
 }
 
+static uint32_t file_next(struct leat_state_log *s)
+{
+    const struct state_log_file *f = of(s);
+    uint32_t next = 0;
+
+    for (uint32_t q = 1; q < f->partitions; q++)
+        next = f->kept[q].newest < f->kept[next].newest ? q : next;
+    return next;
+}
+
 /* ---- read */
 
 struct delta_reading {
@@ -184,10 +199,12 @@ static enum leat_status read_snapshots(struct state_log_file *f, uint32_t q, uin
                                        struct leat_error *err)
 {
     const uint64_t list[] = {f->kept[q].newest, f->kept[q].older};
-    bool usable = false, complete = leat_job_log_oldest(f->log) == 1;
+    uint64_t oldest = leat_job_log_oldest(f->log);
+    bool usable = false, complete = f->from_nothing;
 
     for (size_t i = 0; i < 2; i++) {
-        if (list[i] == 0 || list[i] > upto_n)
+        /* One of before the job kept nothing is not looked at. */
+        if (list[i] == 0 || list[i] > upto_n || (complete && list[i] + 1 < oldest))
             continue;
         enum leat_status status = read_snapshot(f, q, list[i], fn, arg, &usable, err);
         *behind = list[i];
@@ -211,7 +228,7 @@ static enum leat_status file_read(struct leat_state_log *s, uint32_t q, uint64_t
 
     if (read_snapshots(f, q, upto_n, fn, arg, &behind, err) != LEAT_OK)
         return err->status;
-    if (behind + 1 < oldest)
+    if (behind + 1 < oldest && !f->from_nothing)
         return leat_fail(err, LEAT_E_CORRUPT,
                          "'%s': no snapshot of state partition %" PRIu32 " can be used and the log "
                          "goes back to record %" PRIu64 " only; `leat state reset` begins anew",
@@ -312,6 +329,7 @@ static const struct leat_state_backend backend = {
     .append = file_append,
     .write = file_write,
     .publish = file_publish,
+    .next = file_next,
     .truncate = file_truncate,
     .read = file_read,
     .close = file_close,
@@ -356,8 +374,11 @@ static enum leat_status open_files(const struct leat_fs *fs, const char *dir,
         leat_fail(err, LEAT_E_NOMEM, "no memory for the state's log");
         goto fail;
     }
-    if (open_dir(f, dir, err) != LEAT_OK)
+    bool with_state;
+    if (open_dir(f, dir, err) != LEAT_OK ||
+        leat_job_log_begins_with_state(log, &with_state, err) != LEAT_OK)
         goto fail;
+    f->from_nothing = !with_state;
     find_covered(f);
     *state = &f->base;
     return LEAT_OK;

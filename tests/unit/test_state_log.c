@@ -305,20 +305,72 @@ static void without_a_whole_snapshot_and_old_deltas_the_state_is_refused(void)
     close_job(&job);
 }
 
-/* A job without operators that remember: the log need not go back for ever. */
+/* As log_group, of a job whose operators remember nothing. */
+static enum leat_status log_plain(struct job *job, uint64_t n)
+{
+    struct leat_log_record r = {.n = n, .clock_ms = (int64_t)n * 1000};
+
+    return leat_job_log_append(job->log, &r, &err);
+}
+
+/* The log need not go back for ever, and operators that remember may come later. */
 static void without_state_only_the_time_counts(void)
 {
-    struct leat_state_log *state;
+    struct seen seen;
     struct job job;
 
     fresh_dir();
     OK(open_job(&whole.fs, &job));
     for (uint64_t n = 1; n <= 100; n++)
-        OK(log_group(&job, n));
-    OK(leat_state_log_file_open(&whole.fs, dir, job.log, 0, &lines, &state, &err));
-    OK(state->backend->truncate(state, 50000, &err));
-    CU_ASSERT(leat_job_log_oldest(job.log) > 20 && leat_job_log_oldest(job.log) <= 51);
-    state->backend->close(state);
+        OK(log_plain(&job, n));
+    OK(job.state->backend->truncate(job.state, 50000, &err));
+    uint64_t oldest = leat_job_log_oldest(job.log);
+    CU_ASSERT(oldest > 20 && oldest <= 51);
+    reopen(&job);
+    OK(read_q(&job, 1, 100, &seen));
+    CU_ASSERT_EQUAL(seen.deltas, 0);
+    OK(log_group(&job, 101));
+    OK(job.state->backend->truncate(job.state, INT64_MAX, &err));
+    CU_ASSERT_EQUAL(leat_job_log_oldest(job.log), oldest);
+    reopen(&job);
+    OK(read_q(&job, 1, 101, &seen));
+    CU_ASSERT_STRING_EQUAL(seen.text, "1:101");
+    close_job(&job);
+}
+
+/* It had state, which was dropped; then none; now it has some again. */
+static void a_snapshot_of_before_the_job_kept_nothing_is_not_read(void)
+{
+    struct seen seen;
+    struct job job;
+
+    ten_groups(&job);
+    for (uint64_t n = 11; n <= 100; n++)
+        OK(log_plain(&job, n));
+    OK(job.state->backend->truncate(job.state, INT64_MAX, &err));
+    CU_ASSERT(leat_job_log_oldest(job.log) > 20);
+    reopen(&job);
+    OK(read_q(&job, 1, 100, &seen));
+    CU_ASSERT_EQUAL(seen.snapshot_n, 0);
+    OK(log_group(&job, 101));
+    OK(read_q(&job, 1, 101, &seen));
+    CU_ASSERT_STRING_EQUAL(seen.text, "1:101");
+    close_job(&job);
+}
+
+/* However often the job starts: the one that waits longest is the next. */
+static void the_partition_with_the_oldest_snapshot_is_the_next(void)
+{
+    struct job job;
+
+    ten_groups(&job);
+    CU_ASSERT_EQUAL(job.state->backend->next(job.state), 0);
+    OK(snapshot(&job, 0, 8));
+    reopen(&job);
+    CU_ASSERT_EQUAL(job.state->backend->next(job.state), 2);
+    OK(snapshot(&job, 2, 9));
+    reopen(&job);
+    CU_ASSERT_EQUAL(job.state->backend->next(job.state), 1);
     close_job(&job);
 }
 
@@ -513,7 +565,10 @@ LEAT_TESTS("state_log", T(the_newest_snapshot_is_read_and_the_deltas_behind_it),
            T(with_both_damaged_the_whole_log_is_read_while_it_is_there),
            T(old_deltas_go_when_snapshots_cover_them_and_they_were_kept_long_enough),
            T(without_a_whole_snapshot_and_old_deltas_the_state_is_refused),
-           T(without_state_only_the_time_counts), T(a_snapshot_holds_the_bytes_of_every_operator),
+           T(without_state_only_the_time_counts),
+           T(a_snapshot_of_before_the_job_kept_nothing_is_not_read),
+           T(the_partition_with_the_oldest_snapshot_is_the_next),
+           T(a_snapshot_holds_the_bytes_of_every_operator),
            T(every_flipped_bit_of_a_snapshot_is_noticed),
            T(failures_of_the_file_system_lose_no_state), T(a_full_disk_is_no_damage),
            T(another_lifes_snapshot_is_not_taken), T(a_reset_that_fails_is_finished_by_the_next),
