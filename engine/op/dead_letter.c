@@ -165,14 +165,17 @@ enum leat_status leat_letters_send(struct leat_task *task, struct leat_chunk *ch
     return status;
 }
 
-enum leat_status leat_letters_send_bare(struct leat_task *task, struct leat_value why,
-                                        struct leat_slice what, struct leat_error *err)
+enum leat_status leat_letters_send_left(struct leat_task *task, struct leat_value why,
+                                        struct leat_slice what, struct leat_slice key,
+                                        struct leat_slice value, struct leat_error *err)
 {
     struct leat_letters *l = task->letters;
     struct leat_arena *arena = l->chunk->arena;
 
     leat_chunk_clear(l->chunk, l->chunk->part);
     const struct leat_row letter = {
+        .key = key,
+        .value = value,
         .headers = headers_of(l, (struct leat_slice){0}, 0, error_text(why, what, arena), arena),
         .time_ms = task->batch->time_ms};
     return add(l, &letter, err) == LEAT_OK ? send(l, err) : err->status;

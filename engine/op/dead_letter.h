@@ -44,9 +44,11 @@ LEAT_CHECKED enum leat_status leat_letters_send(struct leat_task *task, struct l
                                                 uint32_t column, struct leat_slice what,
                                                 struct leat_error *err);
 
-/* One without a record: something that could not be computed from many. */
-LEAT_CHECKED enum leat_status leat_letters_send_bare(struct leat_task *task, struct leat_value why,
-                                                     struct leat_slice what,
+/* One behind an exchange: key and value are what is left of the row, ptr NULL where nothing is, as
+ * of something that could not be computed from many. Both are copied. */
+LEAT_CHECKED enum leat_status leat_letters_send_left(struct leat_task *task, struct leat_value why,
+                                                     struct leat_slice what, struct leat_slice key,
+                                                     struct leat_slice value,
                                                      struct leat_error *err);
 
 #endif

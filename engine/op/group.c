@@ -210,7 +210,7 @@ enum leat_status leat_group_bad(struct leat_work *w, struct leat_value why, stru
         task->counts->first_error = why;
     }
     if (task->on_error == LEAT_ON_ERROR_DLQ)
-        return leat_letters_send_bare(task, why, what, err);
+        return leat_letters_send_left(task, why, what, w->key, w->value, err);
     return LEAT_OK;
 }
 

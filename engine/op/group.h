@@ -36,7 +36,8 @@ struct leat_work {
     uint64_t order;             /* rows that came so far: a position for those that have none */
     uint32_t columns[128];      /* prepare() to add(): where arguments stand */
     uint32_t columns_used;
-    void *beyond; /* memory of group->beyond */
+    void *beyond;                 /* memory of group->beyond */
+    struct leat_slice key, value; /* what is left of a bad row, for its dead letter; ptr NULL: no */
 };
 
 /* A result on its way out. */

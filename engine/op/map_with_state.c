@@ -123,7 +123,7 @@ static enum leat_status time_out(const struct map_with_state *p, struct leat_sta
         return LEAT_OK;
     struct leat_value v = leat_cell_exprs_eval(&p->on_timeout, m, task, &what);
     if (v.tag == LEAT_ERROR)
-        return leat_stateful_bad(task, v, what, err);
+        return leat_stateful_bad(&p->stateful, m, task, NULL, v, what, err);
     emit(p, m, task, &p->on_timeout, p->told_columns, v,
          p->stateful.event_time ? due_ms : task->batch->time_ms - 1);
     return LEAT_OK;
@@ -226,7 +226,7 @@ static enum leat_status take_row(const struct map_with_state *p, struct leat_sta
         evaluate(p, m, task, number, &s, err) != LEAT_OK)
         return err->status;
     if (s.bad.tag == LEAT_ERROR)
-        return leat_stateful_bad(task, s.bad, s.what, err);
+        return leat_stateful_bad(&p->stateful, m, task, row, s.bad, s.what, err);
     if (s.speaks)
         emit(p, m, task, &p->emit, p->emit_columns, s.value, row->time_ms);
     if (!s.removes)

@@ -173,9 +173,12 @@ struct leat_value leat_cell_exprs_eval(const struct leat_cell_exprs *e,
 struct leat_value leat_cell_bool(const struct leat_program *p, struct leat_stateful_memory *m,
                                  struct leat_task *task, struct leat_slice *what);
 
-/* Something went wrong with a row: the task fails, or it is counted and the row changes nothing. */
-LEAT_CHECKED enum leat_status leat_stateful_bad(struct leat_task *task, struct leat_value why,
-                                                struct leat_slice what, struct leat_error *err);
+/* Something went wrong with a row, or (NULL) with a key: the task fails, or it is counted and
+ * changes nothing; its dead letter has the key and those values of the row that had crossed. */
+LEAT_CHECKED enum leat_status
+leat_stateful_bad(const struct leat_stateful *plan, struct leat_stateful_memory *m,
+                  struct leat_task *task, const struct leat_stateful_row *row,
+                  struct leat_value why, struct leat_slice what, struct leat_error *err);
 
 /* Before anything is evaluated for a row or key: there is room for what comes out of it, `rows` at
  * most; what lies in the arena of task->out may be gone. */

@@ -4,6 +4,7 @@
  *
  * Thread: the worker of the state partition.
  */
+#include "data/json.h"
 #include "data/key.h"
 #include "op/group.h"
 #include "op/meta.h"
@@ -212,10 +213,65 @@ struct leat_value leat_cell_bool(const struct leat_program *p, struct leat_state
     return leat_value_fail(LEAT_V_TYPE, "the expression gives no bool");
 }
 
-enum leat_status leat_stateful_bad(struct leat_task *task, struct leat_value why,
-                                   struct leat_slice what, struct leat_error *err)
+/* False: it cannot be written, and nothing of it was. */
+static bool put_json(struct leat_value v, struct leat_bytes *text)
 {
-    return leat_group_bad(&(struct leat_work){.task = task}, why, what, err);
+    size_t len = text->len;
+    struct leat_value why;
+
+    if (v.tag != LEAT_ERROR && leat_json_write(v, text, &why))
+        return true;
+    text->len = len;
+    return false;
+}
+
+/* The values that crossed, as a JSON object; or all of the row, where that did. */
+static struct leat_slice left_of_row(const struct leat_stateful *plan,
+                                     struct leat_stateful_memory *m)
+{
+    struct leat_bytes text = {.arena = m->cells.arena};
+
+    for (uint32_t i = 0; i < plan->cross_count; i++) {
+        const struct leat_cross *c = &plan->cross[i];
+        struct leat_value v = m->cell[c->cell];
+        size_t len = text.len;
+        if (c->count != 1)
+            continue;
+        if (leat_slice_eq(c->path[0], LEAT_LIT("this"))) {
+            struct leat_bytes whole = {.arena = m->cells.arena};
+            if (put_json(v, &whole))
+                return leat_bytes_slice(&whole);
+            continue;
+        }
+        leat_bytes_put(&text, len ? "," : "{", 1);
+        (void)put_json(leat_string(c->path[0]), &text);
+        leat_bytes_put(&text, ":", 1);
+        if (!put_json(v, &text))
+            text.len = len;
+    }
+    if (text.len)
+        leat_bytes_put(&text, "}", 1);
+    return text.len ? leat_bytes_slice(&text) : (struct leat_slice){0};
+}
+
+enum leat_status leat_stateful_bad(const struct leat_stateful *plan, struct leat_stateful_memory *m,
+                                   struct leat_task *task, const struct leat_stateful_row *row,
+                                   struct leat_value why, struct leat_slice what,
+                                   struct leat_error *err)
+{
+    struct leat_work w = {.task = task};
+    struct leat_value key = m->cell[LEAT_COL_KEY];
+    struct leat_bytes text = {.arena = m->cells.arena};
+
+    if (task->on_error == LEAT_ON_ERROR_DLQ) {
+        if (key.tag == LEAT_STRING)
+            w.key = leat_value_text(key);
+        else if (key.tag != LEAT_NULL && put_json(key, &text))
+            w.key = leat_bytes_slice(&text);
+        if (row)
+            w.value = left_of_row(plan, m);
+    }
+    return leat_group_bad(&w, why, what, err);
 }
 
 enum leat_status leat_stateful_mark(struct leat_task *task, uint32_t rows,

@@ -106,7 +106,7 @@ static enum leat_status update(const struct update_state *p, struct leat_statefu
         return err->status;
     struct leat_value state = leat_cell_eval(p->update, m, task, &what);
     if (state.tag == LEAT_ERROR)
-        return leat_stateful_bad(task, state, what, err);
+        return leat_stateful_bad(&p->stateful, m, task, NULL, state, what, err);
     return store_and_emit(p, m, task, c, state, err);
 }
 

@@ -94,16 +94,22 @@ static enum leat_status note_moves(struct leat_job_thread *job, struct leat_job_
     return LEAT_OK;
 }
 
+static const char *outcome(const struct leat_plan *plan, uint64_t errors)
+{
+    if (plan->on_error == LEAT_ON_ERROR_DLQ)
+        return errors == 1 ? "became a dead letter" : "became dead letters";
+    return errors == 1 ? "was dropped" : "were dropped";
+}
+
 /* One line per batch in which something failed, with the first of it. */
 static void tell_errors(const struct leat_job_thread *job, const struct leat_flow_batch *b)
 {
     struct leat_slice first = leat_value_text(b->counts.first_error);
 
     if (b->counts.errors)
-        leat_warn(&job->lines, "%" PRIu64 " records of batch %" PRIu64 " %s, the first: %.*s",
-                  b->counts.errors, b->info.n,
-                  job->plan->on_error == LEAT_ON_ERROR_DLQ ? "became dead letters" : "were dropped",
-                  (int)first.len, first.ptr ? first.ptr : "");
+        leat_warn(&job->lines, "%" PRIu64 " record%s of batch %" PRIu64 " %s, the first: %.*s",
+                  b->counts.errors, b->counts.errors == 1 ? "" : "s", b->info.n,
+                  outcome(job->plan, b->counts.errors), (int)first.len, first.ptr ? first.ptr : "");
 }
 
 /* A batch of the group, in front of what it will be cut to. */

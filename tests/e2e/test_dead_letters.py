@@ -72,6 +72,17 @@ def test_behind_an_exchange_the_row_is_written_as_it_stood():
                                    "leat-stage": "streams.s.ops[2].set"}, dead
 
 
+def test_of_a_record_that_has_come_to_its_state_the_key_and_the_named_fields_are_left():
+    records = [("k", b'{"k":"a","n":1,"id":"x"}'), ("k", b'{"k":"a","id":"y","more":5}')]
+    ops = ("      - key_by: k\n      - map_with_state:\n"
+           "          init: { total: 0 }\n          update: { total: state.total + int(n) }\n"
+           "          emit: { id: id, total: state.total }\n")
+    out, dead, _ = run("stateful", records, ops)
+    assert [json.loads(r["payload"]) for r in out] == [{"id": "x", "total": 1}], out
+    assert [(r["key"], json.loads(r["payload"])) for r in dead] == [("a", {"id": "y"})], dead
+    assert headers_of(dead[0])["leat-stage"] == "streams.s.ops[1].map_with_state", dead
+
+
 def test_dead_letters_are_in_the_transaction_of_their_batch():
     records = [b'{"n":1}', b"nothing", b'{"n":2}']
     out, dead, _ = run("once", records, "      - filter: n > 0\n", delivery="exactly_once")
