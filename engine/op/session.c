@@ -60,6 +60,16 @@ static struct leat_session *make(const struct leat_group *g, struct leat_session
     return NULL;
 }
 
+/* The heap hears of each growth at once: it must be in order whenever an item leaves it. */
+static void grow(struct leat_sessions *s, struct leat_session *x, int64_t last_ms)
+{
+    if (last_ms <= x->last.at_ms)
+        return;
+    x->last.at_ms = last_ms;
+    if (x->last.place)
+        leat_heap_later(&s->heap, &x->last);
+}
+
 /* x has grown; those that it touches now become part of it. */
 static enum leat_status swallow(const struct leat_group *g, struct leat_sessions *s,
                                 struct leat_work *w, struct leat_session *x, struct leat_error *err)
@@ -67,13 +77,11 @@ static enum leat_status swallow(const struct leat_group *g, struct leat_sessions
     for (struct leat_session *y; (y = x->next) && y->first_ms < x->last.at_ms + g->gap_ms;) {
         if (g->agg->merge(g, w, x->partial, y->partial, err) != LEAT_OK)
             return err->status;
-        if (y->last.at_ms > x->last.at_ms)
-            x->last.at_ms = y->last.at_ms;
+        int64_t last_ms = y->last.at_ms;
         x->next = y->next;
         free_session(g, s, w, y);
+        grow(s, x, last_ms);
     }
-    if (x->last.place)
-        leat_heap_later(&s->heap, &x->last);
     return LEAT_OK;
 }
 
@@ -99,8 +107,7 @@ enum leat_status leat_sessions_at(const struct leat_group *g, struct leat_sessio
     if (x && x->first_ms < last_ms + g->gap_ms) {
         if (first_ms < x->first_ms)
             x->first_ms = first_ms;
-        if (last_ms > x->last.at_ms)
-            x->last.at_ms = last_ms;
+        grow(s, x, last_ms);
         k->recent = x;
         *partial = x->partial;
         return swallow(g, s, w, x, err);
