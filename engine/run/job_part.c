@@ -143,6 +143,8 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     part->source = (uint32_t)(s - job->sources);
     part->part.id = s->parts_count++;
     part->logged = part->committed = from;
+    part->is_behind = !job->plan->exactly_once && p->committed && from > p->first;
+    s->is_behind = s->is_behind || part->is_behind;
     part->is_new = s->plan->decided && !leat_job_place(job, s->plan->name, p->name);
     job->new_parts += part->is_new;
     const struct leat_log_position *place = leat_job_place(job, s->plan->name, p->name);

@@ -163,6 +163,26 @@ static enum leat_status open_source(struct leat_job_source *s, struct leat_error
     return status;
 }
 
+/* What the last run had in its log and could not commit any more. */
+static void catch_up(struct leat_job_source *s)
+{
+    const struct leat_pull *pull = s->plan->module->pull;
+    struct leat_job_thread *job = s->job;
+    struct leat_error err;
+
+    s->is_behind = false;
+    for (uint32_t i = 0; pull->commit && i < job->step.parts_count; i++) {
+        struct leat_job_source_part *p = job->parts[i];
+        const struct leat_position at = {p->part.name, p->committed};
+        if (&job->sources[p->source] != s || !p->is_behind)
+            continue;
+        if (pull->commit(s->self, job->step.committed, &(struct leat_positions){&at, 1}, &err) !=
+            LEAT_OK)
+            leat_warn(&s->log, "%s; the position goes with the next batch", err.text);
+        p->is_behind = false;
+    }
+}
+
 static enum leat_status list_source(struct leat_job_source *s, struct leat_error *err)
 {
     struct listing l = {.source = s};
@@ -175,6 +195,8 @@ static enum leat_status list_source(struct leat_job_source *s, struct leat_error
     if (status != LEAT_OK)
         return status;
     leat_job_note_lag(s->job);
+    if (s->is_behind)
+        catch_up(s);
     s->is_listed = true;
     /* A bounded run reads what was there when it began. */
     s->again_ms =

@@ -39,6 +39,7 @@ struct leat_job_source_part {
     int64_t committed;               /* the same, of the last group that is committed */
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
+    bool is_behind;                  /* at least once: committed less than the log has */
     bool is_new;                     /* nobody has committed a position of it */
     bool was_lost;                   /* the next fetch is for the earliest there is */
     uint64_t moved_in;               /* the last group that was captured in which it moved ... */
@@ -66,9 +67,9 @@ struct leat_job_source {
     uint32_t
         *part_of; /* by the source's number: job->parts; LEAT_JOB_NO_PART: none, or nothing to do */
     uint32_t part_of_room, parts_count;
-    bool is_open, is_listed;
-    bool said;        /* that it waits for the other side */
-    int64_t again_ms; /* when to open or list it again; LEAT_JOB_NEVER */
+    bool is_open, is_listed, is_behind; /* one of its partitions */
+    bool said;                          /* that it waits for the other side */
+    int64_t again_ms;                   /* when to open or list it again; LEAT_JOB_NEVER */
     int64_t pause_ms;
 
     /* push */

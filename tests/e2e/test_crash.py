@@ -153,6 +153,24 @@ def test_a_stop_while_the_sink_waits_ends_in_time_and_the_batch_comes_again():
     assert BROKER.values("stuck.out") == ['{"n":1}']
 
 
+def test_what_was_logged_and_not_committed_is_committed_at_the_next_start():
+    BROKER.topic("behind.log")
+    BROKER.topic("behind.out")
+    BROKER.produce("behind.log", [json.dumps({"n": n}) for n in range(10)])
+    with folder() as dir:
+        file = job(dir, "behind", BROKER.address, "topic: behind.log, start: earliest",
+                   to_topic("behind.out"))
+        for point, committed in (("run.ran", 10), ("finish.after", 20)):
+            with Leat("run", file, env={"LEAT_FAILPOINT": point}) as run:
+                run.wait()
+                assert f"failpoint {point} reached" in run.log, run.log
+            code, _, err = leat("run", file, "--until", "caught_up")
+            assert code == 0, err
+            assert BROKER.committed("behind", "behind.log")[0][0] == committed
+            BROKER.produce("behind.log", [json.dumps({"n": n}) for n in range(10, 20)])
+    assert [json.loads(v)["n"] for v in BROKER.values("behind.out")] == list(range(20))
+
+
 def test_what_windows_hold_survives_a_kill():
     BROKER.topic("held.in")
     BROKER.topic("held.out")
