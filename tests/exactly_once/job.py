@@ -72,7 +72,7 @@ def write_job(folder, name, source, sinks, address="", delivery="exactly_once", 
 name: {name}
 delivery: {delivery}
 batch: {{ {batch} }}
-checkpoint: {{ dir: {folder}/state-{name}, snapshot_every: 1s }}
+checkpoint: {{ dir: {folder}/state-{name}, snapshot_every: 1s, keep: 10s }}
 {more}
 {connection}
 sources:

@@ -1,8 +1,8 @@
 """Starts leat and kills it with SIGKILL, over and over, and knows in which phase it was.
 
 The first byte of the file that LEAT_TRACE_PHASE names is the phase of the job thread. Most moments are
-random; for some the killer watches that byte and strikes while it names a phase that is chosen at random,
-so that short phases have their share.
+random; for some the killer watches that byte and strikes while it names the phase that was hit least so
+far, so that short phases have their share.
 """
 import collections
 import mmap
@@ -68,7 +68,7 @@ class Killer:
                 self.wait_for_work(run)
                 self.wait(run, chance.uniform(0, 1) ** 2)
                 if chance.random() < 0.7:
-                    self.aim(run, chance.choice(MUST_BE_HIT))
+                    self.aim(run, min(MUST_BE_HIT, key=lambda c: (self.hits[c], chance.random())))
             run.process.kill()
             run.process.wait()
             self.hits[self.phase()] += 1

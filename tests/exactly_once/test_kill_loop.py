@@ -45,14 +45,4 @@ def test_from_files_to_files_the_bytes_are_those_of_a_run_without_kills():
     loop("loop-file-file", 12, "--from", "files", "--to", "files")
 
 
-def test_at_least_once_is_found_out():
-    """What the checker is worth: the same loop without the promise."""
-    try:
-        kill_loop.run(BROKER, "loop-at-least", words(8, "--delivery", "at_least_once"))
-    except AssertionError as why:
-        assert "doubled" in str(why), why
-    else:
-        raise AssertionError("8 kills at least once, and the checker found nothing doubled")
-
-
 main(sys.modules[__name__])

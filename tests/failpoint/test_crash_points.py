@@ -125,4 +125,18 @@ def test_killed_at_the_first_batch_of_all():
             case.check()
 
 
+def test_at_least_once_the_checker_finds_what_is_doubled():
+    """What it is worth: the same job without the promise, killed when outputs are there and no record is."""
+    with Case(BROKER, "at-least", to=("topics",)) as case:
+        case.file = case.write_job("state", delivery="at_least_once")
+        case.crash("log.before@2")
+        case.finish()
+        try:
+            case.check()
+        except AssertionError as why:
+            assert "doubled" in str(why), why
+        else:
+            raise AssertionError("it finds nothing")
+
+
 main(sys.modules[__name__])
