@@ -78,6 +78,26 @@ sinks:
             os.close(ours)
 
 
+def test_a_damaged_log_is_refused_with_its_place_and_the_ways_out():
+    text = """leat: 1
+name: hurt
+checkpoint: { dir: state }
+sources: { g: { generate: { count: 5 } } }
+sinks: { out: { from: g, "null": {} } }
+"""
+    with folder() as d:
+        file = write(d, "hurt.yaml", text)
+        for _ in range(2):
+            assert leat("run", file, "--until", "caught_up", cwd=d)[0] == 0
+        log = next((pathlib.Path(d) / "state/log").iterdir())
+        bytes_ = bytearray(log.read_bytes())
+        bytes_[12] ^= 1
+        log.write_bytes(bytes_)
+        code, _, err = leat("run", file, "--until", "caught_up", cwd=d)
+        assert code == 1 and log.name in err and "damaged" in err, err
+        assert "leat state reset" in err and "put back a copy" in err, err
+
+
 def test_two_pipelines_cannot_share_a_directory():
     text = """leat: 1
 name: NAME
