@@ -124,6 +124,10 @@ class Case:
         marks = [m.split("/") for _, m in self.offsets().values() if m.startswith("leat/")]
         return max(((epoch, int(n)) for _, epoch, _, n in marks), key=lambda m: m[1], default=None)
 
+    def committed(self):
+        """The last batch that the other side knows; 0: none. A new job's marker begins with 0."""
+        return (self.marker() or (None, 0))[1]
+
     def visible(self, isolation="read_committed"):
         """How many records readers see in all topics."""
         reader = Topics(self.broker.address, self.topics, isolation)

@@ -19,7 +19,7 @@ def crash_and_finish(name, failpoint, marker=None, aborted=None):
         case.crash(failpoint)
         if marker is not None:
             # The coordinator answers before it has told the group.
-            wait_for(f"the marker to be {marker}", lambda: case.marker()[1] == marker)
+            wait_for(f"the marker to be {marker}", lambda: case.committed() == marker)
         case.finish()
         case.check()
         assert not aborted or case.aborted() > 0

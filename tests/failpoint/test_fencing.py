@@ -37,7 +37,7 @@ def successor(case):
 def test_a_second_copy_on_the_same_host_is_refused():
     with Case(BROKER, "second") as case:
         with case.start() as first:
-            wait_for("its first commit", case.marker)
+            wait_for("its first commit", case.committed)
             code, _, err = leat("run", case.file, "--until", "caught_up")
             assert code == FENCED, f"{code}: {err}"
             assert str(case.dir / "state") in err, err
@@ -62,7 +62,7 @@ def test_the_older_of_two_on_different_hosts_is_fenced():
 def test_a_host_without_the_state_is_refused_and_who_has_it_goes_on():
     with Case(BROKER, "no-state") as case:
         with case.start() as run:
-            wait_for("its first commit", case.marker)
+            wait_for("its first commit", case.committed)
             other = case.write_job("elsewhere")
             code, _, err = leat("run", other, "--until", "caught_up")
             assert code == 1 and "elsewhere" in err, f"{code}: {err}"
@@ -106,7 +106,7 @@ def test_a_pause_that_is_longer_than_the_transaction_may_be_is_survived_alone():
         with case.freeze("prepare.offsets@3") as paused:
             wait_for("its transaction to time out", lambda: not open_transactions(case), 60)
             paused.signal(signal.SIGCONT)
-            wait_for("it to go on", lambda: case.marker()[1] > 4, 60)
+            wait_for("it to go on", lambda: case.committed() > 4, 60)
             assert paused.stop() == 0, paused.log
         case.finish()
         case.check()
