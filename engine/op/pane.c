@@ -447,9 +447,9 @@ static void look_on(const struct leat_entry *e)
 
     if (!next)
         return;
-    const char *pane = (const char *)leat_pane_key_of(next)->inside.first;
-    __builtin_prefetch(pane);
-    __builtin_prefetch(pane + 64);
+    uintptr_t pane = (uintptr_t)leat_pane_key_of(next)->inside.first; /* or NULL */
+    __builtin_prefetch((const void *)pane);
+    __builtin_prefetch((const void *)(pane + 64));
     leat_pane_key_prefetch(leat_pane_key_of(next)->active_next);
 }
 

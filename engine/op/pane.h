@@ -81,8 +81,10 @@ static inline struct leat_pane_key *leat_pane_key_of(const struct leat_entry *e)
  * turn. */
 static inline void leat_pane_key_prefetch(const struct leat_entry *e)
 {
+    uintptr_t from = (uintptr_t)e; /* a number: e may be NULL, which is no place to count from */
+
     for (size_t at = 0; at < sizeof *e + sizeof(struct leat_pane_key); at += 64)
-        __builtin_prefetch((const char *)e + at);
+        __builtin_prefetch((const void *)(from + at));
 }
 
 /* KEEP_RUNNING of what drifts: the second result. */
