@@ -67,7 +67,7 @@ rd_kafka_t *bench_producer(const char *brokers)
     char text[200];
 
     set(conf, "bootstrap.servers", brokers);
-    set(conf, "linger.ms", "0");
+    set(conf, "linger.ms", "1");
     set(conf, "acks", "all");
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!rk) {

@@ -26,7 +26,8 @@ void bench_open(struct bench_consumer *c, const char *brokers, const char *topic
 size_t bench_next(struct bench_consumer *c);
 void bench_close(struct bench_consumer *c);
 
-/* A producer that sends at once and waits for all replicas. Exits with a text when that fails. */
+/* A producer that sends within a millisecond and waits for all replicas. Exits with a text when
+ * that fails. */
 rd_kafka_t *bench_producer(const char *brokers);
 
 /* The settings, for the head of the report. */
