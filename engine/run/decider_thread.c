@@ -3,13 +3,13 @@
 #include "base/failpoint.h"
 #include "base/thread.h"
 #include "run/message.h"
+#include "run/patience.h"
 
 #include <inttypes.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PAUSE_MIN_MS 50
-#define PAUSE_MAX_MS 5000
 #define KNOWN_ROOM   16
 
 /* ---- calls, and how long they may take */
@@ -28,36 +28,21 @@ static enum leat_status end_call(struct leat_decider_thread *t, enum leat_status
 
 #define CALL(t, call) (begin_call(t), end_call(t, t->kind->call))
 
-/* Waiting for something to heal. */
-struct patience {
-    int64_t pause_ms;
-    bool said;
-};
+static struct leat_patience patience_of(struct leat_decider_thread *t)
+{
+    return (struct leat_patience){.log = t->env.log,
+                                  .in = &t->in,
+                                  .hurry = &t->hurry,
+                                  .waits = &t->waits,
+                                  .first_ms = PAUSE_MIN_MS};
+}
 
-/* True: try again. False: give up. */
-static bool wait_for_better(struct leat_decider_thread *t, struct patience *p,
-                            const struct leat_error *why)
+/* True: try again. False: it cannot heal, or the job ends. */
+static bool wait_for_better(struct leat_patience *p, const struct leat_error *why)
 {
     bool again = leat_status_is_transient(why->status) || why->status == LEAT_E_UNCLEAR;
 
-    if (!again || atomic_load(&t->hurry))
-        return false;
-    if (!p->said)
-        leat_warn(t->env.log, "%s; trying again until it works", why->text);
-    p->said = true;
-    atomic_store(&t->waits, true);
-    p->pause_ms = p->pause_ms ? p->pause_ms * 2 : PAUSE_MIN_MS;
-    if (p->pause_ms > PAUSE_MAX_MS)
-        p->pause_ms = PAUSE_MAX_MS;
-    leat_queue_pause(&t->in, p->pause_ms);
-    return !atomic_load(&t->hurry);
-}
-
-static void healed(struct leat_decider_thread *t, const struct patience *p)
-{
-    if (p->said)
-        leat_info(t->env.log, "it works again");
-    atomic_store(&t->waits, false);
+    return again && leat_patience_wait(p, why->text);
 }
 
 /* ---- open, and what the other side knows */
@@ -131,12 +116,12 @@ static enum leat_status open_once(struct leat_decider_thread *t, struct leat_err
 
 static enum leat_status open_decider(struct leat_decider_thread *t, struct leat_error *err)
 {
-    struct patience patience = {0};
+    struct leat_patience patience = patience_of(t);
 
     while (open_once(t, err) != LEAT_OK)
-        if (!wait_for_better(t, &patience, err))
+        if (!wait_for_better(&patience, err))
             return err->status;
-    healed(t, &patience);
+    leat_patience_over(&patience);
     return LEAT_OK;
 }
 
@@ -212,7 +197,7 @@ static enum leat_status undo(struct leat_decider_thread *t, const struct leat_de
 
 static void prepare(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
-    struct patience patience = {0};
+    struct leat_patience patience = patience_of(t);
 
     leat_failpoint("prepare.begin");
     if (w->aborted && undo(t, w, false, &w->error) != LEAT_OK)
@@ -225,12 +210,12 @@ static void prepare(struct leat_decider_thread *t, struct leat_decider_work *w)
             return;
         if (undo(t, w, unclear, &w->error) != LEAT_OK)
             return;
-        if (!wait_for_better(t, &patience, &why)) {
+        if (!wait_for_better(&patience, &why)) {
             w->error = why;
             return;
         }
     }
-    healed(t, &patience);
+    leat_patience_over(&patience);
     leat_failpoint("prepare.done");
     w->error.status = LEAT_OK;
 }
@@ -299,7 +284,7 @@ static void resolve(struct leat_decider_thread *t, struct leat_decider_work *w)
  * other side forgets what nobody touches. */
 static void mark(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
-    struct patience patience = {0};
+    struct leat_patience patience = patience_of(t);
 
     for (;;) {
         prepare(t, w);
@@ -313,7 +298,7 @@ static void mark(struct leat_decider_thread *t, struct leat_decider_work *w)
             return;
         if (undo(t, w, why.status == LEAT_E_UNCLEAR, &w->error) != LEAT_OK)
             return;
-        if (!wait_for_better(t, &patience, &why)) {
+        if (!wait_for_better(&patience, &why)) {
             w->error = why;
             return;
         }
@@ -339,13 +324,13 @@ static void recover(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
     w->error.status = LEAT_OK;
     for (uint32_t i = 0; i < t->sinks_count; i++) {
-        struct patience patience = {0};
+        struct leat_patience patience = patience_of(t);
         while (recover_sink(&t->sinks[i], w->n, &w->error) != LEAT_OK)
-            if (!wait_for_better(t, &patience, &w->error)) {
+            if (!wait_for_better(&patience, &w->error)) {
                 leat_error_prefix(&w->error, "sink '%s'", t->sinks[i].env.log->part);
                 return;
             }
-        healed(t, &patience);
+        leat_patience_over(&patience);
     }
     w->error.status = LEAT_OK;
 }
@@ -354,13 +339,13 @@ static void finish(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
     w->error.status = LEAT_OK;
     for (uint32_t i = 0; i < t->sinks_count; i++) {
-        struct patience patience = {0};
+        struct leat_patience patience = patience_of(t);
         while (t->sinks[i].sink->commit(t->sinks[i].self, w->n, &w->error) != LEAT_OK)
-            if (!wait_for_better(t, &patience, &w->error)) {
+            if (!wait_for_better(&patience, &w->error)) {
                 leat_error_prefix(&w->error, "sink '%s'", t->sinks[i].env.log->part);
                 return;
             }
-        healed(t, &patience);
+        leat_patience_over(&patience);
     }
     w->error.status = LEAT_OK;
 }

@@ -3,40 +3,29 @@
 #include "base/failpoint.h"
 #include "base/thread.h"
 #include "run/message.h"
+#include "run/patience.h"
 
 #include <inttypes.h>
 
 #define PAUSE_MIN_MS 100
-#define PAUSE_MAX_MS 3000
 
-/* Waiting for something to heal. */
-struct patience {
-    int64_t pause_ms;
-    bool said;
-};
-
-/* True: wait is over, try again. False: the job ends, give up. */
-static bool wait_for_better(struct leat_sink_thread *t, struct patience *p, const char *doing,
-                            const struct leat_error *why)
+static struct leat_patience patience_of(struct leat_sink_thread *t)
 {
-    if (!leat_status_is_transient(why->status) || atomic_load(&t->hurry))
-        return false;
-    if (!p->said)
-        leat_warn(t->env.log, "%s: %s; trying again until it works", doing, why->text);
-    p->said = true;
-    atomic_store(&t->waits, true);
-    p->pause_ms = p->pause_ms ? p->pause_ms * 2 : PAUSE_MIN_MS;
-    if (p->pause_ms > PAUSE_MAX_MS)
-        p->pause_ms = PAUSE_MAX_MS;
-    leat_queue_pause(&t->in, p->pause_ms);
-    return !atomic_load(&t->hurry);
+    return (struct leat_patience){.log = t->env.log,
+                                  .in = &t->in,
+                                  .hurry = &t->hurry,
+                                  .waits = &t->waits,
+                                  .first_ms = PAUSE_MIN_MS};
 }
 
-static void healed(struct leat_sink_thread *t, const struct patience *p)
+/* True: try again. False: it cannot heal, or the job ends. */
+static bool wait_for_better(struct leat_patience *p, const char *doing,
+                            const struct leat_error *why)
 {
-    if (p->said)
-        leat_info(t->env.log, "it works again");
-    atomic_store(&t->waits, false);
+    struct leat_error said = *why;
+
+    leat_error_prefix(&said, "%s", doing);
+    return leat_status_is_transient(why->status) && leat_patience_wait(p, said.text);
 }
 
 static enum leat_status open_once(struct leat_sink_thread *t, struct leat_error *err)
@@ -53,13 +42,13 @@ static enum leat_status open_once(struct leat_sink_thread *t, struct leat_error 
 
 static bool open_sink(struct leat_sink_thread *t)
 {
-    struct patience patience = {0};
+    struct leat_patience patience = patience_of(t);
     struct leat_error *err = &t->opened.error;
 
     while (open_once(t, err) != LEAT_OK)
-        if (!wait_for_better(t, &patience, "opening", err))
+        if (!wait_for_better(&patience, "opening", err))
             return false;
-    healed(t, &patience);
+    leat_patience_over(&patience);
     err->status = LEAT_OK;
     return true;
 }
@@ -85,7 +74,7 @@ static enum leat_status write_all(struct leat_sink_thread *t, struct leat_sink_w
 
 static void prepare(struct leat_sink_thread *t, struct leat_sink_work *w)
 {
-    struct patience patience = {0};
+    struct leat_patience patience = patience_of(t);
     struct leat_error undo;
 
     leat_failpoint("prepare.begin");
@@ -94,22 +83,22 @@ static void prepare(struct leat_sink_thread *t, struct leat_sink_work *w)
         if (leat_status_is_transient(status) && t->sink->abort(t->self, w->n, &undo) != LEAT_OK &&
             !leat_status_is_transient(undo.status))
             w->error = undo;
-        if (!wait_for_better(t, &patience, "writing", &w->error))
+        if (!wait_for_better(&patience, "writing", &w->error))
             return;
     }
-    healed(t, &patience);
+    leat_patience_over(&patience);
     leat_failpoint("prepare.done");
     w->error.status = LEAT_OK;
 }
 
 static void commit(struct leat_sink_thread *t, struct leat_sink_work *w)
 {
-    struct patience patience = {0};
+    struct leat_patience patience = patience_of(t);
 
     while (t->sink->commit(t->self, w->n, &w->error) != LEAT_OK)
-        if (!wait_for_better(t, &patience, "committing", &w->error))
+        if (!wait_for_better(&patience, "committing", &w->error))
             return;
-    healed(t, &patience);
+    leat_patience_over(&patience);
     w->error.status = LEAT_OK;
 }
 

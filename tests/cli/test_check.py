@@ -102,7 +102,12 @@ def test_a_dead_letter_output_is_one_place_for_all():
     wrong(("name: orders", dlq + kafka), "one topic")
     wrong(("name: orders", dlq + "dlq: { kafka: { brokers: b, topic: t, key: city } }"),
           "leave 'key' out")
+    wrong(("name: orders", dlq + "dlq: { kafka: { topic: t }, files: { path: p } }"),
+          "a dead-letter output has one connector: 'kafka' is there already")
     wrong(("name: orders", dlq + "dlq: { kaffka: { brokers: b, topic: t } }"), "did you mean")
+    unused = "name: orders\ndlq: { kafka: { brokers: b, topic: t } }"
+    code, _, err = check(GOOD.replace("name: orders", unused, 1))
+    assert code == 0 and "'dlq' gets nothing: 'on_error: dlq' is missing" in err, err
 
 
 def test_an_event_time_window_straight_into_a_sink_is_refused_with_the_reason():

@@ -79,21 +79,6 @@ static const struct {
      "      = on_error\n"
      "1 error\n"},
     {PIPELINE_HEAD
-     "on_error: dlq\n"
-     "dlq: { kafka: { topic: t }, files: { path: p } }\n",
-     "f.yaml:8:29: error: a dead-letter output has one connector: 'kafka' is there already\n"
-     "    8 | dlq: { kafka: { topic: t }, files: { path: p } }\n"
-     "      |                             ^~~~~\n"
-     "      = dlq.files\n"
-     "1 error\n"},
-    {PIPELINE_HEAD
-     "dlq: { kafka: { topic: t } }\n",
-     "f.yaml:7:6: warning: 'dlq' gets nothing: 'on_error: dlq' is missing\n"
-     "    7 | dlq: { kafka: { topic: t } }\n"
-     "      |      ^\n"
-     "      = dlq\n"
-     "1 warning\n"},
-    {PIPELINE_HEAD
      "http: off\n"
      "x-anything: { whatever: 1 }\n"
      "batch:\n"
