@@ -71,7 +71,6 @@ struct leat_log_record {
     uint32_t epoch, slot;
     uint64_t n;
     uint64_t confirmed;              /* the greatest group known to be committed: n or less */
-    uint64_t config;                 /* hash of the pipeline file */
     uint32_t partitions;             /* of state: every q is below it; 0: the job keeps none */
     int64_t batch_time_ms, clock_ms; /* of the last batch of the group */
     struct leat_slice marker; /* source partition, or sink topic/0, that carries N; may be empty */

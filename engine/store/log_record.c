@@ -27,7 +27,6 @@ static void put_head(struct leat_bytes *b, const struct leat_log_record *r)
     leat_bytes_put_u32(b, r->slot);
     leat_bytes_put_u64(b, r->n);
     leat_bytes_put_u64(b, r->confirmed);
-    leat_bytes_put_u64(b, r->config);
     leat_bytes_put_u32(b, r->partitions);
     put_i64(b, r->batch_time_ms);
     put_i64(b, r->clock_ms);
@@ -231,7 +230,6 @@ static void take_head(struct reader *in, struct leat_log_record *r)
     r->slot = take_u32(in);
     r->n = take_u64(in);
     r->confirmed = take_u64(in);
-    r->config = take_u64(in);
     r->partitions = take_u32(in);
     r->batch_time_ms = take_i64(in);
     r->clock_ms = take_i64(in);
