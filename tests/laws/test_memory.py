@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Memory is flat over 10,000 batches: what 2,000 need is enough for 12,000."""
+"""Memory is flat over 10,000 batches: they need no more than those before them.
+
+Records that wait for a machine which pauses may take one more huge page (2 MiB), once. A leak grows in
+every stretch, so one stretch without growth is proof, and a second and third are run only for that page.
+"""
 import re
 import signal
 import subprocess
@@ -33,6 +37,7 @@ sinks:
   shown: { from: batches, console: {} }
 """
 SLACK_KIB = 1024
+STRETCHES = [2000, 12000, 22000, 32000]
 
 
 def resident_kib(pid):
@@ -47,22 +52,24 @@ def read_until(lines, batch):
     raise AssertionError(f"ended before batch {batch}")
 
 
-def test_memory_does_not_grow_between_batch_2000_and_batch_12000():
+def test_10000_batches_need_no_memory_that_the_ones_before_did_not():
     with folder() as d:
         job = subprocess.Popen([LEAT, "run", "--threads", "2", pipeline(d, MANY_BATCHES)], cwd=d,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            read_until(job.stdout, 2000)  # by then the log has had its first snapshots
-            early = resident_kib(job.pid)
-            read_until(job.stdout, 12000)
-            late = resident_kib(job.pid)
+            sizes = []
+            for batch in STRETCHES:  # by the first the log has had its snapshots
+                read_until(job.stdout, batch)
+                sizes.append(resident_kib(job.pid))
+                if len(sizes) > 1 and sizes[-1] - sizes[-2] < SLACK_KIB:
+                    break
             job.send_signal(signal.SIGTERM)
             _, err = job.communicate(timeout=10)
         finally:
             job.kill()
-        print(f"batch 2,000: {early} KiB, batch 12,000: {late} KiB")
+        print(f"KiB at batches {STRETCHES[:len(sizes)]}: {sizes}")
         assert job.returncode == 0, err
-        assert late - early < SLACK_KIB
+        assert sizes[-1] - sizes[-2] < SLACK_KIB
 
 
 main(sys.modules[__name__])
