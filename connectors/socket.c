@@ -480,7 +480,13 @@ static const struct leat_module module = {
     .check = socket_check,
     .push =
         &(const struct leat_push){
-            .open = socket_open, .run = socket_run, .acked = socket_acked, .close = socket_close},
+            .store = LEAT_STORE_DISK,
+            .untold = true,
+            .open = socket_open,
+            .run = socket_run,
+            .acked = socket_acked,
+            .close = socket_close,
+        },
 };
 
 LEAT_MODULE(module);

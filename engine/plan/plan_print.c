@@ -6,6 +6,7 @@
  * of connectors are not printed at all.
  */
 #include "data/sink.h"
+#include "data/source.h"
 #include "plan/plan.h"
 
 #include <inttypes.h>
@@ -142,8 +143,11 @@ static bool reaches(const struct leat_plan *plan, const struct leat_plan_node *n
 static const char *promise(const struct leat_plan *plan, const struct leat_plan_source *from,
                            const struct leat_plan_sink *to)
 {
-    if (!from->module->pull)
-        return "at most once until received (the sender is not told), then at least once";
+    if (from->module->push)
+        return from->module->push->untold
+                   ? "at most once: the sender is not told, and what is in no committed batch is "
+                     "lost with the process"
+                   : "at least once: the sender is told when the batch is committed";
     if (to->module->sink->promise == LEAT_SINK_SHOWS)
         return "shown again after a crash";
     if (!plan->exactly_once)
