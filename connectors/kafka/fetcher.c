@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 
-#define LINGER_MS 4
+#define LINGER_MS 4    /* where the fetch does not say: a block is worth a wake */
+#define REST_MS   8    /* librdkafka may gather for so long before it is looked at again ... */
+#define REST_MAX  1000 /* ... when it had not more messages than this */
 #define LOOK_MS   1000
 
 enum { ASK, DROP, STOP };
@@ -50,6 +52,7 @@ static struct leat_block *pop_ready(struct kafka_part *p)
 
 static void drop_ready(struct kafka_part *p)
 {
+    kafka_seal(p);
     while (p->ready)
         leat_block_unref(pop_ready(p));
 }
@@ -164,13 +167,20 @@ static void answer_full(struct kafka_fetcher *f, struct kafka_part *p)
     answer_error(f, p, &err);
 }
 
+/* May the fetch of p be answered with what there is? With the end at once: it is told once. */
+static bool is_ripe(const struct kafka_part *p, int64_t now_ms)
+{
+    return p->ready || p->failed || p->is_full || !p->assigned || now_ms >= p->due_ms ||
+           (!p->open && p->at_end && !p->end_told);
+}
+
 /* Answer the fetch of p if there is anything to answer it with. */
 static void serve(struct kafka_fetcher *f, struct kafka_part *p)
 {
     static const struct leat_error none;
 
-    if (!p->asked)
-        return;
+    if (!p->ready)
+        kafka_seal(p);
     if (p->ready)
         answer(f, p, pop_ready(p), &none);
     else if (p->failed)
@@ -179,8 +189,34 @@ static void serve(struct kafka_fetcher *f, struct kafka_part *p)
         answer_full(f, p);
     else if (p->assigned && p->at_end && (p->next > p->handed || !p->end_told))
         answer_end(f, p);
-    else
-        unpark(f, p);
+}
+
+/* Those that were listed: answer what is ripe, keep what will be. The engine is behind with one
+ * that has much and no fetch: others go first. */
+static void serve_listed(struct kafka_fetcher *f)
+{
+    struct kafka_part *p = f->listed;
+    int64_t now_ms = leat_clock_monotonic_ms(&leat_clock_system);
+
+    f->listed = NULL;
+    f->due_ms = INT64_MAX;
+    for (struct kafka_part *next; p; p = next) {
+        size_t bytes = p->ready_bytes + (p->open ? p->open->room : 0);
+        next = p->next_listed;
+        p->is_listed = false;
+        if (p->is_full || (!p->asked && bytes > f->budget->cap / 32))
+            park(f, p);
+        if (!p->asked)
+            continue; /* its next fetch lists it again */
+        if (p->due_ms == 0 && p->next > p->handed)
+            p->due_ms = p->request.fetch.by_ms ? p->request.fetch.by_ms : now_ms + LINGER_MS;
+        if (is_ripe(p, now_ms)) {
+            serve(f, p); /* also one that nothing has come for */
+        } else {
+            kafka_list(f, p);
+            f->due_ms = p->due_ms < f->due_ms ? p->due_ms : f->due_ms;
+        }
+    }
 }
 
 /* ---- what the job asks for */
@@ -248,9 +284,12 @@ static void on_ask(struct kafka_fetcher *f, struct kafka_part *p)
         p->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
         p->handed = p->next = p->request.fetch.from;
     }
-    if (!p->assigned && !p->ready)
+    p->due_ms = 0;
+    if (!p->assigned && !p->ready && !p->open) {
         p->afresh = p->request.fetch.earliest;
-    serve(f, p);
+        unpark(f, p);
+    }
+    kafka_list(f, p);
 }
 
 static void on_drop(struct kafka_fetcher *f, struct kafka_part *p)
@@ -280,11 +319,25 @@ static bool on_message(struct kafka_fetcher *f, struct leat_msg *m)
     return true;
 }
 
-/* All messages there are; waits for one while there is nothing to take from librdkafka. */
+/* How long to wait for a fetch: for ever while there is nothing to take from librdkafka. */
+static int64_t rest_ms(const struct kafka_fetcher *f)
+{
+    int64_t left_ms;
+
+    if (f->asked == 0 && f->assigned)
+        return -1;
+    if (f->due_ms == INT64_MAX || f->taken > REST_MAX)
+        return 0;
+    left_ms = f->due_ms - leat_clock_monotonic_ms(&leat_clock_system);
+    return left_ms < 0 ? 0 : left_ms < REST_MS ? left_ms : REST_MS;
+}
+
+/* All messages there are. */
 static bool take_messages(struct kafka_fetcher *f)
 {
-    bool busy = f->asked || f->assigned == 0;
-    struct leat_msg *m = busy ? leat_queue_try(&f->requests) : leat_queue_take(&f->requests);
+    int64_t wait_ms = rest_ms(f);
+    struct leat_msg *m =
+        wait_ms ? leat_queue_take_for(&f->requests, wait_ms) : leat_queue_try(&f->requests);
 
     for (; m; m = leat_queue_try(&f->requests))
         if (!on_message(f, m))
@@ -302,18 +355,19 @@ static void on_event(rd_kafka_t *rk, void *messages)
     rd_kafka_queue_yield(messages);
 }
 
-/* Wait for the first message, then a few milliseconds for more: a block is worth a wake. */
+/* What librdkafka has; with nothing to answer meanwhile, wait for it. */
 static void take(struct kafka_fetcher *f)
 {
-    int64_t until_ms, left_ms = LINGER_MS;
+    int64_t wait_ms = -1;
 
-    rd_kafka_consume_callback_queue(f->messages, -1, kafka_take, f);
-    until_ms = leat_clock_monotonic_ms(&leat_clock_system) + left_ms;
-    while (f->taken && f->taken < KAFKA_TAKE_MAX && left_ms > 0) {
-        if (rd_kafka_consume_callback_queue(f->messages, (int)left_ms, kafka_take, f) == 0)
-            return; /* it was called away, or nothing came */
-        left_ms = until_ms - leat_clock_monotonic_ms(&leat_clock_system);
+    if (f->due_ms != INT64_MAX) {
+        wait_ms = f->due_ms - leat_clock_monotonic_ms(&leat_clock_system);
+        wait_ms = wait_ms < 0 ? 0 : wait_ms < INT32_MAX ? wait_ms : INT32_MAX;
     }
+    f->taken = 0;
+    rd_kafka_consume_callback_queue(f->messages, (int)wait_ms, kafka_take, f);
+    if (f->taken)
+        leat_kafka_client_well(f->client);
 }
 
 static void fail_all(struct kafka_fetcher *f, const struct leat_error *err)
@@ -332,11 +386,11 @@ static void receive(struct kafka_fetcher *f)
 
     while (rd_kafka_poll(f->client->rk, 0) > 0)
         continue;
-    take(f);
-    for (struct kafka_part *p = kafka_taken(f); p; p = p->next_touched) {
-        if (p->is_full || (!p->asked && p->ready_bytes > f->budget->cap / 32))
-            park(f, p); /* the engine is behind with it: others go first */
-        serve(f, p);
+    serve_listed(f);
+    apply_assignment(f);
+    if (f->asked || f->assigned == 0) {
+        take(f);
+        serve_listed(f);
     }
     if (leat_kafka_client_news(f->client, &err))
         fail_all(f, &err);

@@ -2,9 +2,10 @@
  * fetcher.h - the thread of a Kafka source: serves the fetches of all its partitions.
  *
  * It owns the consumer's queues. While some fetch waits, it takes what librdkafka has for any
- * partition in one call and copies each message into a framed block of its partition, which answers
- * the fetch or waits for the next one. With nothing to wait for it sleeps. Fetches reach it as
- * messages; answers go out through leat_fetch_done.
+ * partition in one call and copies each message into the open block of its partition. That answers
+ * the fetch when it is full or when its time has come (leat_fetch.by_ms), and else gathers on: few
+ * large blocks, and few wakes, for however many small answers of the broker. With nothing to wait
+ * for it sleeps. Fetches reach it as messages; answers go out through leat_fetch_done.
  *
  * Messages and what librdkafka has to say otherwise (trouble with brokers, tokens that expire) are
  * kept in two queues: the call that takes messages ends the program over anything else.
@@ -51,17 +52,18 @@ struct kafka_part {
     bool at_end;                   /* `next` is the end, as far as the broker said */
     bool end_told;                 /* an answer said so */
     bool afresh;                   /* the first message says where it goes on (on_lost: earliest) */
-    bool touched;                  /* since blocks were sealed the last time */
+    bool is_listed;                /* in the fetcher's list */
     bool is_full;                  /* no memory for a block: what came behind `next` is gone */
     rd_kafka_resp_err_t failed;    /* to be told with the next answer */
     int64_t next;                  /* first position not taken from librdkafka */
     int64_t handed;                /* first position not handed to the engine */
+    int64_t due_ms;                /* monotonic: the fetch is answered with what there is then */
     struct leat_block *open;       /* being filled */
     struct leat_msg *ready, *last; /* sealed blocks, in order, linked by their messages */
     size_t ready_bytes;
-    size_t got;   /* bytes since blocks were sealed the last time */
+    size_t got;   /* bytes since a block was sealed the last time */
     size_t usual; /* so many to expect */
-    struct kafka_part *next_touched;
+    struct kafka_part *next_listed;
 };
 
 struct kafka_fetcher {
@@ -76,10 +78,11 @@ struct kafka_fetcher {
     /* The thread's own. */
     struct kafka_topic **topics;
     uint32_t topics_count, topics_room;
-    struct kafka_part *recent;  /* of the last message */
-    struct kafka_part *touched; /* linked by next_touched */
-    uint32_t taken;             /* messages since blocks were sealed the last time */
-    uint32_t asked, assigned;   /* partitions */
+    struct kafka_part *recent; /* of the last message */
+    struct kafka_part *listed; /* those that may have something to answer with */
+    uint32_t taken;            /* messages in the last call */
+    uint32_t asked, assigned;  /* partitions */
+    int64_t due_ms;            /* the earliest of those listed; INT64_MAX: none */
     rd_kafka_topic_partition_list_t *add, *remove;
     char *headers; /* of one message, encoded */
     size_t headers_room;

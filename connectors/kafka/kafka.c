@@ -568,6 +568,7 @@ static const struct leat_module module = {
     .check = check,
     .pull =
         &(const struct leat_pull){
+            .waits = true,
             .by_time = true,
             .open = kafka_open,
             .partitions = kafka_partitions,

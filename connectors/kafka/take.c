@@ -98,13 +98,16 @@ static bool encode_headers(struct kafka_fetcher *f, const rd_kafka_message_t *m,
 
 /* ---- into blocks */
 
-static void seal(struct kafka_part *p)
+void kafka_seal(struct kafka_part *p)
 {
     struct leat_block *b = p->open;
 
     if (!b)
         return;
     p->open = NULL;
+    if (!p->is_full)
+        p->usual = p->got + p->got / 4;
+    p->got = 0;
     b->at_end = p->at_end;
     leat_block_seal(b, p->next);
     b->msg.next = NULL;
@@ -116,14 +119,25 @@ static void seal(struct kafka_part *p)
     p->ready_bytes += b->room;
 }
 
+/* As much as is wanted goes into one block. `need`: of the row that comes next. */
+static bool grow_block(struct kafka_part *p, size_t need, size_t most)
+{
+    struct leat_error err;
+    size_t room = p->open->room * 2 < most ? p->open->room * 2 : most;
+
+    return p->open->bytes.len + need <= room && leat_block_grow(&p->open, room, &err) == LEAT_OK;
+}
+
 /* `need`: of the row that comes next. */
 static bool open_block(struct kafka_fetcher *f, struct kafka_part *p, size_t need)
 {
     struct leat_error err;
     size_t most = p->request.fetch.max_bytes ? p->request.fetch.max_bytes : BLOCK_MAX;
-    size_t room = p->open ? p->open->room * 2 : p->usual;
+    size_t room = p->usual;
 
-    seal(p);
+    if (p->open && p->open->room < most && grow_block(p, need, most))
+        return true;
+    kafka_seal(p);
     if (room > most)
         room = most;
     if (room < BLOCK_MIN)
@@ -182,14 +196,13 @@ static void note(struct kafka_part *p, const rd_kafka_message_t *m)
     p->next = m->offset; /* over control records, which are never delivered */
 }
 
-static void touch(struct kafka_fetcher *f, struct kafka_part *p)
+void kafka_list(struct kafka_fetcher *f, struct kafka_part *p)
 {
-    if (p->touched)
+    if (p->is_listed)
         return;
-    p->touched = true;
-    p->got = 0;
-    p->next_touched = f->touched;
-    f->touched = p;
+    p->is_listed = true;
+    p->next_listed = f->listed;
+    f->listed = p;
 }
 
 void kafka_take(rd_kafka_message_t *m, void *fetcher)
@@ -201,7 +214,7 @@ void kafka_take(rd_kafka_message_t *m, void *fetcher)
         rd_kafka_yield(f->client->rk);
     if (!p)
         return;
-    touch(f, p);
+    kafka_list(f, p);
     if (!p->assigned || p->is_full)
         return; /* it comes again when p is fetched again */
     if (m->err) {
@@ -217,21 +230,4 @@ void kafka_take(rd_kafka_message_t *m, void *fetcher)
         return;
     p->got += FRAME + m->key_len + m->len;
     p->is_full = !copy(f, p, m);
-}
-
-struct kafka_part *kafka_taken(struct kafka_fetcher *f)
-{
-    struct kafka_part *touched = f->touched;
-
-    for (struct kafka_part *p = touched; p; p = p->next_touched) {
-        if (p->got && !p->is_full)
-            p->usual = p->got + p->got / 4;
-        seal(p);
-        p->touched = false;
-    }
-    f->touched = NULL;
-    f->taken = 0;
-    if (touched)
-        leat_kafka_client_well(f->client);
-    return touched;
 }

@@ -6,15 +6,17 @@
 
 #include "fetcher.h"
 
-#define KAFKA_TAKE_MAX 10000 /* messages, until their blocks are handed on */
+#define KAFKA_TAKE_MAX 10000 /* messages in one call */
 
 /* For rd_kafka_consume_callback_queue(): copy a message into the open block of its partition. What
  * there is no memory for is passed over, and all behind it: the partition is then full and has to
  * be fetched again from p->next. Thread: the fetcher's. */
 void kafka_take(rd_kafka_message_t *m, void *fetcher);
 
-/* Seal what was filled since the last call. Returns the partitions that something came for, linked
- * by next_touched. Thread: the fetcher's. */
-struct kafka_part *kafka_taken(struct kafka_fetcher *f);
+/* p has something to answer with, or may soon: list it. Thread: the fetcher's. */
+void kafka_list(struct kafka_fetcher *f, struct kafka_part *p);
+
+/* The open block of p, if it has one, is ready. Thread: the fetcher's. */
+void kafka_seal(struct kafka_part *p);
 
 #endif

@@ -24,7 +24,7 @@ enum leat_status leat_kafka_writing_conf(const struct leat_kafka_conf *conf,
         {"client.id", id},
         {"partitioner", "murmur2_random"}, /* as Java's, so that topics can be joined */
         {"compression.codec", writing->compression},
-        {"linger.ms", "3"},
+        {"linger.ms", "1"},
         {"batch.num.messages", "100000"},
         {"message.max.bytes", "104857600"}, /* the broker decides */
         {"queue.buffering.max.messages", messages},

@@ -160,7 +160,8 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
         (struct leat_job_part){.next = from,
                                .goal = bounded ? goal_of(job, p, from) : -1,
                                .goal_comes = to_the_end && p->finished && p->end >= 0,
-                               .is_push = !s->plan->module->pull};
+                               .is_push = !s->plan->module->pull,
+                               .waits = s->plan->module->pull && s->plan->module->pull->waits};
     job->step.parts_count++;
     s->part_of[p->id] = number;
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_partitions, number + 1);

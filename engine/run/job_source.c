@@ -19,6 +19,8 @@
 #define PARTS_MAX       (UINT32_C(1) << 24)
 #define FETCH_BYTES_MIN ((size_t)64 * 1024)
 #define FETCH_BYTES_MAX ((size_t)1024 * 1024)
+#define GATHER_EARLY_MS 5
+#define GATHER_LATE_MS  2
 #define INBOX_BYTES     ((size_t)64 * 1024)
 #define ROW_BYTES       64 /* guess, where a block does not say how many rows it has */
 
@@ -274,6 +276,21 @@ static size_t fetch_bytes(const struct leat_job_thread *job)
     return share > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : share;
 }
 
+/* Twice before a tick, so that the batch which is cut then has what came: with some time to be late
+ * in, and for the little that comes after that once more. */
+static int64_t gather_until_ms(const struct leat_job_thread *job)
+{
+    int64_t left_ms = job->step.tick_ms - job->now_ms, every_ms = job->step.every_ms;
+    int64_t early_ms = every_ms / 4 < GATHER_EARLY_MS ? every_ms / 4 : GATHER_EARLY_MS;
+    int64_t at_ms = job->step.tick_ms - early_ms;
+
+    if (job->step.mode != LEAT_JOB_INTERVAL)
+        return 0;
+    if (left_ms <= early_ms)
+        at_ms = left_ms > GATHER_LATE_MS ? job->step.tick_ms - GATHER_LATE_MS : at_ms + every_ms;
+    return at_ms - job->ahead_ms;
+}
+
 enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int64_t from,
                                 struct leat_error *err)
 {
@@ -293,6 +310,7 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
                                            .from = from,
                                            .max_bytes = fetch_bytes(job),
                                            .no_headers = !s->plan->needs_headers,
+                                           .by_ms = gather_until_ms(job),
                                            .earliest = p->was_lost}};
     s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
     return LEAT_OK;

@@ -21,6 +21,7 @@ struct pull_client {
     struct leat_part parts[PULL_PARTS]; /* by id */
     uint32_t parts_count;
     bool no_headers, earliest; /* of every fetch */
+    int64_t by_ms;
 };
 
 /* A source with these options, opened. Its budget may be changed before pull_open(). */

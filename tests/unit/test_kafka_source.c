@@ -169,6 +169,27 @@ static void the_end_is_told_once_and_then_waited_at(void)
     stop(&c);
 }
 
+static void what_comes_before_its_time_is_gathered_into_one_block(void)
+{
+    struct pull_client c;
+    struct pull_answer a;
+
+    start(&c, 1);
+    OK(pull_partitions(&c));
+    CU_ASSERT_EQUAL(pull_read(&c, 0, 0, WANT_BYTES, NULL, NULL, NULL), 0);
+    c.by_ms = leat_clock_monotonic_ms(&leat_clock_system) + 3600 * 1000;
+    pull_begin(&c, &a, 0, 0, 256);
+    for (int i = 0; i < 3; i++)
+        plain_write(mock.bootstrap, TOPIC, 0, NULL, "thirty bytes, in each of those", 0, NULL);
+    CU_ASSERT_FALSE(pull_has_answer(&a));
+    plain_write_many(mock.bootstrap, TOPIC, 0, "thirty bytes, in each of those", 10);
+    pull_await(&a); /* full, long before its time */
+    CU_ASSERT_PTR_NOT_NULL_FATAL(a.block);
+    CU_ASSERT_EQUAL(a.block->rows_hint, 256 / (LEAT_FRAME_BYTES + 30));
+    leat_block_unref(a.block);
+    stop(&c);
+}
+
 static void an_empty_partition_is_at_its_end(void)
 {
     struct pull_client c;
@@ -503,6 +524,7 @@ static void wrong_options_are_found_without_a_broker(void)
 LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap),
            T(any_position_can_be_read_again), T(keys_times_headers_and_tombstones_come_through),
            T(headers_nobody_looks_at_are_left_out), T(the_end_is_told_once_and_then_waited_at),
+           T(what_comes_before_its_time_is_gathered_into_one_block),
            T(an_empty_partition_is_at_its_end), T(close_answers_what_waits),
            T(a_partition_nobody_wants_is_answered_and_dropped),
            T(all_partitions_are_read_side_by_side_in_order),
