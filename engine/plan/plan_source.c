@@ -5,7 +5,12 @@
 
 static const char *standard_format(const struct leat_module *m)
 {
-    return strcmp(m->name, "kafka") == 0 || strcmp(m->name, "memory") == 0 ? "json" : "text";
+    static const char *const json[] = {"kafka", "memory", "http", NULL};
+
+    for (const char *const *name = json; *name; name++)
+        if (strcmp(m->name, *name) == 0)
+            return "json";
+    return "text";
 }
 
 static bool has_keys(const struct leat_module *m)
