@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <ctype.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define PART_BYTES_MIN 4 /* shorter ones are too common to be found by their letters alone */
@@ -13,11 +14,16 @@ struct hidden {
     char text[];
 };
 
-static struct hidden *all; /* set before threads start */
+static _Atomic(struct hidden *) all; /* only grows, at the front, while others read */
+
+static const struct hidden *first(void)
+{
+    return atomic_load_explicit(&all, memory_order_acquire);
+}
 
 static bool add(struct leat_slice text)
 {
-    for (const struct hidden *h = all; h; h = h->next)
+    for (const struct hidden *h = first(); h; h = h->next)
         if (leat_slice_eq(text, (struct leat_slice){h->text, h->len}))
             return true;
     struct hidden *h = leat_mem_alloc(sizeof *h + text.len);
@@ -25,8 +31,8 @@ static bool add(struct leat_slice text)
         return false;
     h->len = text.len;
     memcpy(h->text, text.ptr, text.len);
-    h->next = all;
-    all = h;
+    h->next = atomic_load_explicit(&all, memory_order_relaxed);
+    atomic_store_explicit(&all, h, memory_order_release);
     return true;
 }
 
@@ -73,7 +79,7 @@ size_t leat_hidden_at(struct leat_slice text, size_t at)
 {
     size_t most = 0;
 
-    for (const struct hidden *h = all; h; h = h->next) {
+    for (const struct hidden *h = first(); h; h = h->next) {
         size_t len = match(h, text, at);
         most = len > most ? len : most;
     }
@@ -93,8 +99,8 @@ void leat_hidden_write(struct leat_slice text, FILE *out)
 
 void leat_hide_nothing(void)
 {
-    for (struct hidden *next; all; all = next) {
-        next = all->next;
-        leat_mem_free(all);
+    for (struct hidden *h = atomic_exchange(&all, NULL), *next; h; h = next) {
+        next = h->next;
+        leat_mem_free(h);
     }
 }

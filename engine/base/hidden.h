@@ -17,7 +17,7 @@
 #define LEAT_HIDDEN_SHOWN "***" /* what is shown instead */
 
 /* Never show `text` from now on, nor what it is a list of (words, lines, a,b,c), if that is four
- * bytes or longer. Copied. False: out of memory. Thread: main, before others start. */
+ * bytes or longer. Copied. False: out of memory. Thread: main; others may be looking. */
 bool leat_hide(struct leat_slice text);
 
 /* Bytes of `text` from `at` on that must not be shown; 0: none begins there. A hidden text of less

@@ -2,7 +2,7 @@
  * module_load.c - finds the files of modules that are not built in.
  *
  * Only one folder is looked into, found from where the program itself stands: nobody can slip in a
- * module by the working directory or the environment. Thread: main, before the job starts.
+ * module by the working directory or the environment. Thread: main.
  */
 #include "base/module.h"
 

@@ -74,10 +74,30 @@ static int remove_entry(const char *path, const struct stat *st, int flag, struc
     return remove(path);
 }
 
+static int run_set(const struct cli_pipeline pipelines[2], const struct leat_job_options *job)
+{
+    const struct leat_job_set_hooks hooks = {0};
+    struct leat_job_set *set;
+    struct leat_error err;
+    size_t memory = 0;
+    int code = CLI_FAILED;
+
+    enum leat_status status = leat_job_set_new(job, &hooks, &set, &err);
+    for (size_t i = 0; status == LEAT_OK && i < 2; i++) {
+        status = leat_job_set_put(set, pipelines[i].plan, &err);
+        memory += (size_t)pipelines[i].spec.memory.bytes;
+    }
+    if (status == LEAT_OK)
+        code = cli_job_run(set, false, memory);
+    else
+        cli_say(stderr, "leat: %s\n", err.text);
+    leat_job_set_free(set);
+    return code;
+}
+
 static int run_both(const char *dir, const struct words *w)
 {
     struct cli_pipeline pipelines[2];
-    const struct cli_pipeline *const both[] = {&pipelines[0], &pipelines[1]};
     struct leat_job_options job = cli_job_options();
     int code = load(&pipelines[0], "generate-orders.yaml", leat_example_generate,
                     leat_example_generate_end, dir);
@@ -87,7 +107,7 @@ static int run_both(const char *dir, const struct words *w)
         code = load(&pipelines[1], "orders-per-city.yaml", leat_example_orders,
                     leat_example_orders_end, dir);
         if (code == CLI_OK)
-            code = cli_job_run(both, 2, &job);
+            code = run_set(pipelines, &job);
         cli_pipeline_free(&pipelines[1]);
     }
     cli_pipeline_free(&pipelines[0]);

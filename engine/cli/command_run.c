@@ -3,70 +3,30 @@
  */
 #include "base/log.h"
 #include "cli/run_options.h"
+#include "cli/run_pipelines.h"
 #include "data/time_text.h"
 
 #include <argp.h>
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define PIPELINES_MAX 256
-
 struct words {
-    char *files[PIPELINES_MAX]; /* ours */
+    struct cli_path paths[CLI_PIPELINES_MAX];
     size_t count;
+    bool has_dir;
     struct cli_sets sets;
     struct leat_job_options job;
 };
 
 /* ---- words */
 
-static bool is_pipeline(const char *name)
-{
-    size_t len = strlen(name);
-
-    return name[0] != '.' && ((len > 5 && strcmp(name + len - 5, ".yaml") == 0) ||
-                              (len > 4 && strcmp(name + len - 4, ".yml") == 0));
-}
-
-static void add_file(struct words *w, const char *dir, const char *name, struct argp_state *state)
-{
-    char *path = NULL;
-
-    if (w->count == PIPELINES_MAX)
-        argp_error(state, "more than %d pipelines", PIPELINES_MAX);
-    if (asprintf(&path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name) < 0)
-        argp_failure(state, CLI_FAILED, 0, "out of memory");
-    w->files[w->count++] = path;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void add_path(struct words *w, const char *path, struct argp_state *state)
 {
-    struct stat st;
-    DIR *dir;
-    size_t before = w->count;
-
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        add_file(w, NULL, path, state);
-        return;
-    }
-    if (!(dir = opendir(path)))
-        argp_failure(state, CLI_FAILED, errno, "%s", path);
-    for (struct dirent *e; dir && (e = readdir(dir));)
-        if (is_pipeline(e->d_name))
-            add_file(w, path, e->d_name, state);
-    closedir(dir);
-    if (w->count == before)
-        argp_failure(state, CLI_USAGE, 0, "no *.yaml in directory '%s'", path);
-    qsort(w->files + before, w->count - before, sizeof *w->files, by_text);
+    if (w->count == CLI_PIPELINES_MAX)
+        argp_error(state, "more than %d files and directories", CLI_PIPELINES_MAX);
+    w->paths[w->count] = (struct cli_path){path, cli_is_dir(path)};
+    w->has_dir |= w->paths[w->count++].is_dir;
 }
 
 /* caught_up, a duration, or `100_batches`. */
@@ -197,78 +157,37 @@ struct leat_job_options cli_job_options(void)
     return (struct leat_job_options){.status = isatty(STDERR_FILENO) ? stderr : NULL};
 }
 
-int cli_job_run(const struct cli_pipeline *const *pipelines, size_t count,
-                const struct leat_job_options *job)
+int cli_job_run(struct leat_job_set *set, bool stays, size_t memory)
 {
-    const struct leat_plan *plans[PIPELINES_MAX];
     struct leat_error err = {0};
-    size_t memory = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        plans[i] = pipelines[i]->plan;
-        memory += (size_t)pipelines[i]->spec.memory.bytes;
-    }
     cli_heap_large_pages(memory);
-    if (leat_job_run(plans, count, job, &err) == LEAT_OK)
+    if (leat_job_set_run(set, stays, &err) == LEAT_OK)
         return CLI_OK;
     cli_say(stderr, "leat: %s\n", err.text);
     return leat_status_exit_code(err.status);
 }
 
-static bool same_dir(const struct cli_pipeline *a, const struct cli_pipeline *b)
-{
-    const char *one = a->spec.checkpoint.dir, *other = b->spec.checkpoint.dir;
-
-    return one && other && strcmp(one, other) == 0;
-}
-
-/* Two files with one name would share a consumer group and a job log, two with one directory a log.
- */
-static bool share_something(struct cli_pipeline *const *pipelines, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < i; k++) {
-            if (same_dir(pipelines[i], pipelines[k])) {
-                cli_say(stderr, "leat: %s and %s both have the checkpoint.dir '%s'\n",
-                        pipelines[k]->file.name, pipelines[i]->file.name,
-                        pipelines[i]->spec.checkpoint.dir);
-                return true;
-            }
-            if (leat_slice_eq(pipelines[i]->spec.name, pipelines[k]->spec.name)) {
-                cli_say(stderr, "leat: %s and %s are both called '%.*s'\n", pipelines[k]->file.name,
-                        pipelines[i]->file.name, LEAT_FMT(pipelines[i]->spec.name));
-                return true;
-            }
-        }
-    return false;
-}
-
 static int run_all(struct words *w)
 {
-    struct cli_pipeline *pipelines[PIPELINES_MAX];
-    size_t count = 0;
-    int worst = CLI_OK;
+    struct cli_pipelines pipelines = {
+        .paths = w->paths, .paths_count = w->count, .sets = &w->sets, .lenient = w->has_dir};
+    const struct leat_job_set_hooks hooks = {
+        .arg = &pipelines, .reload = cli_pipelines_reload, .unused = cli_pipelines_unused};
+    struct leat_error err;
+    int code = CLI_FAILED;
 
-    for (; count < w->count; count++) {
-        pipelines[count] = leat_mem_alloc(sizeof **pipelines);
-        if (!pipelines[count])
-            break;
-        int code = cli_pipeline_load(pipelines[count], w->files[count], &w->sets, true);
-        worst = code > worst ? code : worst;
+    if (leat_job_set_new(&w->job, &hooks, &pipelines.set, &err) == LEAT_OK)
+        code = cli_pipelines_start(&pipelines);
+    else
+        cli_say(stderr, "leat: %s\n", err.text);
+    if (code == CLI_OK) {
+        code = cli_job_run(pipelines.set, false, pipelines.memory);
+        code = code == CLI_OK && pipelines.refused ? CLI_FILE_WRONG : code;
     }
-    if (count < w->count) {
-        cli_say(stderr, "leat: out of memory\n");
-        worst = CLI_FAILED;
-    }
-    if (worst == CLI_OK && share_something(pipelines, count))
-        worst = CLI_FILE_WRONG;
-    if (worst == CLI_OK)
-        worst = cli_job_run((const struct cli_pipeline *const *)pipelines, count, &w->job);
-    for (size_t i = 0; i < count; i++) {
-        cli_pipeline_free(pipelines[i]);
-        leat_mem_free(pipelines[i]);
-    }
-    return worst;
+    leat_job_set_free(pipelines.set);
+    cli_pipelines_fini(&pipelines);
+    return code;
 }
 
 int cli_run(int argc, char **argv)
@@ -286,8 +205,5 @@ int cli_run(int argc, char **argv)
 
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &w);
-    int code = run_all(&w);
-    for (size_t i = 0; i < w.count; i++)
-        free(w.files[i]);
-    return code;
+    return run_all(&w);
 }

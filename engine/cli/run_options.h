@@ -2,13 +2,13 @@
 #define LEAT_CLI_RUN_OPTIONS_H
 
 #include "cli/cli.h"
-#include "run/job.h"
+#include "run/job_set.h"
 
 /* Status line on a terminal, cores of the machine. */
 struct leat_job_options cli_job_options(void);
 
-/* Run pipelines that were loaded until they end; returns an exit code. */
-int cli_job_run(const struct cli_pipeline *const *pipelines, size_t count,
-                const struct leat_job_options *options);
+/* Run what is in the set until it ends; `memory`: bytes that all of it may take. Returns an exit
+ * code; a failure was said. */
+int cli_job_run(struct leat_job_set *set, bool stays, size_t memory);
 
 #endif

@@ -1,9 +1,6 @@
 /*
- * job.h - pipelines that run: what `leat run` calls.
- *
- * Each pipeline is a job with a thread of its own; several share nothing but the process. The
- * caller waits here for their end and for signals: SIGINT and SIGTERM let every job finish its
- * batch and commit, a second one ends the process at once.
+ * job.h - one pipeline that runs: a job with a thread of its own. Several in one process, with
+ * signals: job_set.h.
  */
 #ifndef LEAT_RUN_JOB_H
 #define LEAT_RUN_JOB_H
@@ -27,20 +24,13 @@ struct leat_job_options {
 
     bool drop_state; /* state that the plan cannot go on with is dropped, not a reason to stop */
     bool accept_offsets; /* positions that do not fit the log win; log and state begin anew */
+    bool again; /* this process has run it before: from_ms counts only while nothing is committed */
 
     FILE *status;                   /* a status line goes there; NULL: log lines */
     const struct leat_fs *fs;       /* NULL: the real one */
     const struct leat_clock *clock; /* NULL: the system's */
     const char *state_dir;          /* NULL: checkpoint.dir of the file, else ./state/NAME */
 };
-
-/* Returns when all jobs have ended: LEAT_OK, or the failure of the first that failed (the others
- * are stopped then). The plans outlive the call. Thread: the main one. */
-LEAT_CHECKED enum leat_status leat_job_run(const struct leat_plan *const *plans, size_t count,
-                                           const struct leat_job_options *options,
-                                           struct leat_error *err);
-
-/* ---- one job, for those who have signals and a loop of their own */
 
 struct leat_job_thread;
 
@@ -60,6 +50,10 @@ void leat_job_free(struct leat_job_thread *job); /* after join; NULL is fine */
 
 /* It has ended, or is about to, with a failure. Thread: any */
 bool leat_job_has_failed(const struct leat_job_thread *job);
+
+/* It has found out where to go on, and its sources and sinks answer: it cuts batches, or did.
+ * Thread: any */
+bool leat_job_is_ready(const struct leat_job_thread *job);
 
 /* Borrowed, until leat_job_free(). Thread: any */
 const struct leat_metrics *leat_job_metrics_of(const struct leat_job_thread *job);

@@ -87,7 +87,8 @@ void leat_job_status_show(struct leat_job_status *s, FILE *out, struct leat_job_
     if (s->shown_ms && passed_ms < (out ? EVERY_MS : LOG_EVERY_MS))
         return;
     int64_t records = sum(jobs, count, LEAT_JOB_METRIC_records_in);
-    int64_t rate = s->shown_ms ? (records - s->records) * 1000 / passed_ms : 0;
+    int64_t more = records > s->records ? records - s->records : 0; /* a job may have gone */
+    int64_t rate = s->shown_ms ? more * 1000 / passed_ms : 0;
     int64_t waiting = sum(jobs, count, LEAT_JOB_METRIC_waiting);
     put_watermark(mark, sizeof mark, least_watermark(jobs, count));
     put_furthest(furthest, sizeof furthest, jobs, count);

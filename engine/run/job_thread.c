@@ -34,6 +34,11 @@ bool leat_job_has_failed(const struct leat_job_thread *job)
     return atomic_load(&job->has_failed);
 }
 
+bool leat_job_is_ready(const struct leat_job_thread *job)
+{
+    return atomic_load(&job->is_ready);
+}
+
 /* The time of day, but it never goes back: when that clock is set back, the monotonic one counts
  * on. */
 static void read_clock(struct leat_job_thread *job)
@@ -287,6 +292,7 @@ static void turn(struct leat_job_thread *job)
         job->opened == job->step.sinks_count + job->step.decides &&
         leat_job_sources_are_listed(job) && (!job->must_mark || leat_job_is_marked(job))) {
         job->started = true;
+        atomic_store(&job->is_ready, true);
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
     }
     if (!job->over &&
@@ -410,7 +416,9 @@ static enum leat_status open_log(struct leat_job_thread *job, struct leat_error 
         open_log_file(job, err) != LEAT_OK)
         return err->status;
     uint64_t n = leat_job_log_last(job->log)->n;
-    if (n && job->options.from_ms)
+    if (n && job->options.again)
+        job->env.from_ms = 0;
+    else if (n && job->options.from_ms)
         return leat_fail(err, LEAT_E_DATA,
                          "--from would read again what batch %" PRIu64
                          " and those before it have in '%.80s': `leat state reset` forgets them, "

@@ -191,6 +191,7 @@ struct leat_job_thread {
     atomic_bool stop_sent;
     struct leat_error error;
     atomic_bool has_failed; /* error is set */
+    atomic_bool is_ready;   /* started */
     struct leat_metrics metrics;
     struct leat_part_metrics_list part_metrics;
 };
