@@ -3,19 +3,25 @@
 
 #include <stdio.h>
 
+static bool is_one_of(const struct leat_module *m, const char *const *names)
+{
+    while (*names && strcmp(m->name, *names) != 0)
+        names++;
+    return *names;
+}
+
 static const char *standard_format(const struct leat_module *m)
 {
-    static const char *const json[] = {"kafka", "memory", "http", NULL};
+    static const char *const json[] = {"kafka", "memory", "http", "rabbitmq", NULL};
 
-    for (const char *const *name = json; *name; name++)
-        if (strcmp(m->name, *name) == 0)
-            return "json";
-    return "text";
+    return is_one_of(m, json) ? "json" : "text";
 }
 
 static bool has_keys(const struct leat_module *m)
 {
-    return strcmp(m->name, "kafka") == 0 || strcmp(m->name, "memory") == 0;
+    static const char *const keyed[] = {"kafka", "memory", "rabbitmq", NULL};
+
+    return is_one_of(m, keyed);
 }
 
 static const char *given_by(struct planner *p, const struct leat_node *schema)
