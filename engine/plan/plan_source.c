@@ -12,14 +12,14 @@ static bool is_one_of(const struct leat_module *m, const char *const *names)
 
 static const char *standard_format(const struct leat_module *m)
 {
-    static const char *const json[] = {"kafka", "memory", "http", "rabbitmq", NULL};
+    static const char *const json[] = {"kafka", "memory", "http", "mqtt", "rabbitmq", NULL};
 
     return is_one_of(m, json) ? "json" : "text";
 }
 
 static bool has_keys(const struct leat_module *m)
 {
-    static const char *const keyed[] = {"kafka", "memory", "rabbitmq", NULL};
+    static const char *const keyed[] = {"kafka", "memory", "mqtt", "rabbitmq", NULL};
 
     return is_one_of(m, keyed);
 }

@@ -105,7 +105,7 @@ def test_an_unknown_field_is_told_as_the_specification_shows_it():
 
 
 def test_all_that_is_not_in_this_version_is_told_at_once():
-    err = check(GROUPS.replace("EXPRESSION", "count()").replace("console: {}", "mqtt: {}")
+    err = check(GROUPS.replace("EXPRESSION", "count()").replace("console: {}", "save_as_object_files: {}")
                 .replace("files: { path: in }", "zeromq: {}")
                 + "http: { listen: \"127.0.0.1:1\" }\n")
     assert err.count("not in this version") == 3 and "3 errors" in err, err
