@@ -389,7 +389,7 @@ static const struct {
      "sources:\n"
      "  a: { save_as_object_files: {} }\n"
      "  b: { zeromq: {} }\n"
-     "  c: { flume: {} }\n"
+     "  c: { files: {} }\n"
      "sinks:\n"
      "  d: { from: [a, b, c], save_as_hadoop_files: {} }\n"
      "  e: { from: a, null: , format: { avro: { schema: x } } }\n"
@@ -404,10 +404,6 @@ static const struct {
      "    5 |   b: { zeromq: {} }\n"
      "      |        ^~~~~~\n"
      "      = sources.b.zeromq\n"
-     "f.yaml:6:8: error: 'flume' is not in this version\n"
-     "    6 |   c: { flume: {} }\n"
-     "      |        ^~~~~\n"
-     "      = sources.c.flume\n"
      "f.yaml:8:25: error: 'save_as_hadoop_files' is not in this version\n"
      "    8 |   d: { from: [a, b, c], save_as_hadoop_files: {} }\n"
      "      |                         ^~~~~~~~~~~~~~~~~~~~\n"
@@ -428,7 +424,7 @@ static const struct {
      "   12 |   h: { from: a, null: , key: x }\n"
      "      |                         ^~~\n"
      "      = sinks.h.key\n"
-     "8 errors\n"},
+     "7 errors\n"},
     {"leat: 1\n"
      "name: p\n"
      "sources: [a]\n"
