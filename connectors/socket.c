@@ -1,25 +1,25 @@
 /*
- * socket.c - push source of text lines from TCP: leat connects, or others connect to it.
+ * socket.c - push source of records from a stream: leat connects, or others connect to it, over TCP
+ * or a Unix socket.
  *
- * A line ends with LF or CR LF. One that is longer than the source's max_record is delivered cut to
- * one byte more, so that it is an error of that record only. A peer is not told what became of its
- * lines, so those that are not stored yet are lost with the process; that is the nature of the
- * protocol. Without a credit nothing is read, and the peer's own buffers fill up.
+ * Records are lines, or frames that begin with their length (framing.h). A peer is not told what
+ * became of its records, so those that are not stored yet are lost with the process; that is the
+ * nature of the protocol. Without a credit nothing is read, and the peer's own buffers fill up.
  *
  * Connecting: a peer that is not there, or goes away, is tried again, at first soon, then every
  * RETRY_MAX_MS; it is said once, and once more when it is back. Listening: connections beyond
- * max_connections wait in the system's queue. All lines are one partition.
+ * max_connections wait in the system's queue. Who is silent for `idle` is cut off. All records are
+ * one partition.
  *
  * Thread: run's. It sleeps in poll(); only looking up a host name may take longer.
  */
+#include "framing.h"
 #include "socket_address.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES    ((size_t)16 * 1024) /* per connection; grows to the longest line */
-#define LINE_DEFAULT    ((size_t)1024 * 1024)
 #define CONNECT_MS      10000
 #define RETRY_MAX_MS    10000
 #define FULL_MS         250  /* the inbox wakes us for a credit, nobody does for memory */
@@ -29,21 +29,21 @@ enum { LAST_LINE_KEEP, LAST_LINE_DROP };
 
 struct conn {
     int fd;
-    char *buffer;
-    size_t used, room;
-    bool alive;    /* it has sent something */
-    bool skipping; /* the rest of a line that was too long */
-    bool ended;    /* nothing comes any more; the buffer may still hold lines */
+    struct framing bytes;
+    int64_t heard_ms; /* when it last sent something, or was not listened to */
+    bool alive;       /* it has sent something */
+    bool ended;       /* nothing comes any more; the buffer may still hold records */
 };
 
 struct source {
     const char *connect;
     const char *listen;
     int64_t max_connections;
-    struct leat_choice last_line;
-    struct leat_duration retry;
+    struct leat_choice framing, last_line;
+    struct leat_duration idle, retry;
 
     const struct leat_env *env;
+    struct framing_rules rules;
     int listener;         /* -1: this one connects */
     struct conn *conns;   /* max_connections, or 1; the first conns_count are open */
     struct pollfd *polls; /* the inbox, the listener or connecting socket, the connections */
@@ -56,15 +56,22 @@ struct source {
     int64_t wait_ms, until_ms;     /* between rounds; of the pause or the attempt */
 };
 
+static const char *const framings[] = {"lines", "length", NULL};
 static const char *const last_lines[] = {"keep", "drop", NULL};
 
 static const struct leat_opt options[] = {
     LEAT_OPT(struct source, connect, .optional = true,
-             .help = "host:port to connect to; either this or `listen`."),
+             .help = "host:port or unix:/path to connect to; either this or `listen`."),
     LEAT_OPT(struct source, listen, .optional = true,
-             .help = "address:port where others connect to, such as 127.0.0.1:9999 or *:9999."),
+             .help = "address:port where others connect to, such as 127.0.0.1:9999 or *:9999; or "
+                     "unix:/path."),
     LEAT_OPT(struct source, max_connections, .def = "64", .min = 1, .max = 10000,
              .help = "How many may be connected at once; further ones wait."),
+    LEAT_OPT(struct source, framing, .def = "lines", .choices = framings,
+             .help = "lines: a record ends with LF or CR LF; length: it begins with the number of "
+                     "its bytes, as 4 bytes, the highest first."),
+    LEAT_OPT(struct source, idle, .def = "0s", .max = 86400000,
+             .help = "A connection that is silent for so long is closed; 0s: it may stay."),
     LEAT_OPT(struct source, last_line, .def = "keep", .choices = last_lines,
              .help = "What becomes of a last line without an end when its sender goes."),
     LEAT_OPT(struct source, retry, .def = "100ms", .min = 1, .max = RETRY_MAX_MS,
@@ -92,6 +99,10 @@ static enum leat_status socket_open(void *self, const struct leat_env *env, stru
     s->said = s->full = false;
     if (socket_check(s, err) != LEAT_OK)
         return err->status;
+    s->rules = (struct framing_rules){.kind = (enum framing_kind)s->framing.index,
+                                      .max_record = framing_max_record(env),
+                                      .drop_last = s->last_line.index == LAST_LINE_DROP,
+                                      .budget = env->budget};
     s->conns_room = s->listen ? (uint32_t)s->max_connections : 1;
     if (!s->listen)
         return LEAT_OK;
@@ -109,40 +120,16 @@ static int64_t now_ms(const struct source *s)
     return leat_clock_monotonic_ms(s->env->clock);
 }
 
-static size_t line_max(const struct source *s)
-{
-    int64_t bytes = s->env->max_record_bytes;
-
-    return bytes > 0 ? (size_t)bytes : LINE_DEFAULT;
-}
-
 /* ---- connections */
-
-static enum leat_status grow(struct source *s, struct conn *c, size_t room, struct leat_error *err)
-{
-    if (!leat_budget_take(s->env->budget, room))
-        return leat_fail(err, LEAT_E_FULL, "no room in `memory` for a line of '%s'", peer(s));
-    char *buffer = leat_mem_alloc(room);
-    if (!buffer) {
-        leat_budget_give(s->env->budget, room);
-        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    }
-    if (c->used)
-        memcpy(buffer, c->buffer, c->used);
-    leat_mem_free(c->buffer);
-    leat_budget_give(s->env->budget, c->room);
-    c->buffer = buffer;
-    c->room = room;
-    return LEAT_OK;
-}
 
 static void drop_conn(struct source *s, uint32_t i)
 {
     struct conn *c = &s->conns[i];
 
     close(c->fd);
-    leat_mem_free(c->buffer);
-    leat_budget_give(s->env->budget, c->room);
+    if (c->bytes.broken)
+        leat_warn(s->env->log, "a connection of '%s' ended in the middle of a record", peer(s));
+    framing_fini(&c->bytes, &s->rules);
     *c = s->conns[--s->conns_count];
 }
 
@@ -151,8 +138,11 @@ static enum leat_status add_conn(struct source *s, int fd, struct leat_error *er
 {
     struct conn *c = &s->conns[s->conns_count];
 
-    *c = (struct conn){.fd = fd};
-    if (grow(s, c, BUFFER_BYTES, err) != LEAT_OK) {
+    char *into;
+    size_t len;
+
+    *c = (struct conn){.fd = fd, .heard_ms = now_ms(s)};
+    if (framing_room(&c->bytes, &s->rules, &into, &len, err) != LEAT_OK) {
         close(fd);
         return err->status;
     }
@@ -160,61 +150,14 @@ static enum leat_status add_conn(struct source *s, int fd, struct leat_error *er
     return LEAT_OK;
 }
 
-static enum leat_status append(struct source *s, struct leat_inbox *inbox, struct leat_slice line,
-                               struct leat_error *err)
+/* All whole records of the buffer, until there is no credit. */
+static enum leat_status take_records(struct source *s, struct leat_inbox *inbox, struct conn *c,
+                                     struct leat_error *err)
 {
-    struct leat_row row = {.value = line, .time_ms = LEAT_NO_TIME};
-    int64_t position;
+    enum leat_status status = framing_take(&c->bytes, &s->rules, c->ended, inbox, err);
 
-    if (line.len && line.ptr[line.len - 1] == '\r')
-        row.value.len--;
-    enum leat_status status = leat_inbox_append(inbox, 0, &row, &position, err);
     s->full = status == LEAT_E_FULL;
-    return status;
-}
-
-/* What the buffer holds from `at` on is a row; *taken: so many bytes of it, 0: not one yet. */
-static struct leat_slice next_line(const struct source *s, const struct conn *c, size_t at,
-                                   size_t *taken)
-{
-    struct leat_slice rest = {c->buffer + at, c->used - at};
-    const char *end = rest.len ? memchr(rest.ptr, '\n', rest.len) : NULL;
-    size_t max = line_max(s) + 1;
-
-    *taken = end ? (size_t)(end - rest.ptr) + 1 : 0;
-    if (end)
-        rest.len = *taken - 1;
-    else if (rest.len > max)
-        *taken = max; /* its beginning; the rest is skipped */
-    else if (c->ended)
-        *taken = rest.len;
-    if (rest.len > max)
-        rest.len = max;
-    return rest;
-}
-
-/* All whole lines of the buffer, until there is no credit. */
-static enum leat_status take_lines(struct source *s, struct leat_inbox *inbox, struct conn *c,
-                                   struct leat_error *err)
-{
-    enum leat_status status = LEAT_OK;
-    size_t at = 0, taken;
-
-    while (at < c->used) {
-        struct leat_slice line = next_line(s, c, at, &taken);
-        bool whole = taken && c->buffer[at + taken - 1] == '\n';
-        if (taken == 0 && !c->skipping)
-            break;
-        bool last = c->ended && !whole && at + taken == c->used;
-        bool wanted = !c->skipping && !(last && s->last_line.index == LAST_LINE_DROP);
-        if (wanted && (status = append(s, inbox, line, err)) != LEAT_OK)
-            break;
-        c->skipping = !whole;
-        at += taken ? taken : c->used - at;
-    }
-    memmove(c->buffer, c->buffer + at, c->used - at);
-    c->used -= at;
-    return status == LEAT_E_FULL ? LEAT_OK : status;
+    return s->full ? LEAT_OK : status;
 }
 
 static void say_once(struct source *s, const char *what, const char *why)
@@ -227,17 +170,18 @@ static void say_once(struct source *s, const char *what, const char *why)
 
 static enum leat_status read_conn(struct source *s, struct conn *c, struct leat_error *err)
 {
-    size_t most = line_max(s) + 2;
+    char *into;
+    size_t len;
 
-    if (c->used == c->room && c->room < most &&
-        grow(s, c, c->room < most / 2 ? 2 * c->room : most, err) != LEAT_OK)
+    if (framing_room(&c->bytes, &s->rules, &into, &len, err) != LEAT_OK)
         return err->status;
-    if (c->used == c->room)
+    if (len == 0)
         return LEAT_OK;
-    ssize_t n = recv(c->fd, c->buffer + c->used, c->room - c->used, 0);
+    ssize_t n = recv(c->fd, into, len, 0);
     if (n > 0) {
-        c->used += (size_t)n;
+        c->bytes.used += (size_t)n;
         c->alive = true;
+        c->heard_ms = now_ms(s);
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         c->ended = true;
     }
@@ -249,7 +193,7 @@ static enum leat_status serve(struct source *s, struct leat_inbox *inbox, struct
 {
     if (readable && !c->ended && read_conn(s, c, err) != LEAT_OK)
         return err->status;
-    return take_lines(s, inbox, c, err);
+    return take_records(s, inbox, c, err);
 }
 
 /* ---- connecting */
@@ -265,8 +209,9 @@ static void pause_round(struct source *s, const char *why)
 static enum leat_status attempt(struct source *s, struct leat_error *err)
 {
     int fd = -EADDRNOTAVAIL;
+    bool local = socket_is_unix(s->connect);
 
-    if (!s->next) {
+    if (!s->next && !local) {
         if (s->found)
             freeaddrinfo(s->found);
         s->found = NULL;
@@ -278,6 +223,8 @@ static enum leat_status attempt(struct source *s, struct leat_error *err)
         }
         s->next = s->found;
     }
+    if (local)
+        fd = socket_connect_unix(s->connect);
     while (s->next && fd < 0) {
         fd = socket_connect(s->next);
         s->next = s->next->ai_next;
@@ -361,6 +308,24 @@ static enum leat_status accept_some(struct source *s, short ready, struct leat_e
 
 /* ---- the loop */
 
+/* Connections that have been silent for too long have ended; when the next will have been, -1:
+ * none. Who is not listened to is not silent. */
+static int64_t end_idle(struct source *s)
+{
+    int64_t now = now_ms(s), next = -1;
+
+    for (uint32_t i = 0; s->idle.ms && i < s->conns_count; i++) {
+        struct conn *c = &s->conns[i];
+        if (s->full)
+            c->heard_ms = now;
+        int64_t left = c->heard_ms + s->idle.ms - now;
+        c->ended = c->ended || left <= 0;
+        if (next < 0 || left < next)
+            next = left > 0 ? left : 0;
+    }
+    return next;
+}
+
 /* What to wait for; a connection that is not to be read is not looked at, or its end would wake us
  * again and again. */
 static int set_polls(struct source *s)
@@ -376,11 +341,13 @@ static int set_polls(struct source *s)
     for (uint32_t i = 0; i < s->conns_count; i++)
         p[2 + i] = (struct pollfd){.fd = s->full ? -1 : s->conns[i].fd, .events = POLLIN};
     int64_t until = s->listen ? s->accept_again_ms : s->conns_count ? 0 : s->until_ms;
-    int64_t left = until ? until - now_ms(s) : -1;
+    int64_t left = until ? until - now_ms(s) : -1, idle = end_idle(s);
     if (s->full)
         return FULL_MS;
     bool at_once = !s->listen && !s->conns_count && s->connecting < 0 && !s->until_ms;
-    return at_once || (until && left <= 0) ? 0 : (int)left;
+    if (at_once || (until && left <= 0))
+        return 0;
+    return (int)(idle >= 0 && (left < 0 || idle < left) ? idle : left);
 }
 
 static enum leat_status serve_all(struct source *s, struct leat_inbox *inbox,
@@ -391,7 +358,7 @@ static enum leat_status serve_all(struct source *s, struct leat_inbox *inbox,
         struct conn *c = &s->conns[i];
         if (serve(s, inbox, c, s->polls[2 + i].revents != 0, err) != LEAT_OK)
             return err->status;
-        if (!c->ended || c->used)
+        if (!c->ended || c->bytes.used)
             continue;
         bool was_alive = c->alive;
         drop_conn(s, i);
@@ -462,7 +429,7 @@ static void socket_close(void *self)
     if (!s->env)
         return;
     if (s->listener >= 0)
-        close(s->listener);
+        socket_end_listen(s->listener, s->listen);
     if (s->connecting >= 0)
         close(s->connecting);
     if (s->found)
@@ -474,7 +441,7 @@ static void socket_close(void *self)
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "socket",
-    .summary = "receives lines of text over TCP",
+    .summary = "receives lines or frames over TCP or a Unix socket",
     .self_size = sizeof(struct source),
     .opts = options,
     .check = socket_check,

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 128
@@ -39,10 +41,97 @@ static enum leat_status split_checked(const char *address, bool listening, char 
     return LEAT_OK;
 }
 
+/* ---- unix:/path */
+
+#define UNIX_PREFIX "unix:"
+
+bool socket_is_unix(const char *address)
+{
+    return strncmp(address, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) == 0;
+}
+
+static enum leat_status unix_address(const char *address, struct sockaddr_un *at,
+                                     struct leat_error *err)
+{
+    const char *path = address + sizeof UNIX_PREFIX - 1;
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof at->sun_path)
+        return leat_fail(err, LEAT_E_CONFIG, "'%s': the path of a Unix socket has 1 to %zu bytes",
+                         address, sizeof at->sun_path - 1);
+    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(at->sun_path, path, len);
+    return LEAT_OK;
+}
+
+int socket_connect_unix(const char *address)
+{
+    struct sockaddr_un at;
+    struct leat_error err;
+
+    if (unix_address(address, &at, &err) != LEAT_OK)
+        return -EINVAL;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+        return fd;
+    int result = -errno;
+    close(fd);
+    return result;
+}
+
+/* A socket that its process left behind, so that nobody answers. */
+static bool remove_left_behind(const char *address, const struct sockaddr_un *at)
+{
+    struct stat is;
+
+    if (lstat(at->sun_path, &is) != 0 || !S_ISSOCK(is.st_mode))
+        return false;
+    int fd = socket_connect_unix(address);
+    if (fd >= 0)
+        close(fd);
+    return fd == -ECONNREFUSED && unlink(at->sun_path) == 0;
+}
+
+static int listen_unix(const char *address, struct leat_error *err)
+{
+    struct sockaddr_un at;
+
+    if (unix_address(address, &at, err) != LEAT_OK)
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    if (fd >= 0 && !bound && errno == EADDRINUSE) {
+        if (remove_left_behind(address, &at))
+            bound = bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+        else
+            errno = EADDRINUSE;
+    }
+    if (bound && listen(fd, BACKLOG) == 0)
+        return fd;
+    leat_fail(err, LEAT_E_IO, "cannot listen on '%s': %s", address, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void socket_end_listen(int fd, const char *address)
+{
+    close(fd);
+    if (socket_is_unix(address))
+        unlink(address + sizeof UNIX_PREFIX - 1);
+}
+
+/* ---- host:port */
+
 enum leat_status socket_check_address(const char *address, bool listening, struct leat_error *err)
 {
     char host[256], port[8];
+    struct sockaddr_un at;
 
+    if (socket_is_unix(address))
+        return unix_address(address, &at, err);
     return split_checked(address, listening, host, port, err);
 }
 
@@ -101,6 +190,8 @@ int socket_listen(const char *address, struct leat_error *err)
     struct addrinfo *found;
     int fd = -EADDRNOTAVAIL;
 
+    if (socket_is_unix(address))
+        return listen_unix(address, err);
     if (socket_resolve(address, true, &found, err) != LEAT_OK)
         return -1;
     for (struct addrinfo *at = found; at && fd < 0; at = at->ai_next)

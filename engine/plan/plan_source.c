@@ -12,7 +12,8 @@ static bool is_one_of(const struct leat_module *m, const char *const *names)
 
 static const char *standard_format(const struct leat_module *m)
 {
-    static const char *const json[] = {"kafka", "memory", "http", "mqtt", "rabbitmq", NULL};
+    static const char *const json[] = {"kafka", "memory",   "http", "http_stream",
+                                       "mqtt",  "rabbitmq", NULL};
 
     return is_one_of(m, json) ? "json" : "text";
 }

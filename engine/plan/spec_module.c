@@ -23,6 +23,7 @@ static const char *const connectors[] = {"kafka",
                                          "rabbitmq",
                                          "flume",
                                          "http",
+                                         "http_stream",
                                          "zeromq",
                                          "files_lines",
                                          NULL};

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -344,6 +345,141 @@ static void without_a_credit_nothing_is_lost(void)
     rig_stop(&r);
 }
 
+static void say_bytes(int fd, const char *bytes, size_t len)
+{
+    CU_ASSERT_EQUAL(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+static void frames_begin_with_their_length(void)
+{
+    int port = free_port();
+    const char *const settings[] = {local("listen", port), "framing=length", NULL};
+    static const char frames[] = "\0\0\0\3one\0\0\0\0\0\0\0\5a\nb\r\n\0\0", rest[] = "\0\4four";
+    char large[104] = {0, 0, 0, 100};
+    struct rig r;
+
+    rig_start(&r, settings);
+    int a = dial(AF_INET, port);
+    say_bytes(a, frames, sizeof frames - 1);
+    CU_ASSERT_STRING_EQUAL(take(&r, 3), "|one||a\nb\r\n");
+    say_bytes(a, rest, sizeof rest - 1);
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|four");
+    memset(large + 4, 'x', 100); /* 32 bytes are the limit: one more is delivered */
+    say_bytes(a, large, sizeof large);
+    say_bytes(a, frames, 7);
+    CU_ASSERT_STRING_EQUAL(take(&r, 2), "|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|one");
+    say_bytes(a, "\0\0\0\11half", 8); /* what is cut is no record */
+    close(a);
+    a = dial(AF_INET, port);
+    say_bytes(a, frames, 7);
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|one");
+    close(a);
+    rig_stop(&r);
+}
+
+/* An announced length of 4 GiB takes neither memory nor the others' turn. */
+static void a_huge_length_is_one_record_that_is_too_long(void)
+{
+    int port = free_port();
+    const char *const settings[] = {local("listen", port), "framing=length", NULL};
+    char junk[8192];
+    struct rig r;
+
+    rig_start(&r, settings);
+    int a = dial(AF_INET, port), b = dial(AF_INET, port);
+    memset(junk, 0xff, sizeof junk);
+    for (int i = 0; i < 64; i++)
+        say_bytes(a, junk, sizeof junk);
+    CU_ASSERT_EQUAL(strlen(take(&r, 1)), 1 + 33);
+    say_bytes(b, "\0\0\0\3one", 7);
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|one");
+    CU_ASSERT(atomic_load(&r.i.budget.peak) < 100000);
+    close(a);
+    close(b);
+    rig_stop(&r);
+}
+
+static void who_is_silent_is_cut_off(void)
+{
+    int port = free_port();
+    const char *const settings[] = {local("listen", port), "idle=100ms", NULL};
+    struct rig r;
+    char byte;
+
+    rig_start(&r, settings);
+    int a = dial(AF_INET, port), b = dial(AF_INET, port);
+    say(a, "hello\nand no more");
+    CU_ASSERT_STRING_EQUAL(take(&r, 2), "|hello|and no more"); /* its end is the stream's */
+    CU_ASSERT_EQUAL(recv(a, &byte, 1, 0), 0);
+    CU_ASSERT_EQUAL(recv(b, &byte, 1, 0), 0);
+    close(a);
+    close(b);
+    rig_stop(&r);
+}
+
+static int dial_unix(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+static void a_unix_socket_is_taken_over_from_a_process_that_ended(void)
+{
+    char path[64], setting[80];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    const char *const settings[] = {setting, NULL};
+    struct rig r;
+
+    snprintf(path, sizeof path, "/tmp/leat-test-%d.sock", getpid());
+    snprintf(setting, sizeof setting, "listen=unix:%s", path);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    int left = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(left, (struct sockaddr *)&at, sizeof at), 0);
+    close(left); /* the path stays */
+    rig_start(&r, settings);
+    int a = dial_unix(path);
+    say(a, "hello\n");
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|hello");
+    struct instance second; /* of one that answers it is not taken */
+    instance_init(&second, "socket", settings);
+    CU_ASSERT_EQUAL(second.module->push->open(second.self, &second.env, &err), LEAT_E_IO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "in use"));
+    second.module->push->close(second.self);
+    instance_fini(&second);
+    close(a);
+    rig_stop(&r);
+    CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
+}
+
+static void a_unix_socket_is_connected_to_and_again(void)
+{
+    char path[64], setting[80];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    const char *const settings[] = {setting, "retry=10ms", NULL};
+    struct rig r;
+
+    snprintf(path, sizeof path, "/tmp/leat-test-%d.sock", getpid());
+    snprintf(setting, sizeof setting, "connect=unix:%s", path);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    rig_start(&r, settings); /* nobody is there yet */
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(listener, 8), 0);
+    for (int i = 0; i < 2; i++) {
+        int fd = accept_one(listener);
+        say(fd, "hello\n");
+        CU_ASSERT_STRING_EQUAL(take(&r, 1), "|hello");
+        close(fd);
+    }
+    rig_stop(&r);
+    close(listener);
+    unlink(path);
+}
+
 static void wrong_addresses_are_refused(void)
 {
     static const char *const bad[][3] = {
@@ -354,6 +490,11 @@ static void wrong_addresses_are_refused(void)
         {"listen=127.0.0.1:70000", NULL},
         {"listen=::1:90", NULL},
         {"listen=localhost:http", NULL},
+        {"listen=unix:", NULL},
+        {"connect=unix:/"
+         "a-path-that-is-longer-than-the-hundred-and-seven-bytes-which-the-system-has-"
+         "for-the-path-of-a-unix-socket",
+         NULL},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -393,7 +534,10 @@ int main(void)
             LEAT_PUSH_CONTRACT_TESTS, T(a_peer_that_goes_is_connected_again),
             T(a_peer_that_is_not_there_yet_is_waited_for), T(others_connect_and_lines_are_cut),
             T(further_connections_wait_for_a_place), T(both_families_reach_every_address),
-            T(without_a_credit_nothing_is_lost), T(wrong_addresses_are_refused),
+            T(without_a_credit_nothing_is_lost), T(frames_begin_with_their_length),
+            T(a_huge_length_is_one_record_that_is_too_long), T(who_is_silent_is_cut_off),
+            T(a_unix_socket_is_taken_over_from_a_process_that_ended),
+            T(a_unix_socket_is_connected_to_and_again), T(wrong_addresses_are_refused),
             T(an_address_in_use_is_said), CU_TEST_INFO_NULL});
     shutdown(listener, SHUT_RDWR);
     pthread_join(server, NULL);
