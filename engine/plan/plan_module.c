@@ -81,7 +81,14 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
 
     if (!named.name.ptr)
         named.name = leat_slice_str(standard);
-    return plan_module(p, &named, leat_module_find_format, "format", self);
+    uint32_t before = p->diags->errors;
+    const struct leat_module *found =
+        plan_module(p, &named, leat_module_find_format, "format", self);
+    struct leat_error err;
+    if (found && found->format->load && p->diags->errors == before &&
+        found->format->load(*self, p->arena, &err) != LEAT_OK)
+        leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);
+    return found;
 }
 
 static const struct leat_opt *option(const struct leat_module *m, const char *name)

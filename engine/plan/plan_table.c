@@ -97,6 +97,10 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
     if (!t->format->format->has_fields)
         leat_diag_error(p->diags, spec->format.node ? spec->format.node : spec->node,
                         "a table wants format json or csv: '%s' has no fields", t->format->name);
+    else if (t->format->format->load)
+        leat_diag_error(p->diags, spec->format.node,
+                        "a table wants format json or csv: its files have lines, '%s' has none",
+                        t->format->name);
     csv_columns(p, spec, t);
     t->key = key_of(&b, &view, spec->key);
     t->row = leat_view_assemble(&view, &p->plan->shapes, p->arena);

@@ -103,7 +103,6 @@ static const char *const unbuilt[] = {"transform",
                                       "zeromq",
                                       "save_as_object_files",
                                       "save_as_hadoop_files",
-                                      "avro",
                                       "store",
                                       NULL};
 
