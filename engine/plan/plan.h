@@ -9,6 +9,7 @@
 #define LEAT_PLAN_PLAN_H
 
 #include "base/module.h"
+#include "data/source.h"
 #include "op/build.h"
 #include "op/dead_letter.h"
 #include "op/lookup.h"
@@ -69,6 +70,8 @@ struct leat_plan_source {
     int64_t lateness_ms, idle_ms, max_future_ms; /* 0: off, for the last two */
     int64_t max_record_bytes;
     bool lost_to_earliest;
+    enum leat_store_level store; /* of a push source */
+    int64_t store_quota;
     bool needs_headers; /* somebody looks at them, or they travel on */
     bool decided;       /* its positions go into the decider's transaction */
 };

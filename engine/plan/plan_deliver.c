@@ -114,12 +114,12 @@ static void check_sources(struct planner *p)
 
     for (uint32_t i = 0; i < p->plan->sources_count; i++, spec = spec->next) {
         const struct leat_module *m = p->plan->sources[i].module;
-        if (m->pull)
+        if (m->pull || p->plan->sources[i].store == LEAT_STORE_DISK)
             continue;
         struct leat_diag *d = leat_diag_error_key(
             p->diags, place_of(&spec->connector, spec->node),
             "exactly_once cannot be kept from '%s': what it sent cannot be read again", m->name);
-        leat_diag_hint(p->diags, d, "delivery: at_least_once");
+        leat_diag_hint(p->diags, d, "`store: disk` keeps it, or delivery: at_least_once");
     }
 }
 

@@ -143,7 +143,7 @@ static bool reaches(const struct leat_plan *plan, const struct leat_plan_node *n
 static const char *promise(const struct leat_plan *plan, const struct leat_plan_source *from,
                            const struct leat_plan_sink *to)
 {
-    if (from->module->push)
+    if (from->module->push && from->store == LEAT_STORE_COMMIT)
         return from->module->push->untold
                    ? "at most once: the sender is not told, and what is in no committed batch is "
                      "lost with the process"
@@ -151,13 +151,27 @@ static const char *promise(const struct leat_plan *plan, const struct leat_plan_
     if (to->module->sink->promise == LEAT_SINK_SHOWS)
         return "shown again after a crash";
     if (!plan->exactly_once)
-        return "at least once: positions are committed when every sink has the batch";
+        return from->module->push
+                   ? "at least once: it leaves the store when every sink has the batch"
+                   : "at least once: positions are committed when every sink has the batch";
     if (to->in_decider)
         return from->decided ? "exactly once: records and positions are in one transaction"
                              : "exactly once: records are in a transaction, positions in the log";
     if (plan->decider.kind)
         return "exactly once: shown when the transaction is committed";
     return "exactly once: shown when the batch's record in the log is synced";
+}
+
+/* A source with a store: what holds before it, and from there on. */
+static void print_to_store(const struct leat_plan_source *from, FILE *out)
+{
+    bool untold = from->module->push->untold;
+
+    fprintf(out, "  %.*s -> its store on the disk (at most ", LEAT_FMT(from->name));
+    print_size(out, from->store_quota);
+    fprintf(out, "): %s\n",
+            untold ? "at most once, the sender is not told"
+                   : "at least once, the sender is told when it is synced");
 }
 
 static void print_decider(const struct leat_plan *plan, FILE *out)
@@ -187,14 +201,19 @@ static void print_decider(const struct leat_plan *plan, FILE *out)
 static void print_promises(const struct leat_plan *plan, FILE *out)
 {
     fprintf(out, "\npromises\n");
-    for (uint32_t i = 0; i < plan->sources_count; i++)
+    for (uint32_t i = 0; i < plan->sources_count; i++) {
+        const struct leat_plan_source *from = &plan->sources[i];
+        bool stored = from->module->push && from->store == LEAT_STORE_DISK;
+        if (stored)
+            print_to_store(from, out);
         for (uint32_t k = 0; k < plan->sinks_count; k++) {
-            const struct leat_plan_source *from = &plan->sources[i];
             const struct leat_plan_sink *to = &plan->sinks[k];
             if (reaches(plan, &plan->stages[from->stage].nodes[0], k, 0))
-                fprintf(out, "  %.*s -> %.*s: %s\n", LEAT_FMT(from->name), LEAT_FMT(to->name),
+                fprintf(out, "  %.*s%s -> %.*s: %s\n", LEAT_FMT(from->name),
+                        stored ? ", from the store on" : "", LEAT_FMT(to->name),
                         promise(plan, from, to));
         }
+    }
 }
 
 void leat_plan_print(const struct leat_plan *plan, FILE *out)

@@ -141,6 +141,21 @@ static enum leat_key_format key_format_of(struct planner *p, const struct leat_n
     return LEAT_KEY_RAW;
 }
 
+/* What can be read again needs no store. */
+static void plan_store(struct planner *p, const struct leat_spec_source *spec,
+                       struct leat_plan_source *source)
+{
+    const struct leat_push *push = source->module ? source->module->push : NULL;
+    bool disk = spec->store.node ? spec->store.disk : push && push->store == LEAT_STORE_DISK;
+
+    if (source->module && !push && spec->store.node)
+        leat_diag_error_key(p->diags, spec->store.node,
+                            "'%s' can be read again, so there is nothing to store",
+                            source->module->name);
+    source->store = disk ? LEAT_STORE_DISK : LEAT_STORE_COMMIT;
+    source->store_quota = spec->store.quota.bytes;
+}
+
 static void plan_source(struct planner *p, const struct leat_spec_source *spec, uint32_t number)
 {
     struct leat_plan_source *source = &p->plan->sources[number];
@@ -158,6 +173,7 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
                                         .lost_to_earliest = spec->on_lost.index == 1};
     source->module =
         plan_module(p, &spec->connector, leat_module_find_source, "source", &source->self);
+    plan_store(p, spec, source);
     const char *standard = source->module ? standard_format(source->module) : "json";
     head->format = plan_format(p, &spec->format, standard, &head->format_self);
     head->source = spec->name;

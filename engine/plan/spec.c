@@ -103,7 +103,6 @@ static const char *const unbuilt[] = {"transform",
                                       "zeromq",
                                       "save_as_object_files",
                                       "save_as_hadoop_files",
-                                      "store",
                                       NULL};
 
 bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,
@@ -276,8 +275,7 @@ static void read_source(struct spec_reader *r, const struct leat_node *node,
     source->schema = leat_node_find(node, "schema");
     source->key_format = leat_node_find(set, "key_format");
     leat_opts_read(source_options, source, set, elsewhere, r->arena, r->diags);
-    if (leat_node_find(set, "store"))
-        leat_spec_refuse_unbuilt(leat_node_find(set, "store"), LEAT_LIT("store"), r->diags);
+    spec_read_store(r, leat_node_find(set, "store"), &source->store);
 }
 
 static void read_table(struct spec_reader *r, const struct leat_node *node,

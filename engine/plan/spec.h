@@ -30,6 +30,12 @@ struct leat_spec_time {
     struct leat_duration lateness, idle, max_future; /* idle, max_future: 0 is off */
 };
 
+struct leat_spec_store {
+    const struct leat_node *node; /* NULL: not given, the connector has one that is usual for it */
+    bool disk;
+    struct leat_size quota;
+};
+
 struct leat_spec_source {
     struct leat_spec_source *next;
     struct leat_slice name;
@@ -41,6 +47,7 @@ struct leat_spec_source {
     const struct leat_node *schema; /* NULL: none */
     struct leat_size max_record;
     struct leat_choice on_lost; /* fail, earliest */
+    struct leat_spec_store store;
 };
 
 struct leat_spec_table {

@@ -41,6 +41,10 @@ void spec_read_connector(struct spec_reader *r, const struct leat_node *map,
 void spec_read_format(struct spec_reader *r, const struct leat_node *node,
                       struct leat_spec_module *format);
 
+/* `store: disk` or `store: { disk: { quota: 4GiB } }`; NULL: not given. */
+void spec_read_store(struct spec_reader *r, const struct leat_node *node,
+                     struct leat_spec_store *store);
+
 /* One name, or a list of names. */
 struct leat_spec_from *spec_read_from(struct spec_reader *r, const struct leat_node *part,
                                       const char *what);

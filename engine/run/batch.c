@@ -235,9 +235,9 @@ static enum leat_status run(struct leat_flow *flow, struct leat_error *err)
 
 static bool is_pushed(const struct leat_flow *flow, const struct leat_stage_task *t)
 {
-    const struct leat_module *m = flow->plan->sources[flow->plan->stages[t->stage].input].module;
+    const struct leat_plan_source *s = &flow->plan->sources[flow->plan->stages[t->stage].input];
 
-    return m && m->push;
+    return s->module && s->module->push && s->store == LEAT_STORE_COMMIT;
 }
 
 /* Nothing that is left points into blocks. Those of push sources stay, to go back as their

@@ -113,11 +113,16 @@ static void acknowledge(struct leat_job_thread *job, struct leat_job_slot *slot)
     slot->group->pushed = NULL;
 }
 
-static void note_committed(struct leat_job_slot *slot)
+static void note_committed(struct leat_job_thread *job, struct leat_job_slot *slot)
 {
     for (const struct leat_job_cut *c = slot->first; c; c = c->next)
-        for (uint32_t i = 0; i < c->count; i++)
-            c->moves[i].part->committed = c->moves[i].to;
+        for (uint32_t i = 0; i < c->count; i++) {
+            struct leat_job_source_part *p = c->moves[i].part;
+            struct leat_job_source *s = &job->sources[p->source];
+            p->committed = c->moves[i].to;
+            if (s->store.running)
+                leat_store_thread_done(&s->store, p->source_id, p->committed);
+        }
 }
 
 static void finished(struct leat_job_thread *job, uint64_t n)
@@ -125,7 +130,7 @@ static void finished(struct leat_job_thread *job, uint64_t n)
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
 
     leat_failpoint("finish.after");
-    note_committed(slot);
+    note_committed(job, slot);
     leat_job_state_committed(job, n);
     commit_sources(job, slot, n);
     acknowledge(job, slot);

@@ -105,7 +105,7 @@ bool leat_job_part_is_read(const struct leat_job *job, const struct leat_job_par
 {
     if (p->finished)
         return true;
-    if (job->mode == LEAT_JOB_INTERVAL || p->is_push || p->lost)
+    if (job->mode == LEAT_JOB_INTERVAL || p->is_push || p->comes || p->lost)
         return false;
     return (p->at_end && !p->goal_comes) || (p->goal >= 0 && p->next >= p->goal);
 }

@@ -125,7 +125,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     bool bounded = job->step.mode != LEAT_JOB_INTERVAL;
     bool to_the_end = job->step.mode == LEAT_JOB_CAUGHT_UP;
     uint32_t number = job->step.parts_count;
-    int64_t from = s->plan->module->pull ? begin_at(job, s, p) : 0;
+    int64_t from = s->plan->module->pull || leat_job_is_stored(s) ? begin_at(job, s, p) : 0;
 
     if (p->finished && p->end >= 0 && from >= p->end)
         return LEAT_OK; /* was read in an earlier life */
@@ -160,7 +160,8 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
         (struct leat_job_part){.next = from,
                                .goal = bounded ? goal_of(job, p, from) : -1,
                                .goal_comes = to_the_end && p->finished && p->end >= 0,
-                               .is_push = !s->plan->module->pull,
+                               .is_push = !s->plan->module->pull && !leat_job_is_stored(s),
+                               .comes = leat_job_is_stored(s),
                                .waits = s->plan->module->pull && s->plan->module->pull->waits};
     job->step.parts_count++;
     s->part_of[p->id] = number;

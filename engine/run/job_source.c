@@ -90,25 +90,39 @@ static void *push_main(void *arg)
     return NULL;
 }
 
-static enum leat_status start_push(struct leat_job_source *s, struct leat_error *err)
+enum leat_status leat_job_add_push_part(struct leat_job_thread *job, struct leat_job_source *s,
+                                        uint32_t part, int64_t first, struct leat_error *err)
 {
-    const struct leat_part first = {.name = s->plan->name, .end = -1};
+    struct leat_job_part_name name;
+    struct leat_part p = {.id = part, .first = first, .end = -1};
 
+    p.name = leat_job_push_part_name(s, part, &name);
+    if (!leat_job_map_room(s, part))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, part);
+    return leat_job_add_part(job, s, &p, err);
+}
+
+/* The inbox, with a store or without. What is stored can be read while the sender is away. */
+static enum leat_status init_push(struct leat_job_source *s, struct leat_error *err)
+{
     if (!s->has_inbox && leat_inbox_init(&s->inbox, s->plan->module->push, s->self, &s->env,
                                          &s->job->in, LEAT_JOB_BLOCKS, INBOX_BYTES, err) != LEAT_OK)
         return err->status;
     s->has_inbox = true;
-    s->inbox.failed.status = LEAT_OK;
     s->inbox.source = (uint32_t)(s - s->job->sources);
-    if (!s->is_listed) {
-        if (!leat_job_map_room(s, 0))
-            return leat_fail(err, LEAT_E_NOMEM, "no memory for its partition");
-        if (leat_job_add_part(s->job, s, &first, err) != LEAT_OK)
-            return err->status;
-    }
+    if (leat_job_is_stored(s))
+        return leat_job_store_open(s, err);
+    if (leat_job_store_refuse_rest(s, err) != LEAT_OK)
+        return err->status;
+    return leat_job_add_push_part(s->job, s, 0, 0, err);
+}
+
+static enum leat_status start_push(struct leat_job_source *s, struct leat_error *err)
+{
+    s->inbox.failed.status = LEAT_OK;
     if (leat_thread_start(&s->thread, "leat-source", push_main, s, err) != LEAT_OK)
         return err->status;
-    s->has_thread = s->is_listed = true;
+    s->has_thread = true;
     s->again_ms = LEAT_JOB_NEVER;
     return LEAT_OK;
 }
@@ -135,6 +149,10 @@ enum leat_status leat_job_push_ended(struct leat_job_thread *job, struct leat_jo
     if (why.status != LEAT_OK) {
         close_source(s);
         return wait_for(s, &why, err);
+    }
+    if (s->store.running) {
+        leat_store_thread_end(&s->store);
+        return LEAT_OK;
     }
     for (uint32_t i = 0; i < job->step.parts_count; i++)
         if (&job->sources[job->parts[i]->source] == s) {
@@ -211,7 +229,11 @@ static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
     struct leat_error why;
     enum leat_status status = LEAT_OK;
 
-    if (!s->is_open)
+    if (s->plan->module->push && !s->is_listed) {
+        status = init_push(s, &why);
+        s->is_listed = status == LEAT_OK;
+    }
+    if (status == LEAT_OK && !s->is_open)
         status = open_source(s, &why);
     if (status == LEAT_OK && s->plan->module->pull)
         status = list_source(s, &why);
@@ -312,7 +334,10 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
                                            .no_headers = !s->plan->needs_headers,
                                            .by_ms = gather_until_ms(job),
                                            .earliest = p->was_lost}};
-    s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
+    if (s->store.running)
+        leat_store_thread_fetch(&s->store, &f->fetch, fetch_done, f);
+    else
+        s->plan->module->pull->fetch(s->self, &f->fetch, fetch_done, f);
     return LEAT_OK;
 }
 
@@ -419,7 +444,7 @@ enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_f
     if (!f->block) {
         status = unfetched(job, f, err);
     } else {
-        if (s->is_listed)
+        if (s->is_listed && s->plan->module->pull)
             answers_again(s);
         job->parts[f->part]->was_lost = false;
         if (job->options.to_ms)
@@ -437,26 +462,23 @@ enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block 
 {
     struct leat_job_source *s = &job->sources[b->source];
 
-    if (b->part >= s->part_of_room || s->part_of[b->part] == LEAT_JOB_NO_PART) {
-        struct leat_part p = {.id = b->part, .end = -1};
-        char name[80];
-        snprintf(name, sizeof name, "%.*s/%" PRIu32, (int)s->plan->name.len, s->plan->name.ptr,
-                 b->part);
-        p.name = leat_slice_str(name);
-        if (!leat_job_map_room(s, b->part))
-            return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, b->part);
-        if (leat_job_add_part(job, s, &p, err) != LEAT_OK)
-            return err->status;
-    }
+    bool known = b->part < s->part_of_room && s->part_of[b->part] != LEAT_JOB_NO_PART;
+
+    if (!known && leat_job_add_push_part(job, s, b->part, 0, err) != LEAT_OK)
+        return err->status;
     take_block(job, s->part_of[b->part], b);
     return LEAT_OK;
 }
 
 void leat_job_seal(struct leat_job_thread *job)
 {
-    for (uint32_t i = 0; i < job->plan->sources_count; i++)
-        if (job->sources[i].has_thread)
-            leat_inbox_ask_seal(&job->sources[i].inbox);
+    for (uint32_t i = 0; i < job->plan->sources_count; i++) {
+        struct leat_job_source *s = &job->sources[i];
+        if (s->has_thread)
+            leat_inbox_ask_seal(&s->inbox);
+        if (s->store.running)
+            leat_store_thread_near(&s->store);
+    }
 }
 
 /* ---- begin and end */
@@ -519,9 +541,12 @@ void leat_job_sources_close(struct leat_job_thread *job)
         struct leat_job_source *s = &job->sources[i];
         if (!s->self)
             continue;
+        if (s->store.running)
+            leat_store_thread_hurry(&s->store);
         stop_push(s);
         if (s->is_open)
             close_source(s);
+        leat_store_thread_stop(&s->store);
         if (s->has_inbox)
             leat_inbox_fini(&s->inbox);
         leat_mem_free(s->part_of);

@@ -190,6 +190,12 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
     case LEAT_MSG_BLOCK:
         err.status = leat_job_pushed(job, (struct leat_block *)m, &err);
         break;
+    case LEAT_MSG_STORE_NEWS:
+        err.status = leat_job_store_news(
+            (struct leat_job_source *)(void *)((char *)m -
+                                               offsetof(struct leat_job_source, store.news)),
+            &err);
+        break;
     case LEAT_MSG_ENDED:
         err.status = leat_job_push_ended(
             job,
@@ -231,6 +237,9 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_STOP});
         break;
     case LEAT_MSG_ACKED:
+    case LEAT_MSG_REFUSED:
+    case LEAT_MSG_STORE_TURN:
+    case LEAT_MSG_STORE_FETCH:
     case LEAT_MSG_RUN:
     case LEAT_MSG_RAN:
     case LEAT_MSG_PREPARE:

@@ -5,6 +5,7 @@
  *     job_source.c  sources: opening, listing, fetches, push threads
  *     job_lock.c    the directory: one process, one pipeline
  *     job_part.c    their partitions
+ *     job_store.c   the block stores of push sources
  *     job_batch.c   batches: cut, run, captured as record N
  *     job_commit.c  groups: prepare, log, commit, finish
  *     job_metric.c  counters, of the job and of its source partitions
@@ -27,6 +28,7 @@
 #include "run/message.h"
 #include "run/sink_thread.h"
 #include "run/snapshot_thread.h"
+#include "run/store_thread.h"
 
 #define LEAT_JOB_EVENTS 8 /* that carrying out the actions of one may lead to */
 
@@ -75,6 +77,7 @@ struct leat_job_source {
     /* push */
     struct leat_msg ended; /* first of what run() says when it returns */
     struct leat_inbox inbox;
+    struct leat_store_thread store; /* `store: disk` */
     struct leat_error run_error;
     pthread_t thread;
     bool has_inbox, has_thread;
@@ -232,6 +235,27 @@ LEAT_CHECKED enum leat_status leat_job_push_ended(struct leat_job_thread *job,
 void leat_job_tell_end(struct leat_job_thread *job, struct leat_job_source_part *p);
 void leat_job_seal(struct leat_job_thread *job);
 void leat_job_sources_close(struct leat_job_thread *job);
+
+/* A partition of a push source, which begins at `first` unless the log knows better. */
+LEAT_CHECKED enum leat_status leat_job_add_push_part(struct leat_job_thread *job,
+                                                     struct leat_job_source *s, uint32_t part,
+                                                     int64_t first, struct leat_error *err);
+
+/* job_store.c */
+struct leat_job_part_name {
+    char text[160];
+};
+struct leat_slice leat_job_push_part_name(const struct leat_job_source *s, uint32_t part,
+                                          struct leat_job_part_name *name);
+bool leat_job_is_stored(const struct leat_job_source *s);
+/* Once, before the source is opened for the first time. */
+LEAT_CHECKED enum leat_status leat_job_store_open(struct leat_job_source *s,
+                                                  struct leat_error *err);
+/* LEAT_E_CONFIG: a source without a store has one with rows that no batch had. */
+LEAT_CHECKED enum leat_status leat_job_store_refuse_rest(struct leat_job_source *s,
+                                                         struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_store_news(struct leat_job_source *s,
+                                                  struct leat_error *err);
 
 /* job_metric.c */
 /* Lag is what is there and in no batch yet, by the ends that the last listing told. */

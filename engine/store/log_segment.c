@@ -1,18 +1,21 @@
 #include "store/log_segment.h"
 
 #include "base/crc32c.h"
+#include "store/block_front.h"
 
 #include <endian.h>
 #include <errno.h>
 
-#define HEAD_BYTES   32
+#define HEAD_BYTES   LEAT_LOG_HEAD_BYTES
 #define END_MARK     0xa5
 #define SECTOR       512
 #define BUFFER_BYTES ((size_t)256 * 1024)
 
 /* Tags are text, for those who look at the file with other tools. */
-static const char *const tags[] = {
-    [LEAT_LOG_BASE] = "lbas", [LEAT_LOG_RECORD] = "lrec", [LEAT_LOG_CONFIRM] = "lcon"};
+static const char *const tags[] = {[LEAT_LOG_BASE] = "lbas",
+                                   [LEAT_LOG_RECORD] = "lrec",
+                                   [LEAT_LOG_CONFIRM] = "lcon",
+                                   [LEAT_LOG_BLOCKS] = "lblk"};
 
 struct head {
     enum leat_log_frame_kind kind;
@@ -22,6 +25,24 @@ struct head {
 };
 
 /* ---- write */
+
+static void head_write(enum leat_log_frame_kind kind, struct leat_slice front, uint64_t payload,
+                       uint64_t n, char *into)
+{
+    struct leat_bytes head = {.ptr = into, .room = HEAD_BYTES};
+
+    leat_bytes_put(&head, tags[kind], 4);
+    leat_bytes_put_u32(&head, (uint32_t)front.len);
+    leat_bytes_put_u64(&head, payload);
+    leat_bytes_put_u64(&head, n);
+    leat_bytes_put_u32(&head, leat_crc32c(front));
+    leat_bytes_put_u32(&head, leat_crc32c(leat_bytes_slice(&head)));
+}
+
+void leat_log_head_write(struct leat_slice front, uint64_t behind, uint64_t n, char *into)
+{
+    head_write(LEAT_LOG_BLOCKS, front, front.len + behind, n, into);
+}
 
 bool leat_log_frame_write(enum leat_log_frame_kind kind, uint64_t n,
                           const struct leat_log_record *r, struct leat_bytes *b,
@@ -39,13 +60,7 @@ bool leat_log_frame_write(enum leat_log_frame_kind kind, uint64_t n,
     if (b->failed)
         return false;
     *front = (struct leat_slice){b->ptr + at + HEAD_BYTES, len};
-    struct leat_bytes head = {.ptr = b->ptr + at, .room = HEAD_BYTES};
-    leat_bytes_put(&head, tags[kind], 4);
-    leat_bytes_put_u32(&head, (uint32_t)len);
-    leat_bytes_put_u64(&head, payload);
-    leat_bytes_put_u64(&head, n);
-    leat_bytes_put_u32(&head, leat_crc32c(*front));
-    leat_bytes_put_u32(&head, leat_crc32c(leat_bytes_slice(&head)));
+    head_write(kind, *front, payload, n, b->ptr + at);
     return true;
 }
 
@@ -135,7 +150,7 @@ static bool head_read(struct leat_slice from, struct head *h)
         !leat_take_u64(&from, &h->payload) || !leat_take_u64(&from, &h->n) ||
         !leat_take_u32(&from, &h->crc) || !leat_take_u32(&from, &said) || said != crc)
         return false;
-    for (enum leat_log_frame_kind k = LEAT_LOG_BASE; k <= LEAT_LOG_CONFIRM; k++)
+    for (enum leat_log_frame_kind k = LEAT_LOG_BASE; k <= LEAT_LOG_BLOCKS; k++)
         if (memcmp(tag, tags[k], sizeof tag) == 0)
             h->kind = k;
     return h->kind != LEAT_LOG_END && h->front <= h->payload;
@@ -211,7 +226,9 @@ static enum leat_status read_payload(struct leat_log_scan *scan, const struct he
     if (leat_log_scan_bytes(scan, frame->at + HEAD_BYTES, len, &frame->payload, err) != LEAT_OK)
         return err->status;
     *whole = *whole && leat_crc32c((struct leat_slice){frame->payload.ptr, h->front}) == h->crc;
-    if (!*whole || h->kind == LEAT_LOG_CONFIRM)
+    if (*whole && h->kind == LEAT_LOG_BLOCKS && want == LEAT_LOG_WANT_ALL)
+        *whole = leat_block_front_matches(frame->payload, h->front);
+    if (!*whole || h->kind == LEAT_LOG_CONFIRM || h->kind == LEAT_LOG_BLOCKS)
         return LEAT_OK;
     if (leat_log_front_read(frame->payload, &frame->front, &scan->work, err) != LEAT_OK)
         return leat_error_prefix(err, "'%s' at byte %lld", scan->path, (long long)frame->at);
@@ -241,7 +258,10 @@ enum leat_status leat_log_scan_next(struct leat_log_scan *scan, enum leat_log_wa
         return torn(scan, frame, true, scan->bytes, err);
     if (h.payload >= (uint64_t)(left - HEAD_BYTES)) /* with its end mark it does not fit */
         return LEAT_OK;
+    if ((h.kind == LEAT_LOG_BLOCKS) != scan->of_blocks)
+        return damaged(scan, scan->at, err);
     frame->end = scan->at + HEAD_BYTES + (int64_t)h.payload + 1;
+    frame->front_bytes = h.front;
     if (read_payload(scan, &h, want, frame, &whole, err) != LEAT_OK)
         return err->status;
     if (!whole && frame->end < scan->bytes)
@@ -268,27 +288,42 @@ enum leat_status leat_log_scan_run(struct leat_log_scan *scan, const struct leat
     return leat_crc32c(*bytes) == run->crc ? LEAT_OK : damaged(scan, frame->at, err);
 }
 
-enum leat_status leat_log_scan_begin(struct leat_log_scan *scan, const struct leat_fs *fs,
-                                     const char *path, struct leat_error *err)
+static enum leat_status begin(struct leat_log_scan *scan, const struct leat_fs *fs,
+                              const char *path, bool of_blocks, struct leat_error *err)
 {
-    struct leat_slice magic;
+    struct leat_slice magic, known = LEAT_LIT(LEAT_LOG_MAGIC);
 
-    *scan = (struct leat_log_scan){.fs = fs, .path = path};
+    if (of_blocks)
+        known = LEAT_LIT(LEAT_BLOCK_MAGIC);
+    *scan = (struct leat_log_scan){.fs = fs, .path = path, .of_blocks = of_blocks};
     scan->bytes = fs->length(fs, path);
     if (scan->bytes < 0)
         return leat_fs_failed(err, scan->bytes, "look at", path);
     if (scan->bytes < (int64_t)LEAT_LOG_MAGIC_BYTES)
         return leat_fail(err, LEAT_E_CORRUPT, "'%s' is no log of leat's", path);
-    size_t room = scan->bytes < (int64_t)BUFFER_BYTES ? (size_t)scan->bytes : BUFFER_BYTES;
+    bool small = !of_blocks && scan->bytes < (int64_t)BUFFER_BYTES;
+    size_t room = small ? (size_t)scan->bytes : BUFFER_BYTES;
     scan->buffer = leat_arena_alloc(&scan->arena, room);
     if (!scan->buffer)
         return leat_arena_failed(&scan->arena, err);
     if (leat_log_scan_bytes(scan, 0, LEAT_LOG_MAGIC_BYTES, &magic, err) != LEAT_OK)
         return err->status;
-    if (!leat_slice_eq(magic, LEAT_LIT(LEAT_LOG_MAGIC)))
+    if (!leat_slice_eq(magic, known))
         return leat_fail(err, LEAT_E_CORRUPT, "'%s' is no log of leat's", path);
     scan->at = LEAT_LOG_MAGIC_BYTES;
     return LEAT_OK;
+}
+
+enum leat_status leat_log_scan_begin(struct leat_log_scan *scan, const struct leat_fs *fs,
+                                     const char *path, struct leat_error *err)
+{
+    return begin(scan, fs, path, false, err);
+}
+
+enum leat_status leat_log_scan_begin_blocks(struct leat_log_scan *scan, const struct leat_fs *fs,
+                                            const char *path, struct leat_error *err)
+{
+    return begin(scan, fs, path, true, err);
 }
 
 void leat_log_scan_end(struct leat_log_scan *scan)

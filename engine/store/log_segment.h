@@ -12,6 +12,9 @@
  * with the file, or holds a disk sector of zeros, or zero in place of its end mark. A flipped bit
  * is none of these, so it is damage and not taken for a write that power cut short.
  *
+ * The block store has files of the same frames, with another magic; their payload is what
+ * block_front.h says, and frames of one kind of file are damage in the other.
+ *
  * Inside engine/store only. Thread: as job_log.h says of its caller.
  */
 #ifndef LEAT_STORE_LOG_SEGMENT_H
@@ -21,6 +24,8 @@
 
 #define LEAT_LOG_MAGIC       "leatlog2"
 #define LEAT_LOG_MAGIC_BYTES ((size_t)8)
+#define LEAT_BLOCK_MAGIC     "leatblk1" /* of the block store: as long */
+#define LEAT_LOG_HEAD_BYTES  32
 
 enum leat_log_frame_kind {
     LEAT_LOG_END,  /* nothing is behind what was read */
@@ -28,14 +33,16 @@ enum leat_log_frame_kind {
     LEAT_LOG_BASE,
     LEAT_LOG_RECORD,
     LEAT_LOG_CONFIRM,
+    LEAT_LOG_BLOCKS, /* in files of the block store, and nothing else is there */
 };
 
 struct leat_log_frame {
     enum leat_log_frame_kind kind;
     uint64_t n;
     int64_t at, end;           /* in the file */
-    struct leat_slice payload; /* base, record: valid until the next call */
-    struct leat_log_front front;
+    struct leat_slice payload; /* base, record, blocks: valid until the next call */
+    size_t front_bytes;
+    struct leat_log_front front; /* base, record */
 };
 
 /* What of the payload is read and checked. */
@@ -47,6 +54,7 @@ enum leat_log_want {
 struct leat_log_scan {
     const struct leat_fs *fs;
     const char *path; /* borrowed */
+    bool of_blocks;   /* a file of the block store; `bytes` may grow */
     int64_t bytes;    /* of the file */
     int64_t at;       /* of the next frame */
     char *buffer;
@@ -61,6 +69,11 @@ struct leat_log_scan {
 LEAT_CHECKED enum leat_status leat_log_scan_begin(struct leat_log_scan *scan,
                                                   const struct leat_fs *fs, const char *path,
                                                   struct leat_error *err);
+
+/* The same for a file of the block store. */
+LEAT_CHECKED enum leat_status leat_log_scan_begin_blocks(struct leat_log_scan *scan,
+                                                         const struct leat_fs *fs, const char *path,
+                                                         struct leat_error *err);
 
 /* The next frame; END and TORN are answers, damage is LEAT_E_CORRUPT. */
 LEAT_CHECKED enum leat_status leat_log_scan_next(struct leat_log_scan *scan,
@@ -85,5 +98,9 @@ void leat_log_scan_end(struct leat_log_scan *scan);
 LEAT_CHECKED bool leat_log_frame_write(enum leat_log_frame_kind kind, uint64_t n,
                                        const struct leat_log_record *r, struct leat_bytes *into,
                                        struct leat_slice *front);
+
+/* Head of a frame of blocks with this front and so many bytes behind it; the end mark follows. */
+void leat_log_head_write(struct leat_slice front, uint64_t behind, uint64_t n, char *into);
+#define LEAT_LOG_END_MARK "\xa5"
 
 #endif

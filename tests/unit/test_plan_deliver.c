@@ -138,7 +138,7 @@ static void what_cannot_be_kept_is_refused_where_it_stands(void)
          "read "
          "again\n"
          "    5 |   a: { memory: { text: x } }\n"
-         "      |        ^~~~~~ delivery: at_least_once\n"
+         "      |        ^~~~~~ `store: disk` keeps it, or delivery: at_least_once\n"
          "      = sources.a.memory\n"
          "1 error\n"},
         {HEAD "sources:\n  a: { ledger: {} }\nsinks:\n  f: { from: a, repeats: {} }\n",
@@ -210,8 +210,58 @@ static void explain_says_of_every_edge_what_it_promises_and_who_decides(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "decides: the record in the job's log"));
 }
 
+static void a_store_makes_a_push_source_one_that_exactly_once_can_be_kept_from(void)
+{
+    const char *text =
+        explained(HEAD "sources:\n  a: { memory: { text: x }, store: { disk: { quota: 4GiB } } }\n"
+                       "sinks:\n  f: { from: a, files: { path: 'o/{file}' } }\n");
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "a -> its store on the disk (at most 4096MiB): "));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "a, from the store on -> f: exactly once: shown when the batch's record"));
+    text = explained("leat: 1\nname: p\nsources:\n  a: { socket: { listen: 'a:1' } }\n"
+                     "  b: { socket: { listen: 'a:2' }, store: commit }\n"
+                     "  c: { memory: { text: x } }\n"
+                     "sinks:\n  f: { from: [a, b, c], files: { path: 'o/{file}' } }\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "a -> its store on the disk (at most 1024MiB): at most "
+                                        "once, the sender is not told"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "a, from the store on -> f: at least once: it leaves"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "b -> f: at most once: the sender is not told"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "c -> f: at least once: the sender is told when the"));
+}
+
+static void a_store_that_cannot_be_is_refused_with_what_to_write(void)
+{
+    static const struct {
+        const char *source, *message;
+    } cases[] = {
+        {"files: { path: in }, store: disk", "'files' can be read again, so there is nothing to"},
+        {"memory: { text: x }, store: kafka", "'store: kafka' is not in this version"},
+        {"memory: { text: x }, store: dick", "did you mean 'disk'?"},
+        {"memory: { text: x }, store: { disk: { quota: 5 } }", "'5' needs a unit"},
+        {"memory: { text: x }, store: { disk: { quota: 5KiB } }", "1MiB"},
+        {"memory: { text: x }, store: { disk: {}, commit: {} }",
+         "'store' takes commit, disk, or { disk: { quota: 4GiB } }"},
+        {"memory: { text: x }, store:", "'store' takes commit, disk"},
+        {"memory: { text: x }, store: { disk: { quote: 5MiB } }", "did you mean 'quota'?"},
+    };
+    char messages[2000], yaml[500];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(yaml, sizeof yaml,
+                 "leat: 1\nname: p\nsources:\n  a: { %s }\nsinks:\n  f: { from: a, console: {} }\n",
+                 cases[i].source);
+        pipeline_check(yaml, messages, sizeof messages);
+        CU_ASSERT_PTR_NOT_NULL(strstr(messages, cases[i].message));
+        if (!strstr(messages, cases[i].message))
+            printf("%s", messages);
+    }
+}
+
 LEAT_TESTS("plan_deliver", T(the_cluster_of_the_sinks_decides),
            T(without_such_a_sink_the_first_source_decides), T(without_any_the_log_decides),
            T(a_sink_marks_where_nothing_of_its_cluster_is_read), T(at_least_once_has_no_decider),
            T(what_cannot_be_kept_is_refused_where_it_stands),
-           T(explain_says_of_every_edge_what_it_promises_and_who_decides))
+           T(explain_says_of_every_edge_what_it_promises_and_who_decides),
+           T(a_store_makes_a_push_source_one_that_exactly_once_can_be_kept_from),
+           T(a_store_that_cannot_be_is_refused_with_what_to_write))
