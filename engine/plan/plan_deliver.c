@@ -127,11 +127,12 @@ static void check_sinks(struct planner *p)
 {
     for (uint32_t i = 0; i < p->plan->sinks_count; i++) {
         const struct leat_module *m = p->plan->sinks[i].module;
-        if (m->sink->promise != LEAT_SINK_REPEATS || m->decider)
+        bool repeats = m->sink->promise == LEAT_SINK_REPEATS && !m->decider;
+        if (!repeats && m->sink->promise != LEAT_SINK_FORGETS)
             continue;
         struct leat_diag *d = leat_diag_error_key(
-            p->diags, place_of_sink(p, i),
-            "exactly_once cannot be kept to '%s': it may get a record twice", m->name);
+            p->diags, place_of_sink(p, i), "exactly_once cannot be kept to '%s': it may %s",
+            m->name, repeats ? "get a record twice" : "miss a record");
         leat_diag_hint(p->diags, d, "delivery: at_least_once");
     }
 }

@@ -41,11 +41,6 @@ static const struct leat_module *find(struct planner *p, struct leat_slice name,
     }
     if (m)
         return m;
-    if (node && node->key.ptr && strcmp(what, "sink") == 0 &&
-        leat_slice_eq(name, LEAT_LIT("socket"))) { /* there is a source of that name */
-        leat_diag_error_key(p->diags, node, "the sink 'socket' is not in this version");
-        return NULL;
-    }
     struct leat_diag *d =
         node && node->key.ptr
             ? leat_diag_error_key(p->diags, node, "unknown %s '%.*s'", what, LEAT_FMT(name))

@@ -150,6 +150,8 @@ static const char *promise(const struct leat_plan *plan, const struct leat_plan_
                    : "at least once: the sender is told when the batch is committed";
     if (to->module->sink->promise == LEAT_SINK_SHOWS)
         return "shown again after a crash";
+    if (to->module->sink->promise == LEAT_SINK_FORGETS)
+        return "at most once: the receiver cannot say what it got, and nothing is sent again";
     if (!plan->exactly_once)
         return from->module->push
                    ? "at least once: it leaves the store when every sink has the batch"

@@ -169,17 +169,19 @@ def test_words_of_other_versions_are_refused_by_name():
         assert code == 2 and "is not in this version" in err, err
 
 
-def test_a_sink_of_other_versions_is_refused_by_name():
+def test_what_a_socket_missed_is_not_sent_again_and_explain_says_so():
     with folder() as d:
-        path = write(d, "f.yaml", """leat: 1
+        text = """leat: 1
 name: sinks
 sources:
-  g: { generate: { count: 5 } }
+  in: { files: { path: in } }
 sinks:
-  out: { from: g, socket: { connect: "localhost:1" } }
-""")
-        code, _, err = leat("check", path)
-        assert code == 78 and "the sink 'socket' is not in this version" in err, err
+  out: { from: in, socket: { connect: "localhost:1" } }
+"""
+        code, out, err = leat("explain", write(d, "f.yaml", text))
+        assert code == 0 and "in -> out: at most once" in out, out + err
+        code, _, err = leat("check", write(d, "g.yaml", "delivery: exactly_once\n" + text))
+        assert code == 78 and "exactly_once cannot be kept to 'socket': it may miss a record" in err, err
 
 
 def test_state_that_is_full_is_told_with_its_stream_and_its_keys():

@@ -125,6 +125,84 @@ sinks:
             assert run.stop() == 0, run.log
 
 
+def test_one_leat_sends_over_a_unix_socket_what_another_receives():
+    with folder() as dir:
+        path = f"{dir}/s.sock"
+        inbox = pathlib.Path(dir, "inbox")
+        inbox.mkdir()
+        drop_file(inbox, "a.jsonl", b"".join(b'{"n":%d}\n' % n for n in range(3000)))
+        receiver = local(dir, "receiver", f"""sources:
+  in:
+    socket: {{ listen: "unix:{path}", framing: length }}
+    format: json
+sinks:
+  out:
+    from: in
+    files: {{ path: "{dir}/out/{{file}}.jsonl" }}
+    format: json
+""")
+        sender = local(dir, "sender", f"""sources:
+  in:
+    files: {{ path: {inbox} }}
+    format: json
+sinks:
+  out:
+    from: in
+    socket: {{ connect: "unix:{path}", framing: length }}
+    format: json
+""")
+        with Leat("run", sender) as sends:
+            sends.wait_log("trying again")  # nobody is there yet
+            with Leat("run", receiver) as receives:
+                wait_for("all", lambda: len(lines_of(dir)) == 3000)
+                assert [json.loads(x)["n"] for x in lines_of(dir)] == list(range(3000))
+                receives.kill()  # its socket stays, and is taken over
+            with Leat("run", receiver) as receives:
+                drop_file(inbox, "b.jsonl", b'{"n":3000}\n')
+                wait_for("what came later", lambda: len(lines_of(dir)) >= 3001)
+                assert sends.stop() == 0, sends.log
+                assert receives.stop() == 0, receives.log
+
+
+def test_a_thousand_connections_that_say_nothing_do_not_hurt_others():
+    with folder() as dir:
+        port = free_port()
+        file = local(dir, "many", f"""sources:
+  in:
+    socket: {{ listen: "127.0.0.1:{port}", max_connections: 200, idle: 1s }}
+    format: json
+sinks:
+  out:
+    from: in
+    files: {{ path: "{dir}/out/{{file}}.jsonl" }}
+    format: json
+""")
+        with Leat("run", file) as run:
+            def dial():
+                try:
+                    return socket.create_connection(("127.0.0.1", port), timeout=20)
+                except ConnectionRefusedError:
+                    return None
+            first = wait_for("the listener", dial)
+            first.sendall(b'{"n":1}\n')
+            wait_for("the first", lambda: len(lines_of(dir)) == 1)
+            # 200 have a place, some wait in the system's queue, the others get no connection at all
+            idle = []
+            for _ in range(1000):
+                s = socket.socket()
+                s.setblocking(False)
+                s.connect_ex(("127.0.0.1", port))
+                idle.append(s)
+            late = socket.socket()
+            late.settimeout(60)
+            late.connect(("127.0.0.1", port))
+            late.sendall(b'{"n":2}\n')
+            wait_for("one that came behind them", lambda: len(lines_of(dir)) == 2, seconds=60)
+            for s in (first, late, *idle):
+                s.close()
+            assert run.stop() == 0, run.log
+
+
 def test_a_table_that_changes_is_read_again_and_a_broken_one_is_not_taken():
     with folder() as dir:
         table = write(dir, "regions.csv", "city,region\nParis,Ile\n")
