@@ -240,6 +240,28 @@ static enum leat_status open_file(struct files_set *s, struct out_file *f, struc
     return LEAT_OK;
 }
 
+/* What the template itself names may be reached by links; what comes out of records may not. */
+static enum leat_status make_directory(struct files_set *s, char *final_path,
+                                       struct leat_error *err)
+{
+    const struct leat_fs *fs = s->env->fs;
+    char *slash = strrchr(final_path, '/');
+
+    if (slash && slash != final_path) {
+        *slash = 0;
+        int there = fs->below(fs, s->paths->root, final_path);
+        *slash = '/';
+        if (there == -ELOOP || there == -EXDEV)
+            return leat_fail(err, LEAT_E_DATA,
+                             "the path '%.120s' leads over a link: below '%s' there may be none",
+                             final_path, s->paths->root);
+        if (there < 0)
+            return leat_fs_failed(err, there, "look at the directory of", final_path);
+    }
+    int result = leat_fs_make_parents(fs, final_path);
+    return result < 0 ? leat_fs_failed(err, result, "make the directory of", final_path) : LEAT_OK;
+}
+
 static enum leat_status begin_file(struct files_set *s, uint64_t n, struct leat_slice route,
                                    struct out_file **file, struct leat_error *err)
 {
@@ -248,9 +270,8 @@ static enum leat_status begin_file(struct files_set *s, uint64_t n, struct leat_
     if (files_paths_check(s->paths, route, err) != LEAT_OK)
         return err->status;
     files_paths_final(s->paths, route, n, 0, final_path);
-    int result = leat_fs_make_parents(s->env->fs, final_path);
-    if (result < 0)
-        return leat_fs_failed(err, result, "make the directory of", final_path);
+    if (make_directory(s, final_path, err) != LEAT_OK)
+        return err->status;
     if (free_names(s, route, n, final_path, path, err) != LEAT_OK)
         return err->status;
     struct out_file *f = file_new(s, route, final_path, path);

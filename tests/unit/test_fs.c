@@ -44,6 +44,23 @@ static void a_file_can_be_cut_and_written_on(void)
     CU_ASSERT_EQUAL(fs->read(fs, path, 0, text, sizeof text), -ENOENT);
 }
 
+static void a_way_over_a_link_is_not_below(void)
+{
+    char root[sizeof path];
+
+    snprintf(root, sizeof root, "%s", in_dir("below"));
+    CU_ASSERT_EQUAL(leat_fs_make_parents(fs, in_dir("below/real/file")), 0);
+    CU_ASSERT_EQUAL(symlink("/tmp", in_dir("below/out")), 0);
+    CU_ASSERT_EQUAL(symlink("real", in_dir("below/near")), 0);
+    CU_ASSERT_EQUAL(fs->below(fs, root, in_dir("below/real")), 0);
+    CU_ASSERT_EQUAL(fs->below(fs, root, in_dir("below/real/new/newer")), 0);
+    CU_ASSERT_EQUAL(fs->below(fs, root, in_dir("below/out/x/y")), -ELOOP);
+    CU_ASSERT_EQUAL(fs->below(fs, root, in_dir("below/near")), -ELOOP);
+    CU_ASSERT_EQUAL(fs->below(fs, "/tmp/leat-no-such", "/tmp/leat-no-such/x"), 0);
+    CU_ASSERT_EQUAL(symlink("/tmp/leat-no-such", in_dir("below/dangling")), 0);
+    CU_ASSERT_EQUAL(fs->create(fs, path), -ELOOP);
+}
+
 static void parents_are_made_and_trees_are_removed(void)
 {
     CU_ASSERT_EQUAL(leat_fs_make_parents(fs, in_dir("a/b/c/file")), 0);
@@ -72,5 +89,5 @@ static void a_full_disk_is_told_from_a_broken_one(void)
     CU_ASSERT(!leat_status_is_transient(LEAT_E_BROKEN));
 }
 
-LEAT_TESTS("fs", T(a_file_can_be_cut_and_written_on), T(parents_are_made_and_trees_are_removed),
-           T(a_full_disk_is_told_from_a_broken_one))
+LEAT_TESTS("fs", T(a_file_can_be_cut_and_written_on), T(a_way_over_a_link_is_not_below),
+           T(parents_are_made_and_trees_are_removed), T(a_full_disk_is_told_from_a_broken_one))
