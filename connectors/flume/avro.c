@@ -119,6 +119,32 @@ bool flume_take_name(struct leat_slice *from, struct leat_slice *name)
     return pass_map(from, INT64_MAX, NULL, NULL) && avro_take_bytes(from, name);
 }
 
+bool flume_take_match(struct leat_slice *from, struct flume_match *match)
+{
+    bool is;
+
+    *match = (struct flume_match){0};
+    if (!avro_take_long(from, &match->match) || match->match < 0 || match->match > FLUME_NONE ||
+        !take_optional(from, &is) || (is && !avro_take_bytes(from, &match->text)) ||
+        !take_optional(from, &is) || (is && !take_fixed(from, FLUME_HASH_BYTES, &match->hash)) ||
+        !take_optional(from, &is))
+        return false;
+    return !is || pass_map(from, INT64_MAX, NULL, NULL);
+}
+
+bool flume_take_status(struct leat_slice *from, int64_t *status, bool *failed,
+                       struct leat_slice *text)
+{
+    char flag;
+
+    *text = (struct leat_slice){0};
+    if (!pass_map(from, INT64_MAX, NULL, NULL) || !leat_take(from, &flag, 1) ||
+        !avro_take_long(from, status)) /* of an error: which of its types, a text is the only one */
+        return false;
+    *failed = flag != 0;
+    return !*failed || avro_take_bytes(from, text);
+}
+
 struct flume_events flume_events_of(struct leat_slice parameter, bool list, uint32_t max_headers)
 {
     return (struct flume_events){

@@ -41,6 +41,24 @@ bool flume_take_hello(struct leat_slice *from, struct flume_hello *hello);
 /* Behind the hello: pass over meta, take the name of the message. */
 bool flume_take_name(struct leat_slice *from, struct leat_slice *name);
 
+/* ---- answers */
+
+enum { FLUME_BOTH, FLUME_CLIENT, FLUME_NONE };
+
+struct flume_match {
+    int64_t match;                /* one of these */
+    struct leat_slice text, hash; /* of the other side's protocol; ptr NULL: not sent */
+};
+
+/* What a hello is answered with. */
+bool flume_take_match(struct leat_slice *from, struct flume_match *match);
+
+/* What a call is answered with: *status 0 is OK. *failed: there was an error, *text says what. */
+bool flume_take_status(struct leat_slice *from, int64_t *status, bool *failed,
+                       struct leat_slice *text);
+
+/* ---- events */
+
 struct flume_event {
     struct leat_slice map; /* the headers as they came */
     uint32_t headers;      /* how many */

@@ -76,7 +76,7 @@ static bool write_raw(struct flume_channel *ch, const char *bytes, size_t len)
     size_t used = flume_channel_unsent(ch), size = ch->out_size ? ch->out_size : OUT_FIRST;
 
     if (len > OUT_MAX - used)
-        return failed(ch, "it does not take its answers");
+        return failed(ch, "too much waits to be sent");
     while (size < used + len)
         size *= 2;
     if (size > ch->out_size) {
@@ -263,6 +263,18 @@ static bool push_tls(struct flume_channel *ch, const char *host)
     return is_ip ||
            (SSL_set1_host(ch->ssl, host) == 1 && SSL_set_tlsext_host_name(ch->ssl, host) == 1) ||
            no_memory(ch);
+}
+
+int flume_channel_handshake(struct flume_channel *ch)
+{
+    int n = ch->ssl ? SSL_do_handshake(ch->ssl) : 1;
+
+    if (n == 1)
+        return 1;
+    if (SSL_get_error(ch->ssl, n) == SSL_ERROR_WANT_READ && !ch->why[0])
+        return FLUME_AGAIN;
+    tls_failed(ch);
+    return FLUME_FAILED;
 }
 
 static ssize_t read_tls(struct flume_channel *ch, char *into, size_t room)

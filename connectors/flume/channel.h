@@ -72,6 +72,10 @@ void flume_channel_fini(struct flume_channel *ch);
 /* A client's layers, from the bottom; `host` is whom the certificate has to name. False: `why`. */
 bool flume_channel_push(struct flume_channel *ch, enum flume_layer layer, const char *host);
 
+/* A client's TLS has to be made before the first write; flush, wait and call again on FLUME_AGAIN.
+ * 1: done. FLUME_FAILED: ch->why. */
+int flume_channel_handshake(struct flume_channel *ch);
+
 /* A new turn: as much may be read again. */
 void flume_channel_turn(struct flume_channel *ch);
 

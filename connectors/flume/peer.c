@@ -38,7 +38,7 @@ static char *put(char *into, const char *bytes, size_t len)
 }
 
 /* What the hello is answered with, if there was one. */
-static char *put_match(char *into, enum flume_match match)
+static char *put_match(char *into, enum flume_hello_answer match)
 {
     if (match == FLUME_MATCH_NONE_SENT)
         return into;

@@ -33,12 +33,17 @@ struct flume_shared {
     bool full; /* no credit: nobody is read */
 };
 
-enum flume_match { FLUME_MATCH_NONE_SENT, FLUME_MATCH_BOTH, FLUME_MATCH_CLIENT, FLUME_MATCH_NONE };
+enum flume_hello_answer {
+    FLUME_MATCH_NONE_SENT,
+    FLUME_MATCH_BOTH,
+    FLUME_MATCH_CLIENT,
+    FLUME_MATCH_NONE
+};
 
 struct flume_answer {
     int32_t serial;
-    enum flume_match match; /* goes before the answer */
-    int64_t end;            /* position behind the last event */
+    enum flume_hello_answer match; /* goes before the answer */
+    int64_t end;                   /* position behind the last event */
 };
 
 struct flume_peer {

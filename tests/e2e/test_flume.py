@@ -6,11 +6,10 @@ import pathlib
 import random
 import signal
 import socket
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from flume_test import Peer, fetched, free_port  # noqa: E402
+from flume_test import Peer, certificates, fetched, free_port  # noqa: E402
 from kafka_test import Leat  # noqa: E402
 from leat_test import folder, leat, main, wait_for, write  # noqa: E402
 
@@ -86,26 +85,12 @@ def test_an_agents_events_arrive():
                 assert run.stop() == 0, run.log
 
 
-def certificates(dir):
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=dir, check=True, capture_output=True)
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=leat-test-ca",
-            "-keyout", "ca.key", "-out", "ca.crt")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "srv.key",
-            "-out", "srv.csr")
-    write(dir, "ext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-    openssl("x509", "-req", "-in", "srv.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "30", "-extfile", "ext", "-out", "srv.crt")
-    subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", f"{dir}/ca.crt",
-                    "-keystore", f"{dir}/trust.p12", "-storetype", "PKCS12", "-storepass", "geheim-1"],
-                   check=True, capture_output=True)
-    return f", tls: {{ cert: {dir}/srv.crt, key: {dir}/srv.key }}"
-
-
 def test_flumes_client_speaks_tls_with_and_without_compression():
     fetched()
     with folder() as dir:
-        port, tls = free_port(), certificates(dir)
+        port = free_port()
+        certificates(dir)
+        tls = f", tls: {{ cert: {dir}/srv.crt, key: {dir}/srv.key }}"
         trust = ["ssl=true", f"truststore={dir}/trust.p12", "truststore-password=geheim-1",
                  "truststore-type=PKCS12"]
         with Leat("run", pipeline(dir, port, tls)) as run:

@@ -1,5 +1,6 @@
 /*
- * fuzz_flume.c - feeds bytes to the reader of Flume's calls: frames, hello, protocol, events.
+ * fuzz_flume.c - feeds bytes to the reader of Flume's calls and answers: frames, hello, protocol,
+ * events.
  *
  * What it takes of an event must be headers that a row's reader takes, too, and the memory is never
  * more than what arrived, rounded up. The first byte chooses which allocation fails, the second how
@@ -52,6 +53,19 @@ static void read_events(struct leat_slice parameter, bool list)
     assert(count <= parameter.len / 2 + 1);
 }
 
+static void read_answer(struct leat_slice answer)
+{
+    struct leat_slice plain = answer, text;
+    struct flume_match match;
+    int64_t status;
+    bool failed;
+
+    if (flume_take_match(&answer, &match))
+        (void)!flume_take_status(&answer, &status, &failed, &text);
+    if (flume_take_status(&plain, &status, &failed, &text) && text.ptr)
+        assert(plain.ptr == text.ptr + text.len);
+}
+
 static void read_call(struct leat_slice call)
 {
     struct leat_slice plain = call, name;
@@ -95,6 +109,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
             break;
         if (flume_frames_whole(&frames)) {
             read_call((struct leat_slice){frames.payload, frames.used});
+            read_answer((struct leat_slice){frames.payload, frames.used});
             flume_frames_next(&frames);
         }
     }

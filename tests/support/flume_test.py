@@ -4,7 +4,7 @@ import socket
 import subprocess
 import tempfile
 
-from leat_test import ROOT, Skip
+from leat_test import ROOT, Skip, write
 
 SCRIPT = ROOT / "tests/broker/flume"
 
@@ -21,6 +21,22 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def certificates(dir):
+    """ca.crt, srv.crt and srv.key for localhost, and trust.p12 (password geheim-1) with the CA."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=dir, check=True, capture_output=True)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=leat-test-ca",
+            "-keyout", "ca.key", "-out", "ca.crt")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", "srv.key",
+            "-out", "srv.csr")
+    write(dir, "ext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    openssl("x509", "-req", "-in", "srv.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "30", "-extfile", "ext", "-out", "srv.crt")
+    subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", f"{dir}/ca.crt",
+                    "-keystore", f"{dir}/trust.p12", "-storetype", "PKCS12", "-storepass", "geheim-1"],
+                   check=True, capture_output=True)
 
 
 class Peer:
