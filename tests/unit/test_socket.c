@@ -493,7 +493,7 @@ static void wrong_addresses_are_refused(void)
         {"listen=unix:", NULL},
         {"connect=unix:/"
          "a-path-that-is-longer-than-the-hundred-and-seven-bytes-which-the-system-has-"
-         "for-the-path-of-a-unix-socket",
+         "for-the-path-of-a-unix-socket-and-so-is-refused",
          NULL},
     };
 
