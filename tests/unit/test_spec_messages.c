@@ -195,7 +195,7 @@ static const struct {
      "   10 |   g: text\n"
      "      |   ^\n"
      "      = sources.g\n"
-     "10 errors\n"},
+     "9 errors\n"},
     {PIPELINE_HEAD
      "tables:\n"
      "  t: { kafka: { topic: x }, key: key }\n"
