@@ -170,7 +170,12 @@ enum leat_status rabbit_link_failed(const struct rabbit_link *l, int code, struc
         return unreachable(l, err, "nothing was heard of it for two heartbeats");
     case AMQP_STATUS_CONNECTION_CLOSED:
     case AMQP_STATUS_SOCKET_CLOSED:
-        return unreachable(l, err, "it closed the connection");
+    case AMQP_STATUS_SOCKET_ERROR:
+        return unreachable(l, err,
+                           l->frame_max || has_tls(&l->conf->tls)
+                               ? "it closed the connection"
+                               : "it closed the connection before the login (does this port "
+                                 "speak TLS?)");
     case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
     case AMQP_STATUS_SSL_PEER_VERIFY_FAILED:
         return unreachable(l, err,
@@ -525,7 +530,7 @@ enum leat_status rabbit_link_open(struct rabbit_link *l, struct leat_error *err)
         return leat_fail(err, LEAT_E_CONFIG, "brokers: '%.*s' is not host:port", LEAT_FMT(text));
     snprintf(l->peer, sizeof l->peer, "%s:%d", b.host, b.port);
     l->blocked = false;
-    l->refused = 0;
+    l->refused = l->frame_max = 0;
     if (connect_to(l, &b, err) == LEAT_OK && log_in(l, err) == LEAT_OK)
         return LEAT_OK;
     rabbit_link_close(l, false);

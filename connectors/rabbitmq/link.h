@@ -70,7 +70,7 @@ struct rabbit_link {
     int fd;
     uint32_t turn; /* which of the brokers is tried next */
     char peer[288];
-    uint32_t frame_max;
+    uint32_t frame_max;            /* as agreed; 0: not yet */
     int64_t beat_ms, next_beat_ms; /* monotonic */
     unsigned refused;              /* the code of the last refusal */
     bool blocked;                  /* the broker takes no messages at the moment */

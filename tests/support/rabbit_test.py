@@ -127,13 +127,13 @@ class Rabbit:
         """All that is there, and acknowledged: (method, properties, body) each."""
         taken = []
         with self.channel() as ch:
-            while True:
-                method, properties, body = ch.basic_get(queue)
-                if method is None:
-                    return taken
-                ch.basic_ack(method.delivery_tag)
-                taken.append((method, properties, body))
-
+            count = ch.queue_declare(queue, passive=True).method.message_count
+            while len(taken) < count:
+                taken.append(next(ch.consume(queue)))
+            if taken:
+                ch.basic_ack(taken[-1][0].delivery_tag, multiple=True)
+            ch.cancel()
+        return taken
 
     def log(self):
         return (pathlib.Path(self.folder) / "log").read_text(errors="replace")
