@@ -83,7 +83,7 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
                                       const struct leat_module *(*find)(const char *name),
                                       const char *what, void **self);
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
-                                      const char *standard, void **self);
+                                      const char *standard, enum leat_format_use use, void **self);
 const struct leat_node *plan_option_node(const struct leat_module *m, const void *self,
                                          const char *name);
 /* `header: true` of a CSV format. */

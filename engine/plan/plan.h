@@ -73,13 +73,17 @@ struct leat_plan_source {
     enum leat_store_level store; /* of a push source */
     int64_t store_quota;
     bool needs_headers; /* somebody looks at them, or they travel on */
-    bool decided;       /* its positions go into the decider's transaction */
+    const struct leat_module *format;
+    const void *format_self;
+    bool decided; /* its positions go into the decider's transaction */
 };
 
 struct leat_plan_sink {
     struct leat_slice name;
     const struct leat_module *module;
     void *self;
+    const struct leat_module *format; /* NULL: values are printed */
+    const void *format_self;
     struct leat_slice preamble; /* what its format wants at the start of every file */
     bool in_decider;            /* what it writes is in the decider's transaction */
 };

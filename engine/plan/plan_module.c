@@ -70,7 +70,7 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
 }
 
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
-                                      const char *standard, void **self)
+                                      const char *standard, enum leat_format_use use, void **self)
 {
     struct leat_spec_module named = *m;
 
@@ -81,7 +81,7 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
         plan_module(p, &named, leat_module_find_format, "format", self);
     struct leat_error err;
     if (found && found->format->load && p->diags->errors == before &&
-        found->format->load(*self, p->arena, &err) != LEAT_OK)
+        found->format->load(*self, use, p->arena, &err) != LEAT_OK)
         leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);
     return found;
 }

@@ -117,13 +117,16 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     const char *standard = standard_format(sink->module);
     bool typed = leat_slice_eq(spec->format.name, LEAT_LIT("_values"));
     if (!typed && (standard || spec->format.name.ptr))
-        format = plan_format(p, &spec->format, standard ? standard : "text", &format_self);
+        format = plan_format(p, &spec->format, standard ? standard : "text", LEAT_FORMAT_WRITES,
+                             &format_self);
     if (strcmp(sink->module->name, "save_as_text_files") == 0 ||
         strcmp(sink->module->name, "print") == 0)
         p->plan->on_empty = true;
     struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
     if (format && list)
         plan_format_fields(p, format, format_self, written_type(p, &list->view));
+    sink->format = format;
+    sink->format_self = format_self;
     if (format && format->format->preamble)
         sink->preamble = format->format->preamble(format_self);
     for (struct plan_branch *b = list; b; b = b->next)

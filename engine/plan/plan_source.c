@@ -175,7 +175,12 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
         plan_module(p, &spec->connector, leat_module_find_source, "source", &source->self);
     plan_store(p, spec, source);
     const char *standard = source->module ? standard_format(source->module) : "json";
-    head->format = plan_format(p, &spec->format, standard, &head->format_self);
+    head->format = plan_format(p, &spec->format, standard,
+                               source->module && source->module->push ? LEAT_FORMAT_READS_ONCE
+                                                                      : LEAT_FORMAT_READS,
+                               &head->format_self);
+    source->format = head->format;
+    source->format_self = head->format_self;
     head->source = spec->name;
     head->key_format = key_format_of(p, spec->key_format);
     head->from_text = head->format && strcmp(head->format->name, "csv") == 0;

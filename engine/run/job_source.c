@@ -57,9 +57,10 @@ static enum leat_status wait_for(struct leat_job_source *s, const struct leat_er
         *err = *why;
         return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
     }
-    if (!s->said)
+    if (!s->said && why->status != LEAT_E_FULL) {
         leat_warn(&s->log, "%s; trying again until it works", why->text);
-    s->said = true;
+        s->said = true;
+    }
     s->pause_ms = s->pause_ms ? s->pause_ms * 2 : PAUSE_MIN_MS;
     if (s->pause_ms > PAUSE_MAX_MS)
         s->pause_ms = PAUSE_MAX_MS;
@@ -232,6 +233,12 @@ static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
     if (s->plan->module->push && !s->is_listed) {
         status = init_push(s, &why);
         s->is_listed = status == LEAT_OK;
+    }
+    if (status == LEAT_OK && !s->is_open && leat_job_formats_ready(s->job, &why) != LEAT_OK) {
+        if (leat_status_is_transient(why.status))
+            return wait_for(s, &why, err);
+        *err = why;
+        return err->status;
     }
     if (status == LEAT_OK && !s->is_open)
         status = open_source(s, &why);
@@ -441,6 +448,10 @@ enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_f
     enum leat_status status = LEAT_OK;
     struct leat_job_source *s = &job->sources[job->parts[f->part]->source];
 
+    if (f->block && leat_job_rows_ready(s, f->block, &f->error) != LEAT_OK) {
+        leat_block_unref(f->block);
+        f->block = NULL;
+    }
     if (!f->block) {
         status = unfetched(job, f, err);
     } else {

@@ -69,6 +69,7 @@ struct leat_job_source {
     uint32_t
         *part_of; /* by the source's number: job->parts; LEAT_JOB_NO_PART: none, or nothing to do */
     uint32_t part_of_room, parts_count;
+    struct leat_chunk *rows;            /* of blocks that a format looks at; NULL: none was */
     bool is_open, is_listed, is_behind; /* one of its partitions */
     bool said;                          /* that it waits for the other side */
     int64_t again_ms;                   /* when to open or list it again; LEAT_JOB_NEVER */
@@ -213,6 +214,13 @@ LEAT_CHECKED bool leat_job_map_room(struct leat_job_source *s, uint32_t id); /* 
 LEAT_CHECKED enum leat_status leat_job_add_part(struct leat_job_thread *job,
                                                 struct leat_job_source *s,
                                                 const struct leat_part *p, struct leat_error *err);
+
+/* job_format.c: have the formats that ask another service what they need? A failure may pass. Rows:
+ * those of a block of this source. */
+LEAT_CHECKED enum leat_status leat_job_formats_ready(const struct leat_job_thread *job,
+                                                     struct leat_error *err);
+LEAT_CHECKED enum leat_status
+leat_job_rows_ready(struct leat_job_source *s, const struct leat_block *b, struct leat_error *err);
 
 /* job_source.c */
 LEAT_CHECKED enum leat_status leat_job_sources_init(struct leat_job_thread *job,

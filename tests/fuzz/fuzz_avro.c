@@ -63,7 +63,7 @@ static void read_back(const struct leat_module *m, struct leat_slice wanted,
     struct leat_error err;
 
     if (!self || leat_opts_apply(m->opts, self, &setting, 1, arena, &err) != LEAT_OK ||
-        m->format->load(self, arena, &err) != LEAT_OK ||
+        m->format->load(self, LEAT_FORMAT_READS, arena, &err) != LEAT_OK ||
         m->format->plan(self, paths, 3, arena, &err) != LEAT_OK ||
         m->format->encode(self, chunk, WHOLE, &err) != LEAT_OK || !chunk->values[0].ptr)
         return;
@@ -88,7 +88,7 @@ static void run(const struct leat_module *m, struct leat_slice written, struct l
     struct leat_error err;
 
     if (!self || leat_opts_apply(m->opts, self, settings, wanted.len ? 2 : 1, arena, &err) ||
-        m->format->load(self, arena, &err) != LEAT_OK ||
+        m->format->load(self, LEAT_FORMAT_READS, arena, &err) != LEAT_OK ||
         m->format->plan(self, paths, 3, arena, &err) != LEAT_OK ||
         leat_chunk_init(&chunk, arena, COLUMNS, &err) != LEAT_OK)
         return;

@@ -31,7 +31,8 @@ static enum leat_status plan(struct world *w, const struct format_case *c)
     static const struct leat_slice nothing[] = {{"no such field", 13}};
     static const struct leat_path paths[] = {{NULL, 0, WHOLE}, {nothing, 1, FIELD}};
 
-    if (w->format->load && w->format->load(w->i.self, &w->i.arena, &err) != LEAT_OK)
+    if (w->format->load &&
+        w->format->load(w->i.self, LEAT_FORMAT_READS, &w->i.arena, &err) != LEAT_OK)
         return err.status;
     if (c->fields && w->format->fields && give_fields(w, c->fields) != LEAT_OK)
         return err.status;

@@ -44,7 +44,7 @@ static void init(struct world *w, const char *const *settings, const char *wante
     *w = (struct world){0};
     instance_init(&w->i, "avro", settings);
     w->format = w->i.module->format;
-    OK(w->format->load(w->i.self, &w->i.arena, &err));
+    OK(w->format->load(w->i.self, LEAT_FORMAT_READS, &w->i.arena, &err));
     while (rest.len) {
         leat_slice_cut(rest, ' ', &word, &rest);
         uint32_t depth = 0;
@@ -302,7 +302,8 @@ static void refused(const char *schema, const char *text)
 
     snprintf(setting, sizeof setting, "schema=%s", schema);
     instance_init(&i, "avro", settings);
-    CU_ASSERT_EQUAL(i.module->format->load(i.self, &i.arena, &err), LEAT_E_CONFIG);
+    CU_ASSERT_EQUAL(i.module->format->load(i.self, LEAT_FORMAT_READS, &i.arena, &err),
+                    LEAT_E_CONFIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, text));
     if (!strstr(err.text, text))
         fprintf(stderr, "%s: %s, not %s\n", schema, err.text, text);
@@ -347,7 +348,8 @@ static void schemas_that_do_not_fit_together_are_refused(void)
         const char *const settings[] = {cases[k].written, cases[k].wanted, NULL};
         struct instance i;
         instance_init(&i, "avro", settings);
-        CU_ASSERT_EQUAL(i.module->format->load(i.self, &i.arena, &err), LEAT_E_CONFIG);
+        CU_ASSERT_EQUAL(i.module->format->load(i.self, LEAT_FORMAT_READS, &i.arena, &err),
+                        LEAT_E_CONFIG);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, cases[k].text));
         instance_fini(&i);
     }

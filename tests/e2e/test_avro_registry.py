@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Avro with a schema registry: one of the test that counts, fails and comes back, and a real one where it can be had."""
+import base64
+import http.server
+import io
+import json
+import pathlib
+import struct
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from copy_job import job  # noqa: E402
+from kafka_test import T0, Broker, Leat  # noqa: E402
+from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from pypi import package  # noqa: E402
+
+BROKER = Broker()
+POINT = {"type": "record", "name": "Point", "fields": [{"name": "x", "type": "int"}, {"name": "label", "type": "string"}]}
+NEWER = {"type": "record", "name": "Point", "fields": [{"name": "x", "type": "long"}, {"name": "label", "type": "string"},
+                                                       {"name": "z", "type": "double", "default": 0.5}]}
+
+
+class Registry:
+    """Confluent's interface over a dict. `fails`: answers 503; `user`: wants basic authentication."""
+
+    def __init__(self, user=None, port=0):
+        self.schemas, self.subjects, self.asked, self.fails, self.refuses = {}, {}, [], False, False
+        registry = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self, status, body):
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def refused(self):
+                registry.asked.append(self.path)
+                token = "Basic " + base64.b64encode((user or "").encode()).decode()
+                if user and self.headers.get("Authorization") != token:
+                    self.answer(401, {"error_code": 40101, "message": "Unauthorized"})
+                    return True
+                if registry.fails:
+                    self.answer(503, {"error_code": 50301, "message": "starting"})
+                return registry.fails
+
+            def do_GET(self):
+                if self.refused():
+                    return
+                number = int(self.path.rsplit("/", 1)[1])
+                if number in registry.schemas:
+                    self.answer(200, {"schema": registry.schemas[number]})
+                else:
+                    self.answer(404, {"error_code": 40403, "message": "Schema not found"})
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.refused():
+                    return
+                if registry.refuses:
+                    self.answer(409, {"error_code": 409, "message": "incompatible"})
+                    return
+                number = registry.add(json.loads(body)["schema"])
+                registry.subjects[self.path.split("/")[-2]] = number
+                self.answer(200, {"id": number})
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/apis/ccompat/v7"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def add(self, schema):
+        for number, known in self.schemas.items():
+            if known == schema:
+                return number
+        self.schemas[len(self.schemas) + 1] = schema
+        return len(self.schemas)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def fastavro():
+    return package("fastavro", "1.9.7", "fastavro")
+
+
+def framed(number, schema, record):
+    out = io.BytesIO()
+    fastavro().schemaless_writer(out, fastavro().parse_schema(schema), record)
+    return b"\0" + struct.pack(">I", number) + out.getvalue()
+
+
+def produce(topic, values):
+    BROKER.produce(topic, [(None, v, T0 + n) for n, v in enumerate(values)])
+
+
+def raw_values(topic):
+    out, values = BROKER.kcat_bytes("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", "%R%s"), []
+    while out:
+        length = int.from_bytes(out[:4], "big", signed=True)
+        values.append(out[4:4 + length])
+        out = out[4 + length:]
+    return values
+
+
+def reading(dir, name, registry, source, sink, more="", options=""):
+    return job(dir, name, BROKER.address, f"topic: {source}, start: earliest",
+               f"    kafka: {{ use: main, topic: {sink} }}\n    format: json\n",
+               source_more=f'format: {{ avro: {{ registry: "{registry.url}"{options} }} }}', more=more)
+
+
+def run(file):
+    code, _, err = leat("run", file, "--until", "caught_up")
+    assert code == 0, err
+    return err
+
+
+def test_records_of_several_schemas_are_read_and_each_schema_is_asked_for_once():
+    for topic in ("reg.in", "reg.out", "reg.new"):
+        BROKER.topic(topic)
+    with folder() as dir, Registry() as registry:
+        one, two = registry.add(json.dumps(POINT)), registry.add(json.dumps(NEWER))
+        records = [({"x": n, "label": f"p{n}"} if n % 2 else {"x": n, "label": "new", "z": n / 2}) for n in range(3000)]
+        produce("reg.in", [framed(one if n % 2 else two, POINT if n % 2 else NEWER, r) for n, r in enumerate(records)])
+        run(reading(dir, "reg", registry, "reg.in", "reg.out"))
+        assert [json.loads(v) for v in BROKER.values("reg.out")] == records
+        assert sorted(registry.asked) == [f"/apis/ccompat/v7/schemas/ids/{n}" for n in (one, two)]
+        schema = write(dir, "newer.avsc", json.dumps(NEWER))
+        run(reading(dir, "reg-new", registry, "reg.in", "reg.new", options=f", schema: {schema}"))
+        assert [json.loads(v) for v in BROKER.values("reg.new")] == [dict({"z": 0.5}, **r) for r in records]
+
+
+def test_a_registry_that_is_away_holds_the_source_back_and_no_record_fails():
+    BROKER.topic("away.in")
+    BROKER.topic("away.out")
+    with folder() as dir, Registry() as registry:
+        number = registry.add(json.dumps(POINT))
+        produce("away.in", [framed(number, POINT, {"x": n, "label": ""}) for n in range(100)])
+        registry.fails = True
+        with Leat("run", reading(dir, "away", registry, "away.in", "away.out", more="on_error: drop")) as job_:
+            job_.wait_log("answers 503")
+            wait_for("several questions", lambda: len(registry.asked) >= 3)
+            assert BROKER.values("away.out") == []
+            registry.fails = False
+            wait_for("the records", lambda: len(BROKER.values("away.out")) == 100)
+            assert job_.stop() == 0
+    port_of_nobody = Registry()
+    port_of_nobody.__exit__()
+    BROKER.topic("away.none")
+    with folder() as dir:
+        with Leat("run", reading(dir, "none", port_of_nobody, "away.in", "away.none")) as job_:
+            job_.wait_log("schema registry 'http://127.0.0.1")
+            assert job_.stop() == 0
+    assert BROKER.values("away.none") == []
+
+
+def test_an_unknown_number_and_a_wrong_mark_are_errors_of_their_records():
+    for topic in ("odd.in", "odd.out", "odd.dlq"):
+        BROKER.topic(topic)
+    with folder() as dir, Registry() as registry:
+        number = registry.add(json.dumps(POINT))
+        other = registry.add('{"type":"nonsense"}')
+        good = framed(number, POINT, {"x": 1, "label": "a"})
+        bad = [framed(99, POINT, {"x": 1, "label": "a"}), b"\x01" + good[1:], b"\0\0", framed(other, POINT, {"x": 1, "label": "a"})]
+        produce("odd.in", [good, *bad, good])
+        run(reading(dir, "odd", registry, "odd.in", "odd.out",
+                    more="on_error: dlq\ndlq: { kafka: { use: main, topic: odd.dlq } }\n"))
+        assert [json.loads(v)["x"] for v in BROKER.values("odd.out")] == [1, 1]
+        assert raw_values("odd.dlq") == bad
+
+
+def writing(dir, name, registry, source, sink, options=""):
+    schema = write(dir, "point.avsc", json.dumps(POINT))
+    return job(dir, name, BROKER.address, f"topic: {source}, start: earliest",
+               f"    kafka: {{ use: main, topic: {sink} }}\n    format: {{ avro: {{ registry: \"{registry.url}\","
+               f" schema: {schema}, subject: {sink}-value{options} }} }}\n")
+
+
+def test_a_sink_registers_its_schema_before_it_reads_a_record_and_writes_its_number():
+    BROKER.topic("enroll.in")
+    BROKER.topic("enroll.out")
+    BROKER.produce("enroll.in", [json.dumps({"x": n, "label": f"é{n}"}) for n in range(10)])
+    with folder() as dir, Registry(user="me:very-secret") as registry:
+        registry.add('"string"')
+        registry.fails = True
+        auth = ", auth: { user: me, password: very-secret }, insecure: true"
+        file = writing(dir, "enroll", registry, "enroll.in", "enroll.out", auth)
+        with Leat("run", file) as job_:
+            job_.wait_log("answers 503")
+            registry.fails = False
+            wait_for("the records", lambda: len(BROKER.values("enroll.out")) == 10)
+            assert job_.stop() == 0
+            assert "very-secret" not in job_.log
+        assert registry.subjects == {"enroll.out-value": 2}
+        assert json.loads(registry.schemas[2]) == POINT
+        assert raw_values("enroll.out") == [framed(2, POINT, {"x": n, "label": f"é{n}"}) for n in range(10)]
+
+
+def test_a_schema_that_the_registry_refuses_ends_the_job_with_its_words():
+    BROKER.topic("refuse.in")
+    BROKER.topic("refuse.out")
+    with folder() as dir, Registry() as registry:
+        registry.refuses = True
+        code, _, err = leat("run", writing(dir, "refuse", registry, "refuse.in", "refuse.out"), "--until", "caught_up")
+        assert code == 78 and "answers 409" in err and "incompatible" in err and "refuse.out-value" in err, (code, err)
+
+
+def test_what_a_registry_needs_is_said_by_check():
+    with folder() as dir, Registry() as registry:
+        def says(options, words, kafka=True):
+            source = "kafka: { brokers: localhost, topic: a }" if kafka else "socket: { connect: localhost:9 }"
+            file = write(dir, "check.yaml", f"leat: 1\nname: check\ncheckpoint: {{ dir: {dir}/state }}\nsources:\n  in:\n    {source}\n"
+                         f"    format: {{ avro: {{ {options} }} }}\nsinks:\n  out: {{ from: in, null: {{}} }}\n")
+            code, out, err = leat("check", file)
+            assert code != 0 and words in out + err, (code, out, err)
+        url = f'registry: "{registry.url}"'
+        says("framing: raw", "`schema` is missing")
+        says("registry: nowhere", "is no URL such as")
+        says(url + ", framing: single_object", "take out framing")
+        says(url + ", auth: { user: a, password: b }", "can be read by everybody")
+        says(url, "can be read again", kafka=False)
+        assert registry.asked == []
+
+
+main(sys.modules[__name__])
