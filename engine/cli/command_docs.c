@@ -2,6 +2,7 @@
  * command_docs.c - `leat docs`: the reference, from the tables that parse and check.
  */
 #include "cli/cli.h"
+#include "http/metrics.h"
 #include "op/aggregate.h"
 
 #include <argp.h>
@@ -160,6 +161,7 @@ static void print_overview(void)
         printf("\n");
     }
     printf("Functions of expressions: leat docs functions\n");
+    printf("What /metrics answers: leat docs metrics\n");
 }
 
 static int find_anywhere(const char *name)
@@ -187,7 +189,7 @@ int cli_docs(int argc, char **argv)
     const char *name = argc > 2 ? argv[2] : NULL;
 
     if (argc > 3 || (argc > 1 && argv[1][0] == '-')) {
-        printf("usage: leat docs [connectors|sinks|ops|functions|formats [NAME]]\n");
+        printf("usage: leat docs [connectors|sinks|ops|functions|formats|metrics [NAME]]\n");
         return argc > 1 && strcmp(argv[1], "--help") == 0 ? CLI_OK : CLI_USAGE;
     }
     leat_module_load_all();
@@ -197,6 +199,10 @@ int cli_docs(int argc, char **argv)
     }
     if (strcmp(argv[1], "functions") == 0)
         return print_functions(name);
+    if (strcmp(argv[1], "metrics") == 0) {
+        leat_metrics_write_docs(stdout);
+        return CLI_OK;
+    }
     for (size_t t = 0; t < sizeof topics / sizeof *topics; t++)
         if (strcmp(argv[1], topics[t].name) == 0)
             return print_topic(&topics[t], name);

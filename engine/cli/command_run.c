@@ -168,6 +168,13 @@ int cli_job_run(struct leat_job_set *set, bool stays, size_t memory)
     return leat_status_exit_code(err.status);
 }
 
+static int start_all(struct cli_pipelines *pipelines)
+{
+    pipelines->endpoints =
+        (struct leat_endpoints){.set = pipelines->set, .process.version = LEAT_VERSION};
+    return cli_pipelines_start(pipelines);
+}
+
 static int run_all(struct words *w)
 {
     struct cli_pipelines pipelines = {
@@ -178,13 +185,14 @@ static int run_all(struct words *w)
     int code = CLI_FAILED;
 
     if (leat_job_set_new(&w->job, &hooks, &pipelines.set, &err) == LEAT_OK)
-        code = cli_pipelines_start(&pipelines);
+        code = start_all(&pipelines);
     else
         cli_say(stderr, "leat: %s\n", err.text);
     if (code == CLI_OK) {
         code = cli_job_run(pipelines.set, false, pipelines.memory);
         code = code == CLI_OK && pipelines.refused ? CLI_FILE_WRONG : code;
     }
+    leat_endpoints_fini(&pipelines.endpoints);
     leat_job_set_free(pipelines.set);
     cli_pipelines_fini(&pipelines);
     return code;

@@ -117,7 +117,7 @@ static void refuse(struct look *look, const char *file, int code)
         running->keep = true;
     if (running)
         leat_warn(&lines, "'%s' is refused; the version before goes on", file);
-    else if (look->p->reloads || look->p->lenient)
+    else if (look->p->endpoints.process.reloads || look->p->lenient)
         leat_warn(&lines, "'%s' is refused and does not run", file);
 }
 
@@ -307,7 +307,24 @@ static void carry_out(struct look *look)
     }
     for (struct run_version *v = look->p->versions; v; v = v->next)
         v->keep = false;
-    look->p->refused = look->refused;
+    look->p->refused = look->p->endpoints.process.files_refused = look->refused;
+}
+
+/* Where the pipelines that are to run want to be asked about. */
+static enum leat_status listen_all(struct cli_pipelines *p, struct leat_error *err)
+{
+    enum leat_status status = LEAT_OK;
+    struct leat_error why;
+
+    leat_endpoints_begin(&p->endpoints);
+    for (const struct run_version *v = p->versions; v; v = v->next)
+        if (v->current && v->p.spec.http.listen &&
+            leat_endpoints_want(&p->endpoints, v->p.spec.http.listen, &why) != LEAT_OK) {
+            *err = why;
+            status = why.status;
+        }
+    leat_endpoints_end(&p->endpoints);
+    return status;
 }
 
 static void free_read(struct look *look)
@@ -354,6 +371,10 @@ int cli_pipelines_start(struct cli_pipelines *p)
     for (const struct run_version *v = look.read; v; v = v->next)
         p->memory += v->keep ? (size_t)v->p.spec.memory.bytes : 0;
     carry_out(&look);
+    if (listen_all(p, &err) != LEAT_OK) {
+        cli_say(stderr, "leat: %s\n", err.text);
+        return leat_status_exit_code(err.status);
+    }
     return p->versions ? CLI_OK : look.worst;
 }
 
@@ -363,7 +384,7 @@ void cli_pipelines_reload(void *arg)
     struct look look = {.p = p};
     struct leat_error err;
 
-    p->reloads++;
+    p->endpoints.process.reloads++;
     if (read_all(&look, &err) != LEAT_OK) {
         leat_warn(&lines, "nothing is changed: %s", err.text);
         free_read(&look);
@@ -371,6 +392,8 @@ void cli_pipelines_reload(void *arg)
     }
     accept(&look);
     carry_out(&look);
+    if (listen_all(p, &err) != LEAT_OK)
+        leat_warn(&lines, "%s; the next reload tries again", err.text);
     leat_info(&lines,
               "reloaded: %" PRIu32 " new, %" PRIu32 " changed, %" PRIu32 " removed, %" PRIu32
               " refused, %" PRIu32 " as they were",

@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "cli/run_paths.h"
+#include "http/endpoints.h"
 #include "run/job_set.h"
 
 struct run_version;
@@ -23,11 +24,11 @@ struct cli_pipelines {
     const struct cli_sets *sets;
     bool lenient; /* at the start, too, a file that is wrong leaves the others alone */
     struct leat_job_set *set;
+    struct leat_endpoints endpoints; /* its set and version */
 
     struct run_version *versions; /* that somebody may look at */
     uint32_t refused;             /* files, at the last look */
-    uint64_t reloads;
-    size_t memory; /* of all that were put at the start */
+    size_t memory;                /* of all that were put at the start */
 };
 
 /* Read all files and put what is good into the set. Returns an exit code: CLI_OK if something was

@@ -117,6 +117,9 @@ bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_
 /* plan_deliver.c: who decides under exactly_once, and who cannot take part. */
 void plan_deliver(struct planner *p);
 
+/* plan_http.c: `http:`. */
+void plan_http(struct planner *p);
+
 /* plan_finish.c: from lists to arrays. */
 void plan_finish(struct planner *p);
 

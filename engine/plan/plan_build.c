@@ -90,6 +90,7 @@ static void build(struct planner *p)
     plan_streams(p);
     plan_sinks(p);
     plan_deliver(p);
+    plan_http(p);
     if (p->diags->errors)
         return;
     for (struct plan_head *h = p->heads; h; h = h->next)

@@ -70,6 +70,12 @@ static const struct leat_opt checkpoint_options[] = {
              .help = "How long the log of batches is kept at least, for `leat replay`."),
     {0},
 };
+
+static const struct leat_opt http_options[] = {
+    SPEC_OPT(LEAT_OPT_TEXT, "listen", http.listen,
+             .help = "Where /metrics, /healthz and /readyz are answered: 127.0.0.1:4190."),
+    {0},
+};
 /* clang-format on */
 
 static const struct leat_opt source_options[] = {
@@ -99,7 +105,6 @@ static const char *const unbuilt[] = {"transform",
                                       "map_partitions",
                                       "lua",
                                       "module",
-                                      "http",
                                       "zeromq",
                                       "save_as_object_files",
                                       "save_as_hadoop_files",
@@ -168,6 +173,18 @@ static void read_letters(struct spec_reader *r, const struct leat_node *root)
         spec_read_connector(r, node, NULL, "dead-letter output", &r->spec->dlq);
 }
 
+/* `http: off` is as good as none. */
+static void read_http(struct spec_reader *r, const struct leat_node *node)
+{
+    if (!node || node->is_null ||
+        (node->kind == LEAT_NODE_SCALAR && leat_slice_eq(node->text, LEAT_LIT("off"))))
+        return;
+    if (node->kind != LEAT_NODE_MAP)
+        leat_diag_error_key(r->diags, node, "'http' takes a map: { listen: \"127.0.0.1:4190\" }");
+    else
+        leat_opts_read(http_options, r->spec, node, NULL, r->arena, r->diags);
+}
+
 static void read_head(struct spec_reader *r, const struct leat_node *root)
 {
     static const char *const keys[] = {"leat",     "name",   "description", "delivery",
@@ -187,6 +204,7 @@ static void read_head(struct spec_reader *r, const struct leat_node *root)
     read_letters(r, root);
     leat_opts_read(batch_options, spec, leat_node_find(root, "batch"), NULL, r->arena, r->diags);
     leat_opts_read(commit_options, spec, leat_node_find(root, "commit"), NULL, r->arena, r->diags);
+    read_http(r, leat_node_find(root, "http"));
     leat_opts_read(checkpoint_options, spec, leat_node_find(root, "checkpoint"), NULL, r->arena,
                    r->diags);
 }

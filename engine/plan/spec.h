@@ -110,6 +110,9 @@ struct leat_spec {
         struct leat_duration snapshot_every;
         struct leat_duration keep; /* of the log: what `leat replay` can go back to */
     } checkpoint;
+    struct {
+        const char *listen; /* NULL: nobody is answered */
+    } http;
     struct leat_choice on_error;
     struct leat_spec_module dlq;
     struct leat_spec_source *sources;

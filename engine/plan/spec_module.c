@@ -237,8 +237,7 @@ void spec_read_connector(struct spec_reader *r, const struct leat_node *map,
     }
     refuse_others(r, map, c, parts, what);
     connector->node = c;
-    if (!leat_slice_eq(c->key, LEAT_LIT("http")) && /* the unbuilt one is the page of metrics */
-        leat_spec_refuse_unbuilt(c, c->key, r->diags))
+    if (leat_spec_refuse_unbuilt(c, c->key, r->diags))
         return;
     if (c->kind == LEAT_NODE_LIST || (c->kind == LEAT_NODE_SCALAR && !c->is_null)) {
         leat_diag_error(r->diags, c, "'%.*s' takes a map of settings", LEAT_FMT(c->key));

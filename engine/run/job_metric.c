@@ -80,8 +80,6 @@ void leat_job_note_batch(struct leat_job_thread *job, struct leat_flow_batch *b,
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_batch_ms, took_ms);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_state_keys, (int64_t)state.keys);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_state_bytes, (int64_t)state.bytes);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_bytes,
-                    (int64_t)(atomic_load(&job->work.used) + atomic_load(&job->blocks.used)));
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_watermark_ms,
                     mark_ms == LEAT_NO_TIME ? 0 : mark_ms);
 }

@@ -1,61 +1,20 @@
-#include "run/job_set.h"
+#include "run/job_set_in.h"
 
 #include "base/mem.h"
 #include "run/job_lock.h"
-#include "run/job_status.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#define STATUS_EVERY_MS 1000
-#define LOG_EVERY_MS    30000
-#define PAUSE_MS        1000 /* before the first try again; doubles */
-#define PAUSE_MAX_MS    60000
-#define STEADY_MS       60000 /* who ran so long begins with the first pause again */
-
-struct member {
-    struct member *next;
-    struct leat_job_set *set;
-    const struct leat_plan *plan;   /* that runs, or ran last */
-    const struct leat_plan *after;  /* begins when that one has ended; NULL: none */
-    const struct leat_plan *before; /* goes on if `plan` fails before it is ready; NULL: none */
-    struct leat_job_thread *job;    /* NULL: none runs */
-    atomic_bool ended;
-    bool stopping;                        /* the job was asked to */
-    bool gone;                            /* dropped */
-    bool has_run;                         /* one of its jobs was ready */
-    bool due;                             /* is to be started */
-    enum leat_member_state idle;          /* why there is no job: waiting, failed, done */
-    int64_t begun_ms, again_ms, pause_ms; /* monotonic */
-    uint64_t failures, starts;
-    uint64_t failed_as; /* how many failures there were before, in all of the set */
-    struct leat_error error;
-};
-
-struct leat_job_set {
-    const struct leat_job_options *options;
-    struct leat_job_set_hooks hooks;
-    struct member *members;
-    struct leat_job_thread **shown; /* room for all of them */
-    size_t count, room;
-    uint64_t failures;
-    int64_t until_ms; /* monotonic; 0: no end */
-    int signal_fd, ended_fd;
-    sigset_t signals_before;
-    bool signals_taken, stopping, stays;
-    struct leat_job_status status;
-};
+#define PAUSE_MS     1000 /* before the first try again; doubles */
+#define PAUSE_MAX_MS 60000
+#define STEADY_MS    60000 /* who ran so long begins with the first pause again */
 
 /* ---- small things */
 
-static int64_t now_ms(const struct leat_job_set *set)
+int64_t leat_set_now_ms(const struct leat_job_set *set)
 {
     return leat_clock_monotonic_ms(set->options->clock);
 }
@@ -87,7 +46,7 @@ static bool is_alive(const struct member *m)
     return m->job || (!m->set->stopping && (m->due || m->idle == LEAT_MEMBER_WAITING));
 }
 
-static bool any_alive(const struct leat_job_set *set, const struct member *but)
+bool leat_set_any_alive(const struct leat_job_set *set, const struct member *but)
 {
     for (const struct member *m = set->members; m; m = m->next)
         if (m != but && is_alive(m))
@@ -101,7 +60,7 @@ static void ask_stop(struct member *m)
     leat_job_ask_stop(m->job);
 }
 
-static void stop_all(struct leat_job_set *set)
+void leat_set_stop_all(struct leat_job_set *set)
 {
     set->stopping = true;
     for (struct member *m = set->members; m; m = m->next)
@@ -157,7 +116,7 @@ static struct leat_job_options options_for(const struct member *m)
     struct leat_job_options o = *m->set->options;
 
     if (m->set->until_ms) {
-        int64_t left_ms = m->set->until_ms - now_ms(m->set);
+        int64_t left_ms = m->set->until_ms - leat_set_now_ms(m->set);
         o.until_ms = left_ms > 1 ? left_ms : 1;
     }
     o.again = m->has_run;
@@ -174,7 +133,7 @@ static void start(struct member *m)
     struct leat_error err;
 
     m->due = m->stopping = false;
-    m->begun_ms = now_ms(m->set);
+    m->begun_ms = leat_set_now_ms(m->set);
     m->starts++;
     atomic_store(&m->ended, false);
     if (leat_job_start(m->plan, &options, job_ended, m, &m->job, &err) == LEAT_OK)
@@ -184,10 +143,10 @@ static void start(struct member *m)
     failed(m, &err);
 }
 
-static void start_due(struct leat_job_set *set)
+void leat_set_start_due(struct leat_job_set *set)
 {
     for (struct member *m = set->members; m && !set->stopping; m = m->next) {
-        if (!m->job && m->idle == LEAT_MEMBER_WAITING && now_ms(set) >= m->again_ms)
+        if (!m->job && m->idle == LEAT_MEMBER_WAITING && leat_set_now_ms(set) >= m->again_ms)
             m->due = true;
         if (m->due && !m->job && !must_wait(m))
             start(m);
@@ -216,7 +175,7 @@ static void go_back(struct member *m)
 
 static void failed(struct member *m, const struct leat_error *why)
 {
-    bool others = any_alive(m->set, m);
+    bool others = leat_set_any_alive(m->set, m);
 
     m->error = *why;
     m->failures++;
@@ -227,10 +186,11 @@ static void failed(struct member *m, const struct leat_error *why)
     if (m->before) {
         go_back(m);
     } else if (others && leat_status_is_transient(why->status) && !is_bounded(m)) {
-        m->pause_ms = m->pause_ms == 0 || now_ms(m->set) - m->begun_ms >= STEADY_MS ? PAUSE_MS
+        m->pause_ms = m->pause_ms == 0 || leat_set_now_ms(m->set) - m->begun_ms >= STEADY_MS
+                          ? PAUSE_MS
                       : m->pause_ms * 2 < PAUSE_MAX_MS ? m->pause_ms * 2
                                                        : PAUSE_MAX_MS;
-        m->again_ms = now_ms(m->set) + m->pause_ms;
+        m->again_ms = leat_set_now_ms(m->set) + m->pause_ms;
         m->idle = LEAT_MEMBER_WAITING;
         say(m, LEAT_LOG_ERROR, "%s; it is tried again in %d s", why->text,
             (int)(m->pause_ms / 1000));
@@ -292,7 +252,7 @@ static void settle(struct member *m)
         failed(m, &why);
 }
 
-static void reap(struct leat_job_set *set)
+void leat_set_reap(struct leat_job_set *set)
 {
     for (struct member *m = set->members, *next; m; m = next) {
         next = m->next;
@@ -370,97 +330,7 @@ void leat_job_set_drop(struct leat_job_set *set, struct leat_slice name)
         remove_member(set, m);
 }
 
-/* ---- the loop */
-
-static enum leat_status open_fds(struct leat_job_set *set, struct leat_error *err)
-{
-    sigset_t wanted;
-
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
-    if (set->hooks.reload)
-        sigaddset(&wanted, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &wanted, &set->signals_before);
-    set->signals_taken = true;
-    set->signal_fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (set->signal_fd < 0)
-        return leat_fail(err, LEAT_E_IO, "signalfd: %s", strerror(errno));
-    set->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (set->ended_fd < 0)
-        return leat_fail(err, LEAT_E_IO, "eventfd: %s", strerror(errno));
-    return LEAT_OK;
-}
-
-/* SIGHUP because the terminal that it was typed at is closed: that is the end, as ever. */
-static bool is_hangup(const struct leat_job_set *set, const struct signalfd_siginfo *info)
-{
-    FILE *terminal = set->options->status;
-
-    return info->ssi_code == SI_KERNEL || (terminal && !isatty(fileno(terminal)));
-}
-
-/* The first lets every batch end; nothing is lost by the second: what was not committed comes
- * again. */
-static void take_signals(struct leat_job_set *set)
-{
-    struct signalfd_siginfo info;
-    bool reload = false;
-
-    while (read(set->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP && !is_hangup(set, &info)) {
-            reload = true;
-            continue;
-        }
-        if (set->stopping)
-            _exit(128 + (int)info.ssi_signo);
-        stop_all(set);
-    }
-    if (reload && !set->stopping)
-        set->hooks.reload(set->hooks.arg);
-}
-
-static int wait_ms(const struct leat_job_set *set)
-{
-    int64_t wait_ms = set->options->status ? STATUS_EVERY_MS : LOG_EVERY_MS, now = now_ms(set);
-
-    for (const struct member *m = set->members; m; m = m->next) {
-        if (m->job || set->stopping || m->idle != LEAT_MEMBER_WAITING)
-            continue;
-        int64_t left_ms = m->again_ms > now ? m->again_ms - now : 0;
-        wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
-    }
-    return (int)wait_ms;
-}
-
-static void show_status(struct leat_job_set *set)
-{
-    size_t count = 0;
-
-    for (const struct member *m = set->members; m; m = m->next)
-        if (m->job)
-            set->shown[count++] = m->job;
-    leat_job_status_show(&set->status, set->options->status, set->shown, count, now_ms(set));
-}
-
-static void loop(struct leat_job_set *set)
-{
-    struct pollfd fds[] = {{.fd = set->signal_fd, .events = POLLIN},
-                           {.fd = set->ended_fd, .events = POLLIN}};
-
-    start_due(set);
-    while (any_alive(set, NULL)) {
-        eventfd_t ended;
-        if (poll(fds, 2, wait_ms(set)) < 0 && errno != EINTR)
-            stop_all(set);
-        (void)eventfd_read(set->ended_fd, &ended); /* which ones say their members */
-        reap(set);
-        take_signals(set);
-        start_due(set);
-        show_status(set);
-    }
-    leat_job_status_end(&set->status, set->options->status);
-}
+/* ---- begin and end */
 
 static const struct member *first_failed(const struct leat_job_set *set)
 {
@@ -479,8 +349,8 @@ enum leat_status leat_job_set_run(struct leat_job_set *set, bool stays, struct l
 
     set->stays = stays;
     if (set->options->until_ms)
-        set->until_ms = now_ms(set) + set->options->until_ms;
-    loop(set);
+        set->until_ms = leat_set_now_ms(set) + set->options->until_ms;
+    leat_set_loop(set);
     if (!(first = first_failed(set)))
         return LEAT_OK;
     *err = first->error;
@@ -499,7 +369,7 @@ enum leat_status leat_job_set_new(const struct leat_job_options *options,
     s->options = options;
     s->hooks = *hooks;
     s->signal_fd = s->ended_fd = -1;
-    return open_fds(s, err);
+    return leat_set_open_fds(s, err);
 }
 
 void leat_job_set_free(struct leat_job_set *set)

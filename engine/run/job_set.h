@@ -41,6 +41,25 @@ leat_job_set_put(struct leat_job_set *set, const struct leat_plan *plan, struct 
 /* The pipeline of this name ends behind the batch that is under way, and is forgotten. */
 void leat_job_set_drop(struct leat_job_set *set, struct leat_slice name);
 
+/* Something else that the thread of leat_job_set_run() waits for. It gets a turn whenever there may
+ * be something to do, and must not wait. */
+struct leat_turn {
+    struct leat_turn *next; /* the set's */
+    int fd;                 /* readable: a turn */
+    void *arg;
+    int64_t (*wait_ms)(const void *arg); /* until a turn is due anyway; -1: none is */
+    void (*turn)(void *arg);
+};
+
+/* Borrowed until detach, which comes before leat_job_set_free(). Neither is called in a turn.
+ * LEAT_E_FULL: there are too many. */
+LEAT_CHECKED enum leat_status leat_job_set_attach(struct leat_job_set *set, struct leat_turn *turn,
+                                                  struct leat_error *err);
+void leat_job_set_detach(struct leat_job_set *set, struct leat_turn *turn);
+
+/* Have hooks.reload called soon, as SIGHUP does; also in a turn. */
+void leat_job_set_reload(struct leat_job_set *set);
+
 /* Returns when none runs and none is going to: LEAT_OK, or the failure of the first of those that
  * have failed. `stays`: only a signal ends it. */
 LEAT_CHECKED enum leat_status leat_job_set_run(struct leat_job_set *set, bool stays,

@@ -99,7 +99,9 @@ void leat_job_status_show(struct leat_job_status *s, FILE *out, struct leat_job_
         sum(jobs, count, LEAT_JOB_METRIC_batches), rate, sum(jobs, count, LEAT_JOB_METRIC_lag),
         furthest, mark, most(jobs, count, LEAT_JOB_METRIC_batch_ms),
         sum(jobs, count, LEAT_JOB_METRIC_state_keys),
-        sum(jobs, count, LEAT_JOB_METRIC_memory_bytes) >> 20,
+        (sum(jobs, count, LEAT_JOB_METRIC_memory_blocks_bytes) +
+         sum(jobs, count, LEAT_JOB_METRIC_memory_work_bytes)) >>
+            20,
         sum(jobs, count, LEAT_JOB_METRIC_errors), sum(jobs, count, LEAT_JOB_METRIC_late),
         waiting ? "  waiting" : "");
     n = n < (int)sizeof line ? n : (int)sizeof line - 1;

@@ -264,7 +264,7 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
 
 /* ---- the loop */
 
-static void note_waiting(struct leat_job_thread *job)
+static void note_now(struct leat_job_thread *job)
 {
     int64_t waiting = 0;
 
@@ -274,6 +274,10 @@ static void note_waiting(struct leat_job_thread *job)
         waiting += atomic_load(&job->sinks[i].waits);
     waiting += atomic_load(&job->decider.waits);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_waiting, waiting);
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_blocks_bytes,
+                    (int64_t)atomic_load(&job->blocks.used));
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_work_bytes,
+                    (int64_t)atomic_load(&job->work.used));
 }
 
 static int64_t wake_ms(const struct leat_job_thread *job)
@@ -308,7 +312,7 @@ static void turn(struct leat_job_thread *job)
         job->now_ms >= (job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms))
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_TICK});
     leat_job_decide_turn(job);
-    note_waiting(job);
+    note_now(job);
 }
 
 static void loop(struct leat_job_thread *job)

@@ -64,10 +64,10 @@ static const struct {
      "5 errors\n"},
     {PIPELINE_HEAD
      "on_error: dlq\n"
-     "http: { listen: x }\n"
+     "http: 4190\n"
      "dlq: { kafka: {} }\n",
-     "f.yaml:8:1: error: 'http' is not in this version\n"
-     "    8 | http: { listen: x }\n"
+     "f.yaml:8:1: error: 'http' takes a map: { listen: \"127.0.0.1:4190\" }\n"
+     "    8 | http: 4190\n"
      "      | ^~~~\n"
      "      = http\n"
      "1 error\n"},
