@@ -65,7 +65,8 @@ struct leat_decider {
 
     /* Everything that the sinks wrote has arrived, and the positions with it; the marker stands at
      * `marker_next`, and may be one of the positions too. LEAT_E_ABORTED and transient failures:
-     * abort, begin, all of n again. LEAT_E_UNCLEAR: close, open, recover, then the same. */
+     * abort, begin, all of n again. LEAT_E_UNCLEAR: close, open, recover, then the same.
+     * LEAT_E_DATA after rows were told through env->refusals: abort, and all of n without those. */
     enum leat_status (*prepare)(void *memory, uint64_t n, const struct leat_positions *positions,
                                 struct leat_slice marker, int64_t marker_next,
                                 struct leat_error *err);

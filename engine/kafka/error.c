@@ -25,6 +25,13 @@ bool leat_kafka_is_refused(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 }
 
+bool leat_kafka_is_bad_record(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+}
+
 /* librdkafka says little about a handshake that failed; these are what it nearly always is. */
 static const char *hint(const char *detail)
 {
@@ -99,7 +106,7 @@ enum leat_status leat_kafka_fail(struct leat_error *err, rd_kafka_resp_err_t cod
         return leat_fail(err, LEAT_E_DATA, "a record is too large for topic '%s'", topic);
     if (code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION)
         return leat_fail(err, LEAT_E_CONFIG, "'%s' cannot be the name of a topic", topic);
-    if (code == RD_KAFKA_RESP_ERR_INVALID_RECORD)
+    if (code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP)
         return leat_fail(err, LEAT_E_DATA, "topic '%s' does not take a record (%s)", topic,
                          rd_kafka_err2str(code));
     return unreachable(err, code, about);

@@ -29,6 +29,9 @@ bool leat_kafka_is_trouble(rd_kafka_resp_err_t code);
 /* Whether access rules stand in the way. */
 bool leat_kafka_is_refused(rd_kafka_resp_err_t code);
 
+/* Whether a batch was refused for what is in it: the same will be refused again. */
+bool leat_kafka_is_bad_record(rd_kafka_resp_err_t code);
+
 /* Whether it only says that the topic is not there (yet, any more). */
 bool leat_kafka_is_missing(rd_kafka_resp_err_t code);
 

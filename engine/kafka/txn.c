@@ -128,18 +128,35 @@ enum leat_status leat_kafka_txn_check(const void *decider, const struct leat_kaf
 
 /* ---- the handle */
 
+static void note_bad(struct leat_kafka_txn *t, const rd_kafka_message_t *m, size_t bytes)
+{
+    struct leat_kafka_bad *bad = leat_mem_alloc(sizeof *bad);
+
+    if (!bad) /* the next attempt finds it */
+        return;
+    bad->row = m->_private;
+    bad->why = m->err;
+    bad->bytes = bytes;
+    bad->has_key = m->key;
+    snprintf(bad->topic, sizeof bad->topic, "%s", rd_kafka_topic_name(m->rkt));
+    bad->next = t->bad;
+    t->bad = bad;
+}
+
 /* Thread: the decider's, from rd_kafka_poll() and what librdkafka waits in. */
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
     struct leat_kafka_txn *t = opaque; /* the client is its first member */
-    size_t bytes = m->key_len + m->len;
 
     (void)rk;
     if (!m->err || m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
         m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
         return;
-    bool first = !t->has_refused;
-    if (!first && (m->err != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || bytes <= t->refused_bytes))
+    size_t bytes = leat_kafka_message_bytes(m);
+    bool first = !t->has_refused, bad = leat_kafka_is_bad_record(m->err);
+    if (bad && bytes >= t->made_bytes)
+        note_bad(t, m, bytes);
+    if (!first && (!bad || bytes <= t->refused_bytes))
         return;
     t->has_refused = true;
     t->refused_why = m->err;
@@ -187,7 +204,7 @@ static enum leat_status open_handle(struct leat_kafka_txn *t, struct leat_error 
     rd_kafka_conf_t *made;
 
     snprintf(id, sizeof id, "leat-%.250s-%u", t->env->job, t->env->slot);
-    const struct leat_kafka_writing writing = {.batch_bytes = t->batch_bytes,
+    const struct leat_kafka_writing writing = {.batch_bytes = t->batches.bytes,
                                                .transactional_id = id};
     if (leat_kafka_writing_conf(t->conf, t->env, &writing, &made, err) != LEAT_OK)
         return err->status;
@@ -197,7 +214,9 @@ static enum leat_status open_handle(struct leat_kafka_txn *t, struct leat_error 
         LEAT_OK)
         return err->status;
     t->timeout_ms = timeout_of(t->client.rk);
-    t->is_ready = t->is_spent = t->is_open = t->has_refused = false;
+    t->made_bytes = t->batches.bytes;
+    t->is_ready = t->is_spent = t->is_open = false;
+    leat_kafka_txn_clear(t);
     return LEAT_OK;
 }
 
@@ -217,8 +236,8 @@ static enum leat_status txn_open(void *memory, const void *self, const struct le
 
     t->conf = self;
     t->env = env;
-    if (!t->batch_bytes)
-        t->batch_bytes = LEAT_KAFKA_BATCH_BYTES;
+    if (!t->batches.bytes)
+        t->batches.bytes = t->batches.fit = LEAT_KAFKA_BATCH_BYTES;
     snprintf(t->group, sizeof t->group, "leat-%s", env->job);
     if (leat_kafka_conf_check(t->conf, err) != LEAT_OK)
         return err->status;
@@ -237,6 +256,7 @@ static void txn_close(void *memory)
     if (t->sent)
         rd_kafka_topic_partition_list_destroy(t->sent);
     t->sent = NULL;
+    leat_kafka_txn_clear(t);
 }
 
 void leat_kafka_txn_join(void *decider, struct leat_kafka_txn_user *user)
@@ -333,8 +353,14 @@ static enum leat_status txn_begin(void *memory, uint64_t n, struct leat_error *e
     if (!t->is_ready || t->is_spent || t->is_open)
         return leat_fail(err, LEAT_E_UNCLEAR, "the producer cannot begin batch %llu",
                          (unsigned long long)n);
-    t->n = n;
-    t->has_refused = false;
+    if (t->n != n) { /* batches can be as large again as the topics take */
+        t->n = n;
+        t->rules.topic[0] = 0;
+        t->batches.bytes = t->batches.fit;
+        if (t->made_bytes != t->batches.bytes && leat_kafka_txn_resize(t, err) != LEAT_OK)
+            return err->status;
+    }
+    leat_kafka_txn_clear(t);
     atomic_store(&t->asked, 0);
     if (t->sent)
         rd_kafka_topic_partition_list_destroy(t->sent);

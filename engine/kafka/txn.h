@@ -15,7 +15,7 @@
 #ifndef LEAT_KAFKA_TXN_H
 #define LEAT_KAFKA_TXN_H
 
-#include "kafka/writing.h"
+#include "kafka/refusal.h"
 
 #include <stdatomic.h>
 
@@ -32,13 +32,23 @@ struct leat_kafka_txn_user {
     void (*forget)(struct leat_kafka_txn_user *user);
 };
 
+/* A record that was refused and is at fault: it was alone in its batch. */
+struct leat_kafka_bad {
+    struct leat_kafka_bad *next;
+    const int64_t *row; /* its mark */
+    rd_kafka_resp_err_t why;
+    size_t bytes;
+    bool has_key;
+    char topic[256];
+};
+
 struct leat_kafka_txn {
     struct leat_kafka_client client; /* first: the handle's opaque */
     const struct leat_kafka_conf *conf;
     const struct leat_env *env;
     char group[260];
     int64_t timeout_ms; /* transaction.timeout.ms */
-    size_t batch_bytes;
+    struct leat_kafka_batches batches;
 
     bool is_ready; /* init_transactions is done */
     bool is_spent; /* the handle is in doubt or dead */
@@ -55,7 +65,11 @@ struct leat_kafka_txn {
     rd_kafka_resp_err_t refused_why;
     char refused_topic[256];
     size_t refused_bytes;
-    bool make_smaller; /* a new handle with smaller batches has to be made in abort */
+    struct leat_kafka_bad *bad;
+    struct leat_kafka_rules rules; /* of a topic that refused a record of n */
+    bool is_told;                  /* env->refusals knows of all there was */
+    size_t made_bytes; /* batch.size of this handle: another one than wanted is replaced in abort,
+                          or before the next batch */
 
     struct leat_kafka_txn_user *users;
 };
@@ -73,6 +87,13 @@ LEAT_CHECKED enum leat_status leat_kafka_txn_check(const void *decider,
 /* In every begin: user->forget is set. */
 void leat_kafka_txn_join(void *decider, struct leat_kafka_txn_user *user);
 void leat_kafka_txn_leave(struct leat_kafka_txn_user *user); /* also one that never joined */
+
+/* LEAT_E_DATA: a record of n that was like this one was refused. It will not be compressed. */
+enum leat_status leat_kafka_txn_expects(void *decider, const char *topic,
+                                        const struct leat_row *row, struct leat_error *err);
+
+/* LEAT_E_DATA was about records that env->refusals knows of by now. `decider` may be NULL. */
+bool leat_kafka_txn_told(const void *decider);
 
 /* Sending failed, *err says why. There may be more to it: an earlier record was refused, the
  * producer is fenced. Then *err becomes that. */
@@ -93,6 +114,14 @@ LEAT_CHECKED enum leat_status leat_kafka_txn_renew(struct leat_kafka_txn *t,
 
 /* Abort what is open, without insisting. */
 void leat_kafka_txn_give_up(struct leat_kafka_txn *t);
+
+/* A new handle, because another size of batches is wanted. Whoever has taken over meanwhile is left
+ * alone, unless that was this very moment: then one of the two finds itself fenced. */
+LEAT_CHECKED enum leat_status leat_kafka_txn_resize(struct leat_kafka_txn *t,
+                                                    struct leat_error *err);
+
+/* Forget what was refused. */
+void leat_kafka_txn_clear(struct leat_kafka_txn *t);
 
 enum leat_status leat_kafka_txn_commit(void *memory, uint64_t n, struct leat_error *err);
 enum leat_status leat_kafka_txn_abort(void *memory, uint64_t n, struct leat_error *err);

@@ -111,20 +111,67 @@ static enum leat_status dead(struct leat_kafka_txn *t, struct leat_error *err)
                      text);
 }
 
+void leat_kafka_txn_clear(struct leat_kafka_txn *t)
+{
+    t->has_refused = t->is_told = false;
+    while (t->bad) {
+        struct leat_kafka_bad *bad = t->bad;
+        t->bad = bad->next;
+        leat_mem_free(bad);
+    }
+}
+
+/* LEAT_E_DATA, and whoever wants to know which records those are is told. */
+static enum leat_status tell_bad(struct leat_kafka_txn *t, struct leat_error *err)
+{
+    struct leat_refusals *refusals = t->env->refusals;
+    struct leat_error why = {.status = LEAT_E_DATA};
+
+    for (const struct leat_kafka_bad *b = t->bad; b && !t->is_told; b = b->next) {
+        leat_kafka_rules_ask(&t->client, b->topic, &t->rules);
+        leat_kafka_record_refused(b->why, &t->rules, b->bytes, b->has_key, &why);
+        if (refusals && leat_refuse(refusals, b->row, leat_slice_str(b->topic),
+                                    leat_slice_str(why.text), err) != LEAT_OK)
+            return err->status;
+    }
+    t->is_told = refusals;
+    *err = why;
+    return LEAT_E_DATA;
+}
+
 enum leat_status leat_kafka_txn_refused(struct leat_kafka_txn *t, struct leat_error *err)
 {
     if (leat_kafka_is_dead(&t->client))
         return dead(t, err);
     if (is_fence(t->refused_why))
         return fenced(t, err);
-    if (t->refused_why != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    if (t->bad)
+        return tell_bad(t, err);
+    if (!leat_kafka_is_bad_record(t->refused_why))
         return leat_kafka_client_fail(&t->client, t->refused_why, t->refused_topic, err);
-    if (leat_kafka_batches_smaller(&t->client, t->refused_topic, t->refused_bytes, &t->batch_bytes,
-                                   err) != LEAT_OK)
-        return err->status;
-    t->make_smaller = true;
-    return leat_fail(err, LEAT_E_ABORTED, "topic '%s' does not take batches this large",
-                     t->refused_topic);
+    leat_kafka_rules_ask(&t->client, t->refused_topic, &t->rules);
+    leat_kafka_batches_shrink(&t->batches, &t->client, t->refused_why, &t->rules, t->refused_bytes);
+    return leat_fail(err, LEAT_E_ABORTED, "topic '%s' does not take a batch: %s", t->refused_topic,
+                     rd_kafka_err2str(t->refused_why));
+}
+
+enum leat_status leat_kafka_txn_expects(void *decider, const char *topic,
+                                        const struct leat_row *row, struct leat_error *err)
+{
+    const struct leat_kafka_txn *t = decider;
+    rd_kafka_resp_err_t code = leat_kafka_rules_break(&t->rules, topic, row);
+
+    if (!code)
+        return LEAT_OK;
+    return leat_kafka_record_refused(code, &t->rules, row->key.len + row->value.len, row->key.ptr,
+                                     err);
+}
+
+bool leat_kafka_txn_told(const void *decider)
+{
+    const struct leat_kafka_txn *t = decider;
+
+    return t && t->is_told;
 }
 
 enum leat_status leat_kafka_txn_sent_badly(void *decider, struct leat_error *err)
@@ -217,11 +264,8 @@ enum leat_status leat_kafka_txn_commit(void *memory, uint64_t n, struct leat_err
     return LEAT_OK;
 }
 
-/* Batches that are small enough need a new handle. Whoever has taken over meanwhile is left alone,
- * unless that was this very moment: then one of the two finds itself fenced. */
-static enum leat_status make_smaller(struct leat_kafka_txn *t, struct leat_error *err)
+enum leat_status leat_kafka_txn_resize(struct leat_kafka_txn *t, struct leat_error *err)
 {
-    t->make_smaller = false;
     atomic_store(&t->asked, 0);
     if (look(t, true, err) == LEAT_E_FENCED)
         return err->status;
@@ -240,12 +284,12 @@ enum leat_status leat_kafka_txn_abort(void *memory, uint64_t n, struct leat_erro
     if (!t->is_open)
         return LEAT_OK;
     rd_kafka_error_t *error = end(t, false, LEAT_KAFKA_STALLED_MS);
-    t->has_refused = false;
+    leat_kafka_txn_clear(t);
     if (error && leat_kafka_txn_fail(t, error, err) != LEAT_OK)
         return err->status == LEAT_E_FENCED || err->status == LEAT_E_UNCLEAR ? err->status
                                                                              : unclear(t, err);
     t->is_open = false;
-    return t->make_smaller ? make_smaller(t, err) : LEAT_OK;
+    return t->made_bytes == t->batches.bytes ? LEAT_OK : leat_kafka_txn_resize(t, err);
 }
 
 void leat_kafka_txn_give_up(struct leat_kafka_txn *t)

@@ -1,10 +1,8 @@
 #include "kafka/writing.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#define QUEUE_ROOM   512 /* bytes that librdkafka needs per record beside the value, about */
-#define OVERHEAD_MAX 100 /* of a batch with one record */
+#define QUEUE_ROOM 512 /* bytes that librdkafka needs per record beside the value, about */
 
 enum leat_status leat_kafka_writing_conf(const struct leat_kafka_conf *conf,
                                          const struct leat_env *env,
@@ -53,60 +51,6 @@ enum leat_status leat_kafka_writing_conf(const struct leat_kafka_conf *conf,
 bool leat_kafka_is_dead(const struct leat_kafka_client *c)
 {
     return rd_kafka_fatal_error(c->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-/* What the broker says is the largest batch it takes for the topic; 0: it did not say. */
-static int64_t limit_of(struct leat_kafka_client *c, const char *topic)
-{
-    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(c->rk);
-    int64_t limit = 0;
-    size_t count = 0;
-
-    rd_kafka_DescribeConfigs(c->rk, &ask, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, LEAT_KAFKA_WAIT_MS);
-    rd_kafka_queue_destroy(queue);
-    const rd_kafka_DescribeConfigs_result_t *result =
-        event && !rd_kafka_event_error(event) ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
-    const rd_kafka_ConfigResource_t **all =
-        result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
-    const rd_kafka_ConfigEntry_t **entries =
-        count ? rd_kafka_ConfigResource_configs(all[0], &count) : NULL;
-    for (size_t i = 0; entries && i < count; i++)
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 &&
-            rd_kafka_ConfigEntry_value(entries[i]))
-            limit = strtoll(rd_kafka_ConfigEntry_value(entries[i]), NULL, 10);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(ask);
-    return limit;
-}
-
-static enum leat_status too_large(size_t bytes, const char *topic, int64_t limit,
-                                  struct leat_error *err)
-{
-    if (limit)
-        return leat_fail(err, LEAT_E_DATA,
-                         "a record of %zu bytes is too large for topic '%s', which takes %lld "
-                         "(max.message.bytes)",
-                         bytes, topic, (long long)limit);
-    return leat_fail(err, LEAT_E_DATA, "a record of %zu bytes is too large for topic '%s'", bytes,
-                     topic);
-}
-
-enum leat_status leat_kafka_batches_smaller(struct leat_kafka_client *c, const char *topic,
-                                            size_t bytes, size_t *batch_bytes,
-                                            struct leat_error *err)
-{
-    int64_t limit = limit_of(c, topic);
-
-    if (limit ? bytes + OVERHEAD_MAX > (size_t)limit : *batch_bytes == 1)
-        return too_large(bytes, topic, limit, err);
-    *batch_bytes = *batch_bytes / 4 ? *batch_bytes / 4 : 1;
-    leat_warn(c->env->log,
-              "topic '%s' does not take batches this large: writing with batches of %zu KiB", topic,
-              *batch_bytes / 1024);
-    return LEAT_OK;
 }
 
 /* A queue that is full empties itself; what stands still for seconds is trouble. */

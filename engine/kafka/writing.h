@@ -41,12 +41,4 @@ LEAT_CHECKED enum leat_status leat_kafka_drain(struct leat_kafka_client *c, cons
 LEAT_CHECKED enum leat_status leat_kafka_wait_for_room(struct leat_kafka_client *c, int *waited_ms,
                                                        int *left, struct leat_error *err);
 
-/* A broker refused a batch with a record of `bytes` (key and value): LEAT_E_DATA when the topic
- * does not even take that record alone; else *batch_bytes becomes smaller, which is logged, and is
- * for the next handle. Asks the broker. */
-LEAT_CHECKED enum leat_status leat_kafka_batches_smaller(struct leat_kafka_client *c,
-                                                         const char *topic, size_t bytes,
-                                                         size_t *batch_bytes,
-                                                         struct leat_error *err);
-
 #endif

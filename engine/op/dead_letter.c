@@ -33,21 +33,37 @@ static struct leat_slice error_text(struct leat_value why, struct leat_slice wha
     return leat_bytes_slice(&b);
 }
 
-/* Those the record had, then ours. */
+/* Those the record had; ours follow. */
+static uint32_t begin_headers(struct leat_bytes *b, struct leat_slice had)
+{
+    uint32_t count = 0;
+
+    if (!leat_take_u32(&had, &count))
+        count = 0;
+    leat_bytes_put_u32(b, 0);
+    if (count)
+        leat_bytes_put(b, had.ptr, had.len);
+    return count;
+}
+
+static struct leat_slice end_headers(struct leat_bytes *b, uint32_t count)
+{
+    struct leat_bytes head = {.ptr = b->ptr, .room = 4};
+
+    if (!b->failed)
+        leat_bytes_put_u32(&head, count);
+    return b->failed ? (struct leat_slice){0} : leat_bytes_slice(b);
+}
+
 static struct leat_slice headers_of(const struct leat_letters *l, struct leat_slice had,
                                     int64_t position, struct leat_slice error,
                                     struct leat_arena *arena)
 {
     struct leat_bytes b = {.arena = arena};
-    uint32_t count = 0;
+    uint32_t count = begin_headers(&b, had);
     char offset[24];
     int len = snprintf(offset, sizeof offset, "%" PRId64, position);
 
-    if (!leat_take_u32(&had, &count))
-        count = 0;
-    leat_bytes_put_u32(&b, 0);
-    if (count)
-        leat_bytes_put(&b, had.ptr, had.len);
     put_header(&b, &count, LEAT_LIT("leat-error"), error);
     put_header(&b, &count, LEAT_LIT("leat-stage"), l->stage);
     put_header(&b, &count, LEAT_LIT("leat-source"), l->source);
@@ -55,10 +71,20 @@ static struct leat_slice headers_of(const struct leat_letters *l, struct leat_sl
     put_header(&b, &count, LEAT_LIT("leat-partition"), l->partition);
     if (l->source.ptr)
         put_header(&b, &count, LEAT_LIT("leat-offset"), (struct leat_slice){offset, (size_t)len});
-    struct leat_bytes head = {.ptr = b.ptr, .room = 4};
-    if (!b.failed)
-        leat_bytes_put_u32(&head, count);
-    return leat_bytes_slice(&b);
+    return end_headers(&b, count);
+}
+
+struct leat_slice leat_letter_headers(struct leat_slice had, struct leat_slice why,
+                                      struct leat_slice stage, struct leat_slice destination,
+                                      struct leat_arena *arena)
+{
+    struct leat_bytes b = {.arena = arena};
+    uint32_t count = begin_headers(&b, had);
+
+    put_header(&b, &count, LEAT_LIT("leat-error"), why);
+    put_header(&b, &count, LEAT_LIT("leat-stage"), stage);
+    put_header(&b, &count, LEAT_LIT("leat-destination"), destination);
+    return end_headers(&b, count);
 }
 
 static enum leat_status add(struct leat_letters *l, const struct leat_row *row,

@@ -51,4 +51,10 @@ LEAT_CHECKED enum leat_status leat_letters_send_left(struct leat_task *task, str
                                                      struct leat_slice value,
                                                      struct leat_error *err);
 
+/* Headers of a letter that was an output, and that the other side of its sink refused: those that
+ * it has, then `leat-error`, `leat-stage` and `leat-destination`. ptr NULL: the arena is full. */
+struct leat_slice leat_letter_headers(struct leat_slice had, struct leat_slice why,
+                                      struct leat_slice stage, struct leat_slice destination,
+                                      struct leat_arena *arena);
+
 #endif

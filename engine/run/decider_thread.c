@@ -143,6 +143,38 @@ static enum leat_status ask(struct leat_decider_thread *t, const struct leat_dec
 
 /* ---- prepare */
 
+static enum leat_status leave_out(struct leat_decider_thread *t, const struct leat_decider_work *w,
+                                  struct leat_error *err)
+{
+    bool dlq = t->plan->on_error == LEAT_ON_ERROR_DLQ;
+
+    for (uint32_t i = 0; i < t->sinks_count; i++) {
+        uint32_t number = t->sinks[i].number;
+        t->given[i] = (struct leat_given){
+            .sink = number,
+            .batches = w->batches[i],
+            .count = w->batches_count,
+            .letters = dlq && number == t->plan->letters ? w->left_out->letters : NULL};
+    }
+    return leat_leave_out(w->left_out, t->plan, &t->refusals, t->given, t->sinks_count, err);
+}
+
+/* Dead letters are written last: what the others refuse at once comes in time. */
+static enum leat_status write_letters(struct leat_decider_thread *t, uint32_t number,
+                                      const struct leat_decider_work *w, struct leat_error *err)
+{
+    struct leat_decided_sink *s = &t->sinks[number];
+
+    if (t->plan->on_error != LEAT_ON_ERROR_DLQ || s->number != t->plan->letters)
+        return LEAT_OK;
+    if (t->refusals.first && leave_out(t, w, err) != LEAT_OK)
+        return err->status;
+    for (const struct leat_sealed *r = w->left_out->letters; r; r = r->next)
+        if (s->sink->write(s->self, w->n, &r->chunk, err) != LEAT_OK)
+            return err->status;
+    return LEAT_OK;
+}
+
 static enum leat_status write_sink(struct leat_decider_thread *t, uint32_t number,
                                    const struct leat_decider_work *w, struct leat_error *err)
 {
@@ -157,6 +189,8 @@ static enum leat_status write_sink(struct leat_decider_thread *t, uint32_t numbe
             if (s->sink->write(s->self, w->n, &r->chunk, err) != LEAT_OK)
                 return err->status;
     }
+    if (write_letters(t, number, w, err) != LEAT_OK)
+        return err->status;
     leat_arena_recycle(&t->scratch, 65536);
     return s->sink->prepare(s->self, w->n, &w->positions, &section, err);
 }
@@ -195,26 +229,44 @@ static enum leat_status undo(struct leat_decider_thread *t, const struct leat_de
     return open_decider(t, err);
 }
 
+/* One attempt; what failed is undone. *again: without those rows that were refused it may be as
+ * good as any. False: it failed for good, *err says why. */
+static bool prepare_and_undo(struct leat_decider_thread *t, struct leat_decider_work *w,
+                             bool *again, struct leat_error *why)
+{
+    enum leat_status status = prepare_once(t, w, why);
+    bool told = t->refusals.first;
+
+    why->status = status; /* what became of a row may stand there */
+    *again = told && status == LEAT_E_DATA;
+    if (told && leave_out(t, w, &w->error) != LEAT_OK)
+        return false;
+    if (status == LEAT_OK)
+        return true;
+    w->error = *why;
+    if (!*again && status != LEAT_E_UNCLEAR && !leat_status_is_transient(status))
+        return false;
+    return undo(t, w, status == LEAT_E_UNCLEAR, &w->error) == LEAT_OK;
+}
+
 static void prepare(struct leat_decider_thread *t, struct leat_decider_work *w)
 {
     struct leat_patience patience = patience_of(t);
+    struct leat_error why;
+    bool again;
 
     leat_failpoint("prepare.begin");
     if (w->aborted && undo(t, w, false, &w->error) != LEAT_OK)
         return;
     w->aborted = false;
-    while (prepare_once(t, w, &w->error) != LEAT_OK) {
-        struct leat_error why = w->error;
-        bool unclear = why.status == LEAT_E_UNCLEAR;
-        if (!unclear && !leat_status_is_transient(why.status))
+    do {
+        if (!prepare_and_undo(t, w, &again, &why))
             return;
-        if (undo(t, w, unclear, &w->error) != LEAT_OK)
-            return;
-        if (!wait_for_better(&patience, &why)) {
+        if (why.status != LEAT_OK && !again && !wait_for_better(&patience, &why)) {
             w->error = why;
             return;
         }
-    }
+    } while (why.status != LEAT_OK);
     leat_patience_over(&patience);
     leat_failpoint("prepare.done");
     w->error.status = LEAT_OK;
@@ -475,5 +527,6 @@ void leat_decider_thread_stop(struct leat_decider_thread *t)
     leat_queue_fini(&t->in);
     leat_arena_reset(&t->arena);
     leat_arena_reset(&t->scratch);
+    leat_arena_reset(&t->refusals.arena);
     t->running = false;
 }

@@ -17,6 +17,7 @@
 
 /* A sink whose outputs are in the transaction. */
 struct leat_decided_sink {
+    uint32_t number; /* in the plan */
     const struct leat_sink *sink;
     void *self;
     struct leat_env env; /* env.decider is the decider's memory */
@@ -30,6 +31,7 @@ struct leat_decider_work {
     bool aborted; /* PREPARE: what was written of n was thrown away by the other side */
     const struct leat_sink_batch *const *batches; /* per sink of the thread: per batch */
     uint32_t batches_count;
+    struct leat_left_out *left_out;  /* of the group; NULL: the marker alone */
     struct leat_positions positions; /* of the sources that are decided */
     struct leat_slice marker;
     int64_t marker_next;
@@ -39,11 +41,14 @@ struct leat_decider_work {
 };
 
 struct leat_decider_thread {
+    const struct leat_plan *plan;
     const struct leat_decider *kind;
     const void *self; /* options of the sink or source that names it */
     void *memory;
     struct leat_env env;
+    struct leat_refusals refusals; /* env.refusals, also of the sinks */
     struct leat_decided_sink *sinks;
+    struct leat_given *given; /* room for one per sink */
     uint32_t sinks_count;
     struct leat_queue in, *job;
     pthread_t thread;
@@ -60,8 +65,8 @@ struct leat_decider_thread {
     uint32_t known_count, known_room;
 };
 
-/* kind, self, memory, env, sinks and job are set. The thread opens the decider and asks; the answer
- * is DECIDER_OPENED. Thread: job, as all here */
+/* plan, kind, self, memory, env, sinks, given and job are set. The thread opens the decider and
+ * asks; the answer is DECIDER_OPENED. Thread: job, as all here */
 LEAT_CHECKED enum leat_status leat_decider_thread_start(struct leat_decider_thread *t,
                                                         struct leat_error *err);
 

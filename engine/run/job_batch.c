@@ -123,6 +123,9 @@ static struct leat_job_cut *begin_cut(struct leat_job_thread *job, struct leat_j
 
     if (!slot->group) {
         leat_arena_recycle(&slot->arena, LISTS_KEEP);
+        leat_left_out_clear(&slot->left_out);
+        for (uint32_t i = 0; i < job->plan->sinks_count; i++)
+            leat_left_out_clear(&slot->works[i].left_out);
         slot->first = slot->last = NULL;
         slot->n = a->batch;
         slot->group = leat_flow_group(job->flow);

@@ -5,6 +5,8 @@
 #include "base/failpoint.h"
 #include "run/job_thread.h"
 
+#include <inttypes.h>
+
 struct leat_job_slot *leat_job_slot_of(struct leat_job_thread *job, uint64_t n)
 {
     return &job->batches[n % 2];
@@ -27,6 +29,26 @@ const struct leat_sink_batch *leat_job_batches_for(struct leat_job_slot *slot, u
     return list;
 }
 
+/* What the others of the group left out, for the sink of dead letters; the step saw to it that they
+ * have answered. */
+static const struct leat_sealed *letters_for(struct leat_job_thread *job,
+                                             struct leat_job_slot *slot)
+{
+    struct leat_sealed *first = slot->left_out.letters, *last = slot->left_out.last;
+
+    for (uint32_t i = 0; i < job->plan->sinks_count; i++) {
+        struct leat_left_out *l = &slot->works[i].left_out;
+        if (!l->letters)
+            continue;
+        if (last)
+            last->next = l->letters;
+        else
+            first = l->letters;
+        last = l->last;
+    }
+    return first;
+}
+
 /* `sink` as job_step counts them. */
 void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
 {
@@ -44,8 +66,25 @@ void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
     w->n = n;
     w->sink = sink;
     w->batches_count = slot->group->count;
+    w->letters =
+        job->step.letters_last && number == job->plan->letters ? letters_for(job, slot) : NULL;
     w->positions = (struct leat_positions){slot->positions, slot->log.record.positions_count};
     leat_queue_put(&job->sinks[number].in, &w->msg);
+}
+
+void leat_job_note_left_out(struct leat_job_thread *job, uint64_t n, struct leat_left_out *l)
+{
+    bool one = l->count == 1, dlq = job->plan->on_error == LEAT_ON_ERROR_DLQ;
+
+    if (l->count == 0)
+        return;
+    leat_metric_add(&job->metrics, LEAT_JOB_METRIC_errors, l->count);
+    leat_warn(&job->lines, "%" PRIu64 " output%s of batch %" PRIu64 " %s, the first: %s", l->count,
+              one ? "" : "s", n,
+              dlq ? (one ? "became a dead letter" : "became dead letters")
+                  : (one ? "was dropped" : "were dropped"),
+              l->first);
+    l->count = 0;
 }
 
 static enum leat_status fill_sections(struct leat_job_thread *job, struct leat_job_slot *slot,
@@ -70,7 +109,8 @@ void leat_job_log_record(struct leat_job_thread *job, uint64_t n)
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
     struct leat_error err;
 
-    if (!leat_job_is_marked(job)) {
+    /* With letters_last that was seen to before the decider prepared. */
+    if (!job->step.letters_last && !leat_job_is_marked(job)) {
         job->waits_to_log = true;
         return;
     }
@@ -225,7 +265,11 @@ static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struc
 
     if (leat_job_sink_init(job, number, &t->self, &t->env, err) != LEAT_OK)
         return err->status;
+    t->plan = job->plan;
+    t->number = number;
     t->sink = plan->module->sink;
+    t->refusals.arena.budget = &job->work;
+    t->env.refusals = &t->refusals;
     t->opened.section = (struct leat_bytes){.arena = &t->opened.arena};
     struct leat_slice section = section_of(last, plan->name);
     leat_bytes_put(&t->opened.section, section.ptr, section.len);
@@ -235,6 +279,17 @@ static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struc
     t->opened.sink = i;
     t->opened.n = last->n;
     return leat_sink_thread_start(t, err);
+}
+
+/* Dead letters may come from sinks, and their own sink is not one of the decider's. */
+static bool has_letters_last(const struct leat_plan *plan)
+{
+    if (plan->on_error != LEAT_ON_ERROR_DLQ || plan->sinks[plan->letters].in_decider)
+        return false;
+    for (uint32_t i = 0; i < plan->sinks_count; i++)
+        if (i != plan->letters && plan->sinks[i].module->sink->refuses)
+            return true;
+    return false;
 }
 
 enum leat_status leat_job_commits_init(struct leat_job_thread *job, struct leat_error *err)
@@ -255,6 +310,7 @@ enum leat_status leat_job_commits_init(struct leat_job_thread *job, struct leat_
         if (!job->plan->sinks[i].in_decider)
             job->outside[job->step.sinks_count++] = i;
     job->step.decides = job->plan->decider.kind;
+    job->step.letters_last = has_letters_last(job->plan);
     return LEAT_OK;
 }
 
@@ -283,8 +339,11 @@ void leat_job_commits_fini(struct leat_job_thread *job)
     }
     leat_log_thread_stop(&job->log_thread, true);
     for (int b = 0; b < 2; b++) {
-        for (uint32_t i = 0; job->batches[b].works && i < job->plan->sinks_count; i++)
+        for (uint32_t i = 0; job->batches[b].works && i < job->plan->sinks_count; i++) {
             leat_arena_reset(&job->batches[b].works[i].arena);
+            leat_arena_reset(&job->batches[b].works[i].left_out.arena);
+        }
+        leat_arena_reset(&job->batches[b].left_out.arena);
         leat_arena_reset(&job->batches[b].arena);
     }
 }

@@ -198,20 +198,26 @@ static enum leat_status init_decider(struct leat_job_thread *job, struct leat_er
     d->self = plan->self;
     d->job = &job->in;
     d->memory = leat_arena_alloc(&job->arena, plan->kind->size);
+    d->plan = job->plan;
     d->sinks = leat_arena_array(&job->arena, job->plan->sinks_count, sizeof *d->sinks);
-    if (!d->memory || !d->sinks)
+    d->given = leat_arena_array(&job->arena, job->plan->sinks_count, sizeof *d->given);
+    if (!d->memory || !d->sinks || !d->given)
         return leat_arena_failed(&job->arena, err);
     job->decider_lines = (struct leat_log){job->name, "transaction"};
     d->env = job->env;
     d->env.log = &job->decider_lines;
     d->env.budget = &job->work;
+    d->refusals.arena.budget = &job->work;
+    d->env.refusals = &d->refusals;
     for (uint32_t i = 0; i < job->plan->sinks_count; i++)
         if (job->plan->sinks[i].in_decider) {
             struct leat_decided_sink *s = &d->sinks[n++];
+            s->number = i;
             s->sink = job->plan->sinks[i].module->sink;
             if (leat_job_sink_init(job, i, &s->self, &s->env, err) != LEAT_OK)
                 return err->status;
             s->env.decider = d->memory;
+            s->env.refusals = &d->refusals;
         }
     d->sinks_count = n;
     return leat_decider_thread_start(d, err);
@@ -304,11 +310,21 @@ static void mark(struct leat_job_thread *job)
     leat_decider_thread_put(&job->decider, w, LEAT_MSG_DECIDER_MARK);
 }
 
+/* The decider prepares before the record is logged, and has been told to. */
+static bool prepares_early(const struct leat_job_thread *job)
+{
+    enum leat_batch_state state = job->step.batches[(job->step.finished + 1) % 2].state;
+
+    return job->step.letters_last && state == LEAT_BATCH_PREPARING;
+}
+
 /* Between a group's prepare and its end the decider has a transaction open. */
 static bool is_between(const struct leat_job_thread *job)
 {
     enum leat_batch_state state = job->step.batches[(job->step.finished + 1) % 2].state;
 
+    if (prepares_early(job))
+        return false;
     return job->waits_to_log || job->step.cut == job->step.finished ||
            (state != LEAT_BATCH_LOGGING && state != LEAT_BATCH_COMMITTING);
 }
@@ -343,6 +359,7 @@ static enum leat_status fill_work(struct leat_job_thread *job, struct leat_job_s
         .aborted = w->aborted && w->n == slot->n,
         .batches = lists,
         .batches_count = slot->group->count,
+        .left_out = &slot->left_out,
         .positions = {slot->decided, slot->decided_count},
         .marker = job->marker,
         .marker_next = marker_at(job),
@@ -358,6 +375,8 @@ void leat_job_decider_prepare(struct leat_job_thread *job, uint64_t n)
     struct leat_job_slot *slot = leat_job_slot_of(job, n);
     struct leat_error err;
 
+    if (prepares_early(job))
+        (void)leat_job_is_marked(job); /* what is missing goes first */
     if (!job->marker.ptr)
         job->waits_to_prepare = n;
     else if (fill_work(job, slot, &err) == LEAT_OK)
@@ -395,7 +414,7 @@ void leat_job_decide_turn(struct leat_job_thread *job)
         job->waits_to_log = 0;
         leat_job_log_record(job, job->step.finished + 1);
     }
-    if (!n || !job->marker.ptr)
+    if (!n || (!job->marker.ptr && !(prepares_early(job) && choose_marker(job))))
         return;
     job->waits_to_prepare = 0;
     leat_job_decider_prepare(job, n);
@@ -419,6 +438,19 @@ static void committed(struct leat_job_thread *job, struct leat_decider_work *w)
             job, (struct leat_event){.kind = LEAT_EV_COMMITTED, .batch = w->n, .status = status});
     else
         fail(job, &w->error);
+}
+
+/* After a commit that was aborted the decider writes again, and now a record is refused that was
+ * taken before. The dead letters are prepared, and the record of the group is logged. */
+static void too_late(struct leat_job_thread *job, const struct leat_left_out *l)
+{
+    struct leat_error err;
+
+    leat_fail(&err, LEAT_E_DATA,
+              "%s; it was refused when its batch was written again, which then has to be read "
+              "again: start the job again",
+              l->first);
+    leat_job_fail(job, &err);
 }
 
 static void opened(struct leat_job_thread *job)
@@ -449,6 +481,12 @@ void leat_job_decided(struct leat_job_thread *job, struct leat_decider_work *w)
         job->marking = job->needs_mark = false;
         job->marked_ms = job->now_ms;
     } else if (kind == LEAT_MSG_DECIDER_PREPARED) {
+        struct leat_left_out *l = &leat_job_slot_of(job, w->n)->left_out;
+        if (job->step.letters_last && l->count && !prepares_early(job)) {
+            too_late(job, l);
+            return;
+        }
+        leat_job_note_left_out(job, w->n, l);
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_PREPARED,
                                                 .batch = w->n,
                                                 .sink = job->step.sinks_count});

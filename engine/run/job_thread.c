@@ -162,6 +162,8 @@ static void answered(struct leat_job_thread *job, struct leat_sink_work *w,
         return;
     }
     if (kind == LEAT_EV_PREPARED)
+        leat_job_note_left_out(job, w->n, &w->left_out);
+    if (kind == LEAT_EV_PREPARED)
         leat_job_event(job, (struct leat_event){.kind = kind, .batch = w->n, .sink = w->sink});
     else if (kind == LEAT_EV_FINISHED)
         leat_job_committed(job, w->n);

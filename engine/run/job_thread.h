@@ -114,7 +114,8 @@ struct leat_job_slot {
     struct leat_position *decided;   /* those that go into the transaction */
     uint32_t decided_count;
     struct leat_decider_work decide;
-    struct leat_sink_work *works; /* per sink */
+    struct leat_left_out left_out; /* of the decider's sinks */
+    struct leat_sink_work *works;  /* per sink */
     struct leat_log_work log;
     uint32_t committing; /* sinks that have not answered */
 };
@@ -331,6 +332,8 @@ LEAT_CHECKED enum leat_status leat_job_sink_init(struct leat_job_thread *job, ui
 /* What a sink gets of the group, a batch each. NULL: no memory. */
 const struct leat_sink_batch *leat_job_batches_for(struct leat_job_slot *slot, uint32_t sink,
                                                    struct leat_error *err);
+/* Rows that a sink had to leave out, since this was called last: counted and said. */
+void leat_job_note_left_out(struct leat_job_thread *job, uint64_t n, struct leat_left_out *l);
 void leat_job_idle(struct leat_job_thread *job, int64_t now_ms);
 void leat_job_commits_fini(struct leat_job_thread *job);
 

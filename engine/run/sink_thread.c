@@ -63,6 +63,9 @@ static enum leat_status write_all(struct leat_sink_thread *t, struct leat_sink_w
             if (t->sink->write(t->self, w->n, &s->chunk, err) != LEAT_OK)
                 return err->status;
     }
+    for (const struct leat_sealed *s = w->letters; s; s = s->next)
+        if (t->sink->write(t->self, w->n, &s->chunk, err) != LEAT_OK)
+            return err->status;
     leat_failpoint("prepare.written");
     leat_arena_recycle(&w->arena, 65536);
     w->section = (struct leat_bytes){.arena = &w->arena};
@@ -72,20 +75,46 @@ static enum leat_status write_all(struct leat_sink_thread *t, struct leat_sink_w
     return status;
 }
 
+static enum leat_status leave_out(struct leat_sink_thread *t, struct leat_sink_work *w,
+                                  struct leat_error *err)
+{
+    const struct leat_given given = {
+        .sink = t->number, .batches = w->batches, .count = w->batches_count, .letters = w->letters};
+
+    return leat_leave_out(&w->left_out, t->plan, &t->refusals, &given, 1, err);
+}
+
+/* One attempt. *again: without those rows that were refused it may be as good as any. */
+static enum leat_status prepare_once(struct leat_sink_thread *t, struct leat_sink_work *w,
+                                     bool *again)
+{
+    struct leat_error undo;
+    enum leat_status status = write_all(t, w, &w->error);
+    bool told = t->refusals.first;
+
+    *again = told && status == LEAT_E_DATA;
+    if (told && leave_out(t, w, &undo) != LEAT_OK) {
+        w->error = undo;
+        *again = false;
+        return undo.status;
+    }
+    if (status != LEAT_OK && (*again || leat_status_is_transient(status)) &&
+        t->sink->abort(t->self, w->n, &undo) != LEAT_OK && !leat_status_is_transient(undo.status)) {
+        w->error = undo;
+        *again = false;
+    }
+    return status == LEAT_OK ? LEAT_OK : w->error.status;
+}
+
 static void prepare(struct leat_sink_thread *t, struct leat_sink_work *w)
 {
     struct leat_patience patience = patience_of(t);
-    struct leat_error undo;
+    bool again;
 
     leat_failpoint("prepare.begin");
-    while (write_all(t, w, &w->error) != LEAT_OK) {
-        enum leat_status status = w->error.status;
-        if (leat_status_is_transient(status) && t->sink->abort(t->self, w->n, &undo) != LEAT_OK &&
-            !leat_status_is_transient(undo.status))
-            w->error = undo;
-        if (!wait_for_better(&patience, "writing", &w->error))
+    while (prepare_once(t, w, &again) != LEAT_OK)
+        if (!again && !wait_for_better(&patience, "writing", &w->error))
             return;
-    }
     leat_patience_over(&patience);
     leat_failpoint("prepare.done");
     w->error.status = LEAT_OK;
@@ -164,5 +193,6 @@ void leat_sink_thread_stop(struct leat_sink_thread *t, bool hurry)
     leat_queue_put(&t->in, &stop);
     pthread_join(t->thread, NULL);
     leat_queue_fini(&t->in);
+    leat_arena_reset(&t->refusals.arena);
     t->running = false;
 }

@@ -10,14 +10,9 @@
 
 #include "base/queue.h"
 #include "data/sink.h"
-#include "run/stage.h"
+#include "run/refused.h"
 
 #include <stdatomic.h>
-
-struct leat_sink_batch {
-    int64_t time_ms;
-    const struct leat_sealed *rows;
-};
 
 /* One group for one sink, there and back. Also what OPENED and IDLE carry. */
 struct leat_sink_work {
@@ -27,6 +22,8 @@ struct leat_sink_work {
     int64_t now_ms; /* IDLE */
     const struct leat_sink_batch *batches;
     uint32_t batches_count;
+    const struct leat_sealed *letters; /* for the last batch, of what other sinks left out */
+    struct leat_left_out left_out;
     struct leat_positions positions;
     struct leat_arena arena;   /* of the section; between PREPARE and PREPARED the sink's */
     struct leat_bytes section; /* for record n */
@@ -34,9 +31,12 @@ struct leat_sink_work {
 };
 
 struct leat_sink_thread {
+    const struct leat_plan *plan;
+    uint32_t number; /* of the sink, in the plan */
     const struct leat_sink *sink;
     void *self;
     struct leat_env env;
+    struct leat_refusals refusals; /* env.refusals */
     struct leat_queue in, *job;
     pthread_t thread;
     bool running;
@@ -46,8 +46,8 @@ struct leat_sink_thread {
     struct leat_sink_work opened; /* OPENED: n and section of the last record, for recover */
 };
 
-/* Starts the thread, which opens the sink and recovers; OPENED tells how that went. t->sink, self,
- * env, job and opened.n, opened.section are set. Thread: job, as all here */
+/* Starts the thread, which opens the sink and recovers; OPENED tells how that went. t->plan,
+ * number, sink, self, env, job and opened.n, opened.section are set. Thread: job, as all here */
 LEAT_CHECKED enum leat_status leat_sink_thread_start(struct leat_sink_thread *t,
                                                      struct leat_error *err);
 

@@ -5,7 +5,8 @@
  * a batch is committed, and the positions behind it, only when all of it has arrived. What was
  * refused for a reason that can pass is sent again; a producer that librdkafka gives up is replaced
  * and the same records go through the new one. A record that the broker can never take (too large)
- * is a data error. After an abort records may be there twice: at least once.
+ * is told through env->refusals, and all others go on. After an abort records may be there twice:
+ * at least once.
  *
  * Under exactly_once the records go through the decider's producer (kafka/txn.h) into the job's
  * transaction. The decider waits for their arrival; here nothing is sent again, and there is
@@ -30,6 +31,7 @@ struct kafka_sink {
     void *decider; /* NULL: the producer is the sink's own */
     struct leat_kafka_txn_user user;
     struct kafka_producer producer;
+    bool compresses;            /* then nobody knows how large a record will be */
     struct leat_slice constant; /* the topic, where it is the same for all rows */
 };
 
@@ -76,6 +78,18 @@ static enum leat_status check(const void *self, struct leat_error *err)
     return leat_kafka_conf_check(&k->conf, err);
 }
 
+static bool compresses(const struct kafka_sink *k)
+{
+    static const char prefix[] = "compression.";
+
+    for (size_t i = 0; i < k->conf.rdkafka.count; i++) {
+        struct leat_slice name = k->conf.rdkafka.list[i].name;
+        if (name.len > strlen(prefix) && memcmp(name.ptr, prefix, strlen(prefix)) == 0)
+            return true;
+    }
+    return k->compression.index != 0;
+}
+
 static enum leat_status kafka_open(void *self, const struct leat_env *env, struct leat_error *err)
 {
     struct kafka_sink *k = self;
@@ -83,6 +97,7 @@ static enum leat_status kafka_open(void *self, const struct leat_env *env, struc
     if (check(self, err) != LEAT_OK)
         return err->status;
     k->constant = k->topic.node->text;
+    k->compresses = compresses(k);
     k->producer = (struct kafka_producer){.conf = &k->conf,
                                           .create = &k->create,
                                           .compression = compressions[k->compression.index],
@@ -127,38 +142,52 @@ static enum leat_status kafka_begin(void *self, uint64_t n, int64_t batch_time_m
     return LEAT_OK;
 }
 
-/* In the job's transaction. */
+/* In the job's transaction. A record that would make it fail is better not sent. */
 static enum leat_status send_decided(struct kafka_sink *k, struct leat_slice topic,
-                                     const struct leat_row *row, struct leat_error *err)
+                                     const struct leat_row *row, const int64_t *mark,
+                                     struct leat_error *err)
 {
     struct leat_kafka_client *client = k->producer.topics.client;
     struct kafka_out_topic *t;
 
     if (kafka_topic_get(&k->producer.topics, topic, &t, err) != LEAT_OK)
         return err->status;
-    if (kafka_send_row(client, t, row, kafka_headers_decode(row->headers), err) == LEAT_OK)
-        return LEAT_OK;
+    if (!k->compresses && leat_kafka_txn_expects(k->decider, t->name, row, err) != LEAT_OK)
+        return err->status;
+    if (kafka_send_row(client, t, row, mark, kafka_headers_decode(row->headers), err) == LEAT_OK ||
+        err->status == LEAT_E_DATA)
+        return err->status;
     return leat_kafka_txn_sent_badly(k->decider, err);
+}
+
+/* LEAT_E_DATA becomes LEAT_OK where somebody wants to know which row it is. */
+static enum leat_status send_row(struct kafka_sink *k, const struct leat_chunk *chunk, uint16_t row,
+                                 struct leat_error *err)
+{
+    struct leat_slice topic = chunk->routes[row].ptr ? chunk->routes[row] : k->constant;
+    struct leat_refusals *refusals = k->producer.env->refusals;
+    const int64_t *mark = leat_row_mark(chunk, row);
+    const struct leat_row r = {.key = chunk->keys[row],
+                               .value = chunk->values[row],
+                               .headers = chunk->headers[row],
+                               .time_ms = chunk->times_ms[row]};
+
+    err->status = LEAT_OK;
+    enum leat_status status = k->decider ? send_decided(k, topic, &r, mark, err)
+                                         : kafka_producer_send(&k->producer, topic, &r, mark, err);
+    if (status != LEAT_E_DATA || !refusals || leat_kafka_txn_told(k->decider))
+        return status;
+    struct leat_error why = *err;
+    return leat_refuse(refusals, mark, topic, leat_slice_str(why.text), err);
 }
 
 static enum leat_status kafka_write(void *self, uint64_t n, const struct leat_chunk *chunk,
                                     struct leat_error *err)
 {
-    struct kafka_sink *k = self;
-
     (void)n;
-    for (uint32_t i = 0; i < chunk->selected; i++) {
-        uint16_t row = chunk->selection[i];
-        struct leat_slice topic = chunk->routes[row].ptr ? chunk->routes[row] : k->constant;
-        const struct leat_row r = {.key = chunk->keys[row],
-                                   .value = chunk->values[row],
-                                   .headers = chunk->headers[row],
-                                   .time_ms = chunk->times_ms[row]};
-        enum leat_status status = k->decider ? send_decided(k, topic, &r, err)
-                                             : kafka_producer_send(&k->producer, topic, &r, err);
-        if (status != LEAT_OK)
-            return status;
-    }
+    for (uint32_t i = 0; i < chunk->selected; i++)
+        if (send_row(self, chunk, chunk->selection[i], err) != LEAT_OK)
+            return err->status;
     return LEAT_OK;
 }
 
@@ -223,6 +252,7 @@ static const struct leat_module module = {
         &(const struct leat_sink){
             .writes_headers = true,
             .promise = LEAT_SINK_REPEATS,
+            .refuses = true,
             .open = kafka_open,
             .recover = kafka_recover,
             .begin = kafka_begin,

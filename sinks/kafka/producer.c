@@ -22,8 +22,10 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
         p->lost_some = true;
         return;
     }
-    f->topic = m->_private;
+    f->topic = kafka_topic_find(&p->topics, leat_slice_str(rd_kafka_topic_name(m->rkt)));
+    f->row = m->_private;
     f->why = m->err;
+    f->bytes = leat_kafka_message_bytes(m);
     f->value = (struct leat_slice){m->payload, m->len};
     f->time_ms = rd_kafka_message_timestamp(m, &type);
     f->has_key = m->key != NULL;
@@ -62,12 +64,12 @@ enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error
 {
     rd_kafka_conf_t *made;
 
-    if (!p->batch_bytes)
-        p->batch_bytes = LEAT_KAFKA_BATCH_BYTES;
+    if (!p->batches.bytes)
+        p->batches.bytes = p->batches.fit = LEAT_KAFKA_BATCH_BYTES;
     p->topics.client = &p->client;
     p->topics.create = p->create;
     const struct leat_kafka_writing writing = {.compression = p->compression,
-                                               .batch_bytes = p->batch_bytes};
+                                               .batch_bytes = p->batches.bytes};
     p->failed_end = &p->failed;
     if (leat_kafka_writing_conf(p->conf, p->env, &writing, &made, err) != LEAT_OK)
         return err->status;
@@ -114,7 +116,8 @@ static enum leat_status renew(struct kafka_producer *p, struct leat_error *err)
 
 /* One record; `headers` is librdkafka's when this succeeds. */
 static rd_kafka_resp_err_t produce(struct leat_kafka_client *c, struct kafka_out_topic *t,
-                                   const struct leat_row *row, rd_kafka_headers_t *headers)
+                                   const struct leat_row *row, const int64_t *mark,
+                                   rd_kafka_headers_t *headers)
 {
     rd_kafka_vu_t vus[6]; /* 72 bytes each: what is not used is not cleared */
     size_t n = 4;
@@ -128,7 +131,7 @@ static rd_kafka_resp_err_t produce(struct leat_kafka_client *c, struct kafka_out
     vus[2].u.mem.ptr = (void *)row->key.ptr;
     vus[2].u.mem.size = row->key.len;
     vus[3].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    vus[3].u.ptr = t;
+    vus[3].u.ptr = (void *)(uintptr_t)mark;
     if (row->time_ms != LEAT_NO_TIME) {
         vus[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
         vus[n++].u.i64 = row->time_ms;
@@ -146,13 +149,15 @@ static rd_kafka_resp_err_t produce(struct leat_kafka_client *c, struct kafka_out
 }
 
 enum leat_status kafka_send_row(struct leat_kafka_client *c, struct kafka_out_topic *t,
-                                const struct leat_row *row, rd_kafka_headers_t *headers,
-                                struct leat_error *err)
+                                const struct leat_row *row, const int64_t *mark,
+                                rd_kafka_headers_t *headers, struct leat_error *err)
 {
     int waited_ms = 0, left = INT32_MAX;
     rd_kafka_resp_err_t code;
+    char limit[24] = "?";
+    size_t room = sizeof limit;
 
-    while ((code = produce(c, t, row, headers)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+    while ((code = produce(c, t, row, mark, headers)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         if (leat_kafka_wait_for_room(c, &waited_ms, &left, err) != LEAT_OK)
             break;
     if (!code)
@@ -161,10 +166,13 @@ enum leat_status kafka_send_row(struct leat_kafka_client *c, struct kafka_out_to
         rd_kafka_headers_destroy(headers);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return err->status;
-    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        (void)rd_kafka_conf_get(rd_kafka_conf(c->rk), "message.max.bytes", limit, &room);
         return leat_fail(err, LEAT_E_DATA,
-                         "a record of %zu bytes for topic '%s' is above message.max.bytes",
-                         row->key.len + row->value.len, t->name);
+                         "a record of %zu bytes for topic '%s' is too large for its writer, which "
+                         "takes %s (`rdkafka: { message.max.bytes: ... }`)",
+                         row->key.len + row->value.len, t->name, limit);
+    }
     return leat_kafka_client_fail(c, code, t->name, err);
 }
 
@@ -182,7 +190,8 @@ rd_kafka_headers_t *kafka_headers_decode(struct leat_slice encoded)
 }
 
 enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice topic,
-                                     const struct leat_row *row, struct leat_error *err)
+                                     const struct leat_row *row, const int64_t *mark,
+                                     struct leat_error *err)
 {
     struct kafka_out_topic *t;
 
@@ -191,35 +200,68 @@ enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice
     if (kafka_topic_get(&p->topics, topic, &t, err) != LEAT_OK)
         return err->status;
     rd_kafka_headers_t *headers = kafka_headers_decode(row->headers);
-    if (kafka_send_row(&p->client, t, row, headers, err) == LEAT_OK)
+    if (kafka_send_row(&p->client, t, row, mark, headers, err) == LEAT_OK)
         return LEAT_OK;
     if (!leat_kafka_is_dead(&p->client))
         return err->status;
     if (renew(p, err) != LEAT_OK || kafka_topic_get(&p->topics, topic, &t, err) != LEAT_OK)
         return err->status;
-    return kafka_send_row(&p->client, t, row, kafka_headers_decode(row->headers), err);
+    return kafka_send_row(&p->client, t, row, mark, kafka_headers_decode(row->headers), err);
 }
 
 /* ---- waiting for acknowledgements */
 
-static size_t size_of(const struct kafka_failed *f)
+/* A record that was refused though it was alone in its batch: it is told, and not sent again. */
+static enum leat_status give_up(struct kafka_producer *p, const struct kafka_failed *f,
+                                struct leat_error *err)
 {
-    return f->key_len + f->value.len;
+    struct leat_error why;
+
+    leat_kafka_rules_ask(&p->client, f->topic->name, &p->rules);
+    leat_kafka_record_refused(f->why, &p->rules, f->bytes, f->has_key, &why);
+    if (!p->env->refusals) {
+        *err = why;
+        return err->status;
+    }
+    return leat_refuse(p->env->refusals, f->row, leat_slice_str(f->topic->name),
+                       leat_slice_str(why.text), err);
 }
 
-/* The broker refuses whole batches. A record that is too large even alone is the pipeline's fault;
- * else smaller batches will do. */
-static enum leat_status make_batches_smaller(struct kafka_producer *p, struct leat_error *err)
+/* The broker refuses whole batches for the sake of a record. *found: those that are at fault are
+ * out of the list; else smaller batches are needed. */
+static enum leat_status take_out_bad(struct kafka_producer *p, bool *found, struct leat_error *err)
+{
+    struct kafka_failed **at = &p->failed, *f;
+
+    *found = false;
+    while ((f = *at)) {
+        if (!leat_kafka_is_bad_record(f->why) || f->bytes < p->batches.bytes) {
+            at = &f->next;
+            continue;
+        }
+        if (give_up(p, f, err) != LEAT_OK)
+            return err->status;
+        *found = true;
+        *at = f->next;
+        f->next = NULL;
+        free_failed(f);
+    }
+    p->failed_end = at;
+    return LEAT_OK;
+}
+
+static enum leat_status heal_bad(struct kafka_producer *p, struct leat_error *err)
 {
     const struct kafka_failed *largest = NULL;
+    bool found;
 
+    if (take_out_bad(p, &found, err) != LEAT_OK || found)
+        return found ? LEAT_OK : err->status;
     for (const struct kafka_failed *f = p->failed; f; f = f->next)
-        if (f->why == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE &&
-            (!largest || size_of(f) > size_of(largest)))
+        if (leat_kafka_is_bad_record(f->why) && (!largest || f->bytes > largest->bytes))
             largest = f;
-    if (leat_kafka_batches_smaller(&p->client, largest->topic->name, size_of(largest),
-                                   &p->batch_bytes, err) != LEAT_OK)
-        return err->status;
+    leat_kafka_rules_ask(&p->client, largest->topic->name, &p->rules);
+    leat_kafka_batches_shrink(&p->batches, &p->client, largest->why, &p->rules, largest->bytes);
     return renew(p, err);
 }
 
@@ -229,8 +271,8 @@ static enum leat_status heal(struct kafka_producer *p, struct leat_error *err)
     rd_kafka_resp_err_t why = p->failed->why;
 
     for (const struct kafka_failed *f = p->failed; f; f = f->next)
-        if (f->why == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-            return make_batches_smaller(p, err);
+        if (leat_kafka_is_bad_record(f->why))
+            return heal_bad(p, err);
     if (why == RD_KAFKA_RESP_ERR__PURGE_QUEUE || why == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
         return LEAT_OK;
     /* librdkafka fails all that is sent to a topic with an error until it has asked again. */
@@ -270,7 +312,7 @@ static enum leat_status send_again(struct kafka_producer *p, struct leat_error *
         struct kafka_out_topic *t;
         status = kafka_topic_get(&p->topics, name, &t, err);
         if (status == LEAT_OK)
-            status = kafka_send_row(&p->client, t, &row,
+            status = kafka_send_row(&p->client, t, &row, f->row,
                                     f->headers ? rd_kafka_headers_copy(f->headers) : NULL, err);
         if (status != LEAT_OK)
             break;
@@ -280,6 +322,16 @@ static enum leat_status send_again(struct kafka_producer *p, struct leat_error *
     }
     put_back(p, list);
     return status;
+}
+
+/* Batches can be as large again as the topics take. */
+static enum leat_status hunt_is_over(struct kafka_producer *p, struct leat_error *err)
+{
+    p->rules.topic[0] = 0; /* they may be others next time */
+    if (p->batches.bytes == p->batches.fit)
+        return LEAT_OK;
+    p->batches.bytes = p->batches.fit;
+    return renew(p, err);
 }
 
 enum leat_status kafka_producer_flush(struct kafka_producer *p, struct leat_error *err)
@@ -303,7 +355,7 @@ enum leat_status kafka_producer_flush(struct kafka_producer *p, struct leat_erro
             return leat_fail(err, LEAT_E_NOMEM, "no memory to send records again");
         if (!p->failed && !leat_kafka_is_dead(&p->client)) {
             leat_kafka_client_well(&p->client);
-            return LEAT_OK;
+            return hunt_is_over(p, err);
         }
     }
     return leat_kafka_client_fail(&p->client, RD_KAFKA_RESP_ERR__TIMED_OUT, NULL, err);

@@ -11,13 +11,16 @@
 #ifndef LEAT_SINKS_KAFKA_PRODUCER_H
 #define LEAT_SINKS_KAFKA_PRODUCER_H
 
+#include "kafka/refusal.h"
 #include "topics.h"
 
 /* A record that did not arrive. The value is borrowed, all else is a copy. */
 struct kafka_failed {
     struct kafka_failed *next;
     struct kafka_out_topic *topic;
+    const int64_t *row; /* its mark */
     rd_kafka_resp_err_t why;
+    size_t bytes; /* with headers */
     struct leat_slice value;
     rd_kafka_headers_t *headers; /* NULL: none */
     int64_t time_ms;
@@ -33,7 +36,8 @@ struct kafka_producer {
     const char *compression;
     const struct leat_env *env;
 
-    size_t batch_bytes; /* librdkafka's batch.size; smaller after a broker refused a batch */
+    struct leat_kafka_batches batches; /* smaller after a broker refused one */
+    struct leat_kafka_rules rules;     /* of a topic that refused one of the records at hand */
     struct kafka_topics topics;
     struct kafka_failed *failed, **failed_end; /* in the order of their refusal */
     bool lost_some;                            /* no memory to remember one */
@@ -50,20 +54,22 @@ void kafka_producer_close(struct kafka_producer *p);
 
 /* Hand a row to librdkafka; waits while its queue is full. */
 LEAT_CHECKED enum leat_status kafka_producer_send(struct kafka_producer *p, struct leat_slice topic,
-                                                  const struct leat_row *row,
+                                                  const struct leat_row *row, const int64_t *mark,
                                                   struct leat_error *err);
 
 /* The same through any handle, for a topic that is known. `headers`, as decoded, may be NULL and is
- * librdkafka's afterwards. */
+ * librdkafka's afterwards. `mark` goes with the record (data/refuse.h). LEAT_E_DATA: the client's
+ * own message.max.bytes is less. */
 LEAT_CHECKED enum leat_status kafka_send_row(struct leat_kafka_client *c, struct kafka_out_topic *t,
-                                             const struct leat_row *row,
+                                             const struct leat_row *row, const int64_t *mark,
                                              rd_kafka_headers_t *headers, struct leat_error *err);
 
 /* NULL: there are none. */
 rd_kafka_headers_t *kafka_headers_decode(struct leat_slice encoded);
 
-/* Wait until every record has been acknowledged, sending again what was refused. A transient
- * failure (no progress for seconds): call again, or drop and send all again. */
+/* Wait until every record has been acknowledged, sending again what was refused. Those that the
+ * broker will never take are told through env->refusals; without that they are LEAT_E_DATA. A
+ * transient failure (no progress for seconds): call again, or drop and send all again. */
 LEAT_CHECKED enum leat_status kafka_producer_flush(struct kafka_producer *p,
                                                    struct leat_error *err);
 

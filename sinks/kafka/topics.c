@@ -132,7 +132,7 @@ static uint32_t slot_of(struct leat_slice name)
     return h % KAFKA_TOPIC_SLOTS;
 }
 
-static struct kafka_out_topic *find(const struct kafka_topics *all, struct leat_slice name)
+struct kafka_out_topic *kafka_topic_find(const struct kafka_topics *all, struct leat_slice name)
 {
     for (struct kafka_out_topic *t = all->slots[slot_of(name)]; t; t = t->next)
         if (leat_slice_eq(leat_slice_str(t->name), name))
@@ -191,22 +191,23 @@ enum leat_status kafka_topic_get(struct kafka_topics *all, struct leat_slice nam
     struct kafka_out_topic *t = all->recent;
 
     if (!t || !leat_slice_eq(leat_slice_str(t->name), name))
-        t = find(all, name);
+        t = kafka_topic_find(all, name);
     if (!t && !(t = add(all, name, err)))
         return err->status;
     all->recent = t;
     *topic = t;
     if (t->rkt)
         return LEAT_OK;
-    if (wait_for(all, t->name, err) != LEAT_OK)
-        return err->status;
     rd_kafka_topic_conf_t *own = NULL;
     if (all->properties && topic_conf(all, &own, err) != LEAT_OK)
         return err->status;
+    /* Before anybody asks for it by name: the first to make it decides how it is written. */
     t->rkt = rd_kafka_topic_new(all->client->rk, t->name, own);
     if (!t->rkt)
         return leat_kafka_client_fail(all->client, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, t->name, err);
-    return LEAT_OK;
+    if (wait_for(all, t->name, err) != LEAT_OK)
+        kafka_topic_forget(t);
+    return t->rkt ? LEAT_OK : err->status;
 }
 
 void kafka_topic_forget(struct kafka_out_topic *t)

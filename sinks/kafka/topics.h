@@ -35,6 +35,9 @@ LEAT_CHECKED enum leat_status kafka_topic_get(struct kafka_topics *all, struct l
                                               struct kafka_out_topic **topic,
                                               struct leat_error *err);
 
+/* One that was got before; NULL: it was not. */
+struct kafka_out_topic *kafka_topic_find(const struct kafka_topics *all, struct leat_slice name);
+
 /* Look for it again at its next use. */
 void kafka_topic_forget(struct kafka_out_topic *t);
 

@@ -311,11 +311,7 @@ static void a_record_that_is_too_large_is_a_data_error(void)
     sink_open(&s, t.memory, (const char *const[]){b->setting, "topic=txn-small", NULL});
     add(&s, 5, 100);
     add(&s, 1, 15000);
-    OK(decider->begin(t.memory, 1, &err));
-    enum leat_status status = sink_write(&s, 1);
-    if (status == LEAT_OK)
-        status = txn_prepare(&t, 1, 1);
-    CU_ASSERT_EQUAL(status, LEAT_E_DATA);
+    CU_ASSERT_EQUAL(until_taken(&t, &s), LEAT_E_DATA);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "15000 bytes"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "'txn-small'"));
     OK(decider->abort(t.memory, 1, &err));

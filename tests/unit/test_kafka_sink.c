@@ -197,6 +197,76 @@ static void batches_that_are_too_large_are_made_smaller(void)
     stop(&r);
 }
 
+/* The mock refuses so many requests, whatever is in them. The first of the rows that are told. */
+static const struct leat_refused *refuse(struct rig *r, struct leat_refusals *told, int requests,
+                                         rd_kafka_resp_err_t why)
+{
+    r->i.env.refusals = told;
+    for (int i = 0; i < requests; i++)
+        rd_kafka_mock_push_request_errors(mock.broker.cluster, PRODUCE_API, 1, why);
+    OK(vt(r)->write(r->i.self, 1, &r->chunk, &err));
+    OK(prepare(r, 1));
+    return told->first;
+}
+
+static void a_record_that_is_refused_alone_is_told_and_the_others_arrive(void)
+{
+    struct leat_refusals told = {0};
+    struct rig r;
+    char large[2000];
+
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = 0;
+    start_with(&r, "rdkafka.message.max.bytes=1500");
+    add(&r, "key", "before");
+    add(&r, "key", large);
+    add(&r, "key", "behind");
+    const struct leat_refused *first = refuse(&r, &told, 0, 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    CU_ASSERT_PTR_EQUAL(first->row, leat_row_mark(&r.chunk, 1));
+    CU_ASSERT(leat_slice_eq(first->to, LEAT_LIT(TOPIC)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(first->why.ptr, "2002 bytes"));
+    CU_ASSERT_PTR_NULL(first->next);
+    CU_ASSERT_EQUAL(plain_read(mock.bootstrap, TOPIC, NULL, 0), 2);
+    leat_refusals_clear(&told);
+    leat_arena_reset(&told.arena);
+    stop(&r);
+}
+
+static void a_broker_that_refuses_a_record_is_asked_with_smaller_batches_until_it_stands_alone(void)
+{
+    struct leat_refusals told = {0};
+    struct rig r;
+
+    start(&r);
+    add(&r, "key", "twelve bytes");
+    const struct leat_refused *first = refuse(&r, &told, 20, RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    CU_ASSERT_PTR_EQUAL(first->row, leat_row_mark(&r.chunk, 0));
+    CU_ASSERT_PTR_NULL(first->next);
+    leat_arena_reset(&told.arena);
+    r.i.env.refusals = NULL;
+    rd_kafka_mock_clear_request_errors(mock.broker.cluster, PRODUCE_API);
+    write_and_prepare(&r, 2);
+    CU_ASSERT_EQUAL(plain_read(mock.bootstrap, TOPIC, NULL, 0), 1);
+    stop(&r);
+}
+
+static void without_anybody_to_tell_a_refused_record_is_a_data_error(void)
+{
+    struct rig r;
+
+    start(&r);
+    add(&r, "key", "value");
+    for (int i = 0; i < 20; i++)
+        rd_kafka_mock_push_request_errors(mock.broker.cluster, PRODUCE_API, 1,
+                                          RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    OK(vt(&r)->write(r.i.self, 1, &r.chunk, &err));
+    CU_ASSERT_EQUAL(prepare(&r, 1), LEAT_E_DATA);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "too large for topic 'out'"));
+    stop(&r);
+}
+
 static void an_abort_takes_back_what_is_in_flight(void)
 {
     struct rig r;
@@ -292,7 +362,10 @@ static void every_compression_is_readable(void)
     }
 }
 
-LEAT_TESTS("kafka_sink", T(what_was_prepared_has_arrived), T(a_batch_without_rows_is_fine),
+LEAT_TESTS("kafka_sink", T(a_record_that_is_refused_alone_is_told_and_the_others_arrive),
+           T(a_broker_that_refuses_a_record_is_asked_with_smaller_batches_until_it_stands_alone),
+           T(without_anybody_to_tell_a_refused_record_is_a_data_error),
+           T(what_was_prepared_has_arrived), T(a_batch_without_rows_is_fine),
            T(keys_times_headers_and_tombstones_go_out), T(rows_go_to_the_topics_they_are_routed_to),
            T(errors_that_pass_lose_nothing), T(a_producer_that_is_given_up_is_replaced),
            T(a_refusal_is_told_and_healed_by_the_next_try),

@@ -1,0 +1,131 @@
+#include "kafka/refusal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+size_t leat_kafka_message_bytes(const rd_kafka_message_t *m)
+{
+    size_t bytes = m->key_len + m->len;
+    rd_kafka_headers_t *headers;
+    const void *value;
+    const char *name;
+    size_t len;
+
+    if (rd_kafka_message_headers(m, &headers))
+        return bytes;
+    for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &len); i++)
+        bytes += strlen(name) + len;
+    return bytes;
+}
+
+static void note(struct leat_kafka_rules *rules, const rd_kafka_ConfigEntry_t *entry)
+{
+    const char *name = rd_kafka_ConfigEntry_name(entry), *value = rd_kafka_ConfigEntry_value(entry);
+
+    if (!value)
+        return;
+    if (strcmp(name, "max.message.bytes") == 0)
+        rules->max_bytes = strtoll(value, NULL, 10);
+    else if (strcmp(name, "segment.bytes") == 0)
+        rules->segment_bytes = strtoll(value, NULL, 10);
+    else if (strcmp(name, "cleanup.policy") == 0)
+        rules->wants_keys = strstr(value, "compact");
+}
+
+void leat_kafka_rules_ask(struct leat_kafka_client *c, const char *topic,
+                          struct leat_kafka_rules *rules)
+{
+    size_t count = 0;
+
+    if (strcmp(topic, rules->topic) == 0)
+        return;
+    *rules = (struct leat_kafka_rules){0};
+    snprintf(rules->topic, sizeof rules->topic, "%s", topic);
+    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(c->rk);
+    rd_kafka_DescribeConfigs(c->rk, &ask, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, LEAT_KAFKA_WAIT_MS);
+    rd_kafka_queue_destroy(queue);
+    const rd_kafka_DescribeConfigs_result_t *result =
+        event && !rd_kafka_event_error(event) ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
+    const rd_kafka_ConfigResource_t **all =
+        result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+    const rd_kafka_ConfigEntry_t **entries =
+        count ? rd_kafka_ConfigResource_configs(all[0], &count) : NULL;
+    for (size_t i = 0; entries && i < count; i++)
+        note(rules, entries[i]);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(ask);
+}
+
+rd_kafka_resp_err_t leat_kafka_rules_break(const struct leat_kafka_rules *rules, const char *topic,
+                                           const struct leat_row *row)
+{
+    if (strcmp(topic, rules->topic) != 0)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (rules->max_bytes && row->key.len + row->value.len > (size_t)rules->max_bytes)
+        return RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    if (rules->wants_keys && !row->key.ptr)
+        return RD_KAFKA_RESP_ERR_INVALID_RECORD;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool is_size(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
+static int64_t limit_of(rd_kafka_resp_err_t code, const struct leat_kafka_rules *rules)
+{
+    return code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ? rules->segment_bytes
+                                                           : rules->max_bytes;
+}
+
+void leat_kafka_batches_shrink(struct leat_kafka_batches *b, struct leat_kafka_client *c,
+                               rd_kafka_resp_err_t code, const struct leat_kafka_rules *rules,
+                               size_t bytes)
+{
+    int64_t limit = is_size(code) ? limit_of(code, rules) : 0;
+    size_t fits = (size_t)(limit - limit / 8), before = b->bytes;
+
+    if (!is_size(code) && b->bytes == b->fit)
+        leat_warn(c->env->log, "topic '%s' refuses a record (%s): looking for it", rules->topic,
+                  rd_kafka_err2str(code));
+    b->bytes = fits && fits < before ? fits : before / 4;
+    if (bytes < b->bytes && !fits)
+        b->bytes = bytes;
+    if (b->bytes == 0)
+        b->bytes = 1;
+    if (!is_size(code) || b->bytes >= b->fit)
+        return;
+    b->fit = b->bytes;
+    leat_warn(c->env->log,
+              "topic '%s' does not take batches this large: writing with batches of %zu bytes",
+              rules->topic, b->bytes);
+}
+
+enum leat_status leat_kafka_record_refused(rd_kafka_resp_err_t code,
+                                           const struct leat_kafka_rules *rules, size_t bytes,
+                                           bool has_key, struct leat_error *err)
+{
+    int64_t limit = limit_of(code, rules);
+
+    if (is_size(code) && limit)
+        return leat_fail(err, LEAT_E_DATA,
+                         "a record of %zu bytes is too large for topic '%s', which takes %lld (%s)",
+                         bytes, rules->topic, (long long)limit,
+                         code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? "max.message.bytes"
+                                                                      : "segment.bytes");
+    if (is_size(code))
+        return leat_fail(err, LEAT_E_DATA, "a record of %zu bytes is too large for topic '%s'",
+                         bytes, rules->topic);
+    if (code == RD_KAFKA_RESP_ERR_INVALID_RECORD && rules->wants_keys && !has_key)
+        return leat_fail(err, LEAT_E_DATA,
+                         "topic '%s' is compacted and takes no record without a key, such as this "
+                         "one of %zu bytes",
+                         rules->topic, bytes);
+    return leat_fail(err, LEAT_E_DATA, "topic '%s' does not take a record of %zu bytes (%s)",
+                     rules->topic, bytes, rd_kafka_err2str(code));
+}
