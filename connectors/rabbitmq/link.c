@@ -203,7 +203,7 @@ static enum leat_status refused(struct rabbit_link *l, unsigned code, amqp_bytes
     }
     why[n] = '\0';
     l->refused = code;
-    return leat_fail(err, code == PRECONDITION ? LEAT_E_CONFIG : LEAT_E_UNREACHABLE,
+    return leat_fail(err, code == PRECONDITION && l->frame_max ? LEAT_E_CONFIG : LEAT_E_UNREACHABLE,
                      "RabbitMQ at '%s' says %u: %s%s", l->peer, code, why,
                      code == ACCESS_REFUSED ? " (user, password, vhost or the user's rights)" : "");
 }
