@@ -49,6 +49,15 @@ static bool take_block(struct leat_slice *from, struct leat_block_entry *e)
            e->to >= e->from;
 }
 
+/* Blocks of a partition are in order. */
+static bool is_behind_others(const struct leat_block_front *f, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (f->blocks[k].part == f->blocks[i].part && f->blocks[k].to > f->blocks[i].from)
+            return false;
+    return true;
+}
+
 bool leat_block_front_read(struct leat_slice bytes, struct leat_block_front *f)
 {
     uint64_t at = 0;
@@ -60,7 +69,7 @@ bool leat_block_front_read(struct leat_slice bytes, struct leat_block_front *f)
         if (!take_place(&bytes, &f->places[i]))
             return false;
     for (uint32_t i = 0; i < f->blocks_count; i++) {
-        if (!take_block(&bytes, &f->blocks[i]))
+        if (!take_block(&bytes, &f->blocks[i]) || !is_behind_others(f, i))
             return false;
         f->blocks[i].at = at;
         at += f->blocks[i].bytes;

@@ -247,6 +247,7 @@ static enum leat_status append_frame(struct leat_block_log *log, const struct le
     e = log->fs->sync(log->fs, log->fd);
     if (e < 0 || leat_failpoint("store.synced"))
         return broken(log, e < 0 ? e : -EIO, "sync", err);
+    err->status = LEAT_OK;
     log->segments[log->count - 1].bytes += bytes;
     log->n++;
     block_note(log, &log->segments[log->count - 1], f);
@@ -295,6 +296,11 @@ enum leat_status leat_block_log_append(struct leat_block_log *log, struct leat_b
     if (make_room(log, more, err) != LEAT_OK)
         return err->status;
     put_places(log, &f, false);
+    if (append_frame(log, &f, blocks, err) != LEAT_E_FULL || !all_done(log))
+        return err->status;
+    /* The disk is full, and all that is in the way is done: a new segment needs next to nothing. */
+    if (start_segment(log, err) != LEAT_OK || leat_block_log_trim(log, err) != LEAT_OK)
+        return err->status;
     return append_frame(log, &f, blocks, err);
 }
 
