@@ -345,9 +345,13 @@ static enum leat_status show_record(void *arg, const struct leat_log_record *r,
     show_cuts(r);
     show_watermarks(r, "  watermark ");
     for (uint32_t i = 0; i < r->tables_count; i++)
-        cli_say(stdout, "  table %.*s of %s, %s\n", LEAT_FMT(r->tables[i].name),
-                time_of(r->tables[i].changed_ns / 1000000).text,
-                bytes_of((uint64_t)r->tables[i].bytes).text);
+        if (r->tables[i].changed_ns == LEAT_LOG_TABLE_TOPIC)
+            cli_say(stdout, "  table read from %.*s up to %" PRId64 "\n",
+                    LEAT_FMT(r->tables[i].name), r->tables[i].bytes);
+        else
+            cli_say(stdout, "  table %.*s of %s, %s\n", LEAT_FMT(r->tables[i].name),
+                    time_of(r->tables[i].changed_ns / 1000000).text,
+                    bytes_of((uint64_t)r->tables[i].bytes).text);
     for (uint32_t i = 0; i < r->sections_count; i++)
         if (r->sections[i].bytes.len)
             cli_say(stdout, "  sink %.*s: %s for recovery\n", LEAT_FMT(r->sections[i].sink),

@@ -254,12 +254,14 @@ static enum leat_status load_tables(struct testing *t, const struct config_test 
         uint32_t count = 0;
         while (f && !leat_slice_eq(f->name, t->plan->tables[i].name))
             f = f->next;
-        struct leat_slice *rows =
+        struct leat_row *rows =
             leat_arena_array(&t->rows, (f ? f->rows.count : 0) + 1, sizeof *rows);
         if (!rows)
             return leat_arena_failed(&t->rows, err);
         for (const struct config_test_row *r = f ? f->rows.first : NULL; r; r = r->next)
-            rows[count++] = as_text(r->value, false, &t->rows);
+            rows[count++] = (struct leat_row){.key = as_text(r->key, true, &t->rows),
+                                              .value = as_text(r->value, false, &t->rows),
+                                              .time_ms = LEAT_NO_TIME};
         if (leat_lookup_from_rows(&t->plan->tables[i], rows, count, &t->tables[i], err) != LEAT_OK)
             return err->status;
     }

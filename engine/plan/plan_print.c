@@ -231,7 +231,13 @@ void leat_plan_print(const struct leat_plan *plan, FILE *out)
     for (uint32_t i = 0; i < plan->stages_count; i++)
         print_stage(plan, i, out);
     for (uint32_t i = 0; i < plan->tables_count; i++)
-        fprintf(out, "\ntable %.*s: %s\n", LEAT_FMT(plan->tables[i].name), plan->tables[i].path);
+        if (plan->tables[i].topic)
+            fprintf(out,
+                    "\ntable %.*s: the last record of each key of a topic, read to its end first\n",
+                    LEAT_FMT(plan->tables[i].name));
+        else
+            fprintf(out, "\ntable %.*s: %s\n", LEAT_FMT(plan->tables[i].name),
+                    plan->tables[i].path);
     if (plan->on_error == LEAT_ON_ERROR_DLQ)
         fprintf(out, "\ndead letters: to %s, committed with the outputs of their batch\n",
                 plan->sinks[plan->letters].module->name);

@@ -13,8 +13,9 @@ bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_
         if (leat_slice_eq(t->name, name->text)) {
             *number = i;
             *row = t->type;
-            *key = t->key.count == 1 && !t->key.is_record ? t->key.list[0].type
-                                                          : leat_type_of_kind(LEAT_T_ANY);
+            *key = t->topic                                 ? leat_type_of_kind(LEAT_T_STRING)
+                   : t->key.count == 1 && !t->key.is_record ? t->key.list[0].type
+                                                            : leat_type_of_kind(LEAT_T_ANY);
             return true;
         }
         if (count < sizeof names / sizeof *names)
@@ -59,6 +60,25 @@ static void csv_columns(struct planner *p, const struct leat_spec_table *spec,
     plan_format_fields(p, t->format, t->format_self, t->type);
 }
 
+/* What takes a row away has no value, so only the record's key can say which one. */
+static void check_topic(struct planner *p, const struct leat_spec_table *spec,
+                        const struct leat_lookup_plan *t)
+{
+    if (!leat_slice_eq(leat_node_value(spec->key), LEAT_LIT("key")))
+        leat_diag_hint(
+            p->diags,
+            leat_diag_error(p->diags, spec->key, "a topic's rows are found by the record's key"),
+            "key: key");
+    if (t->has_header)
+        leat_diag_error(p->diags, spec->format.node,
+                        "only files begin with a header line: name the columns");
+    const struct leat_node *start = leat_node_find(spec->connector.given, "start");
+    if (start)
+        leat_diag_error_key(p->diags, start,
+                            "a table is read from the beginning of its topic: there is no "
+                            "'start'");
+}
+
 static void plan_table(struct planner *p, const struct leat_spec_table *spec,
                        struct leat_lookup_plan *t)
 {
@@ -80,7 +100,10 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
 
     t->name = spec->name;
     t->type = view.type;
-    if (spec->connector.name.ptr)
+    if (spec->is_topic)
+        t->topic =
+            plan_module(p, &spec->connector, leat_module_find_source, "source", &t->topic_self);
+    else if (spec->connector.name.ptr)
         leat_opts_read(options, &o, spec->connector.given, NULL, p->arena, p->diags);
     t->path = o.path;
     t->reload_ms = o.reload.ms;
@@ -102,7 +125,10 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
                         "a table wants format json or csv: its files have lines, '%s' has none",
                         t->format->name);
     csv_columns(p, spec, t);
-    t->key = key_of(&b, &view, spec->key);
+    if (spec->is_topic)
+        check_topic(p, spec, t);
+    else
+        t->key = key_of(&b, &view, spec->key);
     t->row = leat_view_assemble(&view, &p->plan->shapes, p->arena);
     t->segment = segment;
     struct leat_spec_module json = {.name = LEAT_LIT("json")};

@@ -303,17 +303,16 @@ static void read_table(struct spec_reader *r, const struct leat_node *node,
 
     *table = (struct leat_spec_table){.name = node->key, .node = node};
     spec_read_connector(r, node, parts, "table", &table->connector);
-    if (leat_slice_eq(table->connector.name, LEAT_LIT("kafka"))) {
-        leat_diag_error_key(r->diags, table->connector.node,
-                            "kafka tables are not in this version");
-        table->connector.name = (struct leat_slice){0};
-    } else if (table->connector.name.ptr &&
-               !leat_slice_eq(table->connector.name, LEAT_LIT("file"))) {
-        struct leat_slice file = LEAT_LIT("file");
-        struct leat_diag *d = leat_diag_error_key(r->diags, table->connector.node,
-                                                  "a table comes from a 'file', not from '%.*s'",
-                                                  LEAT_FMT(table->connector.name));
-        leat_diag_nearest(r->diags, d, table->connector.name, &file, 1);
+    table->is_topic = leat_slice_eq(table->connector.name, LEAT_LIT("kafka"));
+    if (table->connector.name.ptr && !table->is_topic &&
+        !leat_slice_eq(table->connector.name, LEAT_LIT("file"))) {
+        const struct leat_slice known[] = {LEAT_LIT("file"), LEAT_LIT("kafka")};
+        struct leat_diag *d =
+            leat_diag_error_key(r->diags, table->connector.node,
+                                "a table comes from a 'file' or a topic of 'kafka', not from "
+                                "'%.*s'",
+                                LEAT_FMT(table->connector.name));
+        leat_diag_nearest(r->diags, d, table->connector.name, known, 2);
     }
     spec_read_format(r, leat_node_find(node, "format"), &table->format);
     table->schema = leat_node_find(node, "schema");

@@ -55,6 +55,7 @@ struct leat_spec_table {
     struct leat_slice name;
     const struct leat_node *node;
     struct leat_spec_module connector, format;
+    bool is_topic;
     const struct leat_node *schema;
     const struct leat_node *key; /* expression or list of fields */
 };

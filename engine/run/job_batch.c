@@ -280,18 +280,27 @@ static enum leat_status fill_watermarks(struct leat_job_thread *job, struct leat
     return LEAT_OK;
 }
 
-/* The files of tables, as they were for the last batch. */
+/* The files of tables, and the positions of their topics, as they were for the last batch. */
 static enum leat_status fill_tables(struct leat_job_thread *job, struct leat_job_slot *slot,
                                     struct leat_error *err)
 {
     struct leat_log_record *r = &slot->log.record;
+    uint32_t count = 0;
 
-    r->tables = leat_arena_array(&slot->arena, job->plan->tables_count, sizeof *r->tables);
+    for (uint32_t i = 0; i < job->plan->tables_count; i++)
+        count += job->plan->tables[i].topic ? job->tables[i].topic.parts_count : 1;
+    r->tables = leat_arena_array(&slot->arena, count, sizeof *r->tables);
     if (!r->tables)
         return leat_arena_failed(&slot->arena, err);
-    for (uint32_t i = 0; i < job->plan->tables_count; i++)
-        r->tables[r->tables_count++] = (struct leat_log_table){
-            job->plan->tables[i].name, job->tables[i].changed_ns, job->tables[i].file_bytes};
+    for (uint32_t i = 0; i < job->plan->tables_count; i++) {
+        const struct leat_job_table *t = &job->tables[i];
+        if (!job->plan->tables[i].topic)
+            r->tables[r->tables_count++] =
+                (struct leat_log_table){job->plan->tables[i].name, t->changed_ns, t->file_bytes};
+        for (uint32_t n = 0; n < t->topic.parts_count; n++)
+            r->tables[r->tables_count++] = (struct leat_log_table){
+                t->topic.parts[n]->name, LEAT_LOG_TABLE_TOPIC, t->topic.parts[n]->next};
+    }
     return LEAT_OK;
 }
 

@@ -1,10 +1,11 @@
 /*
  * job_table.c - reference tables of a running job.
  *
- * A table is loaded before the first batch, where a failure ends the job. With `reload` its file is
- * looked at before a batch begins, at most that often, and read again when it has changed; a file
- * that cannot be read then is said once, and the rows stay as they were. Nothing points into a
- * table between batches. Thread: job.
+ * A table is there before the first batch. A file is loaded, and a failure ends the job; with
+ * `reload` it is looked at before a batch begins, at most that often, and read again when it has
+ * changed; one that cannot be read then is said once, and the rows stay as they were. A topic is
+ * read to its end, and followed from then on (table_topic.c). Nothing points into a table between
+ * batches. Thread: job.
  */
 #include "run/job_thread.h"
 
@@ -47,6 +48,49 @@ static enum leat_status load(struct leat_job_thread *job, uint32_t i, struct lea
     return LEAT_OK;
 }
 
+static enum leat_status init_topic(struct leat_job_thread *job, uint32_t i, struct leat_error *err)
+{
+    struct leat_job_table *t = &job->tables[i];
+    bool skip_bad = job->plan->on_error != LEAT_ON_ERROR_FAIL;
+
+    t->look_ms = LEAT_JOB_NEVER;
+    if (leat_table_topic_init(&t->topic, &job->plan->tables[i], &job->env, &job->in, &job->work,
+                              &job->arena, skip_bad, err) != LEAT_OK)
+        return err->status;
+    t->topic.env.budget = &job->blocks;
+    job->table_rows[i] = t->topic.rows;
+    return LEAT_OK;
+}
+
+enum leat_status leat_job_topics_turn(struct leat_job_thread *job, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < job->plan->tables_count; i++)
+        if (job->plan->tables[i].topic && !job->step.stopping &&
+            leat_table_topic_turn(&job->tables[i].topic, job->now_ms, err) != LEAT_OK)
+            return err->status;
+    return LEAT_OK;
+}
+
+int64_t leat_job_topics_wake_ms(const struct leat_job_thread *job)
+{
+    int64_t wake_ms = LEAT_JOB_NEVER;
+
+    for (uint32_t i = 0; i < job->plan->tables_count; i++) {
+        int64_t at_ms = job->plan->tables[i].topic ? leat_table_topic_wake_ms(&job->tables[i].topic)
+                                                   : LEAT_JOB_NEVER;
+        wake_ms = at_ms < wake_ms ? at_ms : wake_ms;
+    }
+    return wake_ms;
+}
+
+bool leat_job_topics_are_read(const struct leat_job_thread *job)
+{
+    for (uint32_t i = 0; i < job->plan->tables_count; i++)
+        if (job->plan->tables[i].topic && !leat_table_topic_is_read(&job->tables[i].topic))
+            return false;
+    return true;
+}
+
 enum leat_status leat_job_tables_init(struct leat_job_thread *job, struct leat_error *err)
 {
     uint32_t n = job->plan->tables_count;
@@ -57,6 +101,11 @@ enum leat_status leat_job_tables_init(struct leat_job_thread *job, struct leat_e
         return leat_arena_failed(&job->arena, err);
     for (uint32_t i = 0; i < n; i++) {
         int64_t reload_ms = job->plan->tables[i].reload_ms;
+        if (job->plan->tables[i].topic) {
+            if (init_topic(job, i, err) != LEAT_OK)
+                return err->status;
+            continue;
+        }
         has_changed(&job->tables[i], job->plan->tables[i].path);
         job->tables[i].look_ms = reload_ms ? job->now_ms + reload_ms : LEAT_JOB_NEVER;
         if (load(job, i, err) != LEAT_OK)
@@ -98,6 +147,7 @@ void leat_job_tables_turn(struct leat_job_thread *job)
 void leat_job_tables_fini(struct leat_job_thread *job)
 {
     for (uint32_t i = 0; job->tables && i < job->plan->tables_count; i++) {
+        leat_table_topic_fini(&job->tables[i].topic);
         if (job->tables[i].rows)
             leat_budget_give(&job->work, leat_lookup_bytes(job->tables[i].rows));
         leat_lookup_free(job->tables[i].rows);

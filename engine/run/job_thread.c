@@ -198,6 +198,9 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
                                                offsetof(struct leat_job_source, store.news)),
             &err);
         break;
+    case LEAT_MSG_TABLE:
+        err.status = leat_table_topic_answered(m, job->now_ms, &err);
+        break;
     case LEAT_MSG_ENDED:
         err.status = leat_job_push_ended(
             job,
@@ -287,7 +290,9 @@ static int64_t wake_ms(const struct leat_job_thread *job)
     int64_t at_ms = job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms;
     int64_t sources_ms = job->recovered ? leat_job_sources_wake_ms(job) : LEAT_JOB_NEVER;
     int64_t decider_ms = leat_job_decider_wake_ms(job);
+    int64_t topics_ms = leat_job_topics_wake_ms(job);
 
+    sources_ms = topics_ms < sources_ms ? topics_ms : sources_ms;
     at_ms = sources_ms < at_ms && !job->step.stopping ? sources_ms : at_ms;
     return decider_ms < at_ms ? decider_ms : at_ms;
 }
@@ -299,13 +304,15 @@ static void turn(struct leat_job_thread *job)
 
     if (job->now_ms > leat_job_decider_wake_ms(job))
         leat_decider_thread_give_up(&job->decider);
-    if (job->recovered && leat_job_sources_turn(job, &err) != LEAT_OK) {
+    if (leat_job_topics_turn(job, &err) != LEAT_OK ||
+        (job->recovered && leat_job_sources_turn(job, &err) != LEAT_OK)) {
         leat_job_fail(job, &err);
         return;
     }
     if (!job->started && job->recovered &&
         job->opened == job->step.sinks_count + job->step.decides &&
-        leat_job_sources_are_listed(job) && (!job->must_mark || leat_job_is_marked(job))) {
+        leat_job_sources_are_listed(job) && leat_job_topics_are_read(job) &&
+        (!job->must_mark || leat_job_is_marked(job))) {
         job->started = true;
         atomic_store(&job->is_ready, true);
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
@@ -469,6 +476,8 @@ static void drain(struct leat_job_thread *job)
             leat_block_unref((struct leat_block *)m);
         else if (m->kind == LEAT_MSG_FETCHED)
             leat_block_unref(((struct leat_job_fetch *)m)->block);
+        else if (m->kind == LEAT_MSG_TABLE)
+            leat_table_topic_drop(m);
 }
 
 /* A clean stop: that the last group is committed need not be asked at the next start. */
@@ -495,10 +504,10 @@ static void *job_main(void *arg)
     leat_job_state_close(job);
     leat_phase_close(job->phase);
     leat_job_sources_close(job);
-    drain(job);
     leat_flow_free(job->flow);
     job->flow = NULL;
     leat_job_tables_fini(job);
+    drain(job);
     leat_job_log_close(job->log);
     job->log = NULL;
     if (job->lock_fd >= 0)

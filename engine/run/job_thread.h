@@ -11,7 +11,7 @@
  *     job_metric.c  counters, of the job and of its source partitions
  *     job_decide.c  the decider: recovery, the marker, transactions
  *     job_state.c   state: restored, captured, snapshots
- *     job_table.c   reference tables: loaded at the start, read again when the file changes
+ *     job_table.c   reference tables: files that are read again, topics that are followed
  *
  * Thread: everything here belongs to the job thread, except where said.
  */
@@ -29,6 +29,7 @@
 #include "run/sink_thread.h"
 #include "run/snapshot_thread.h"
 #include "run/store_thread.h"
+#include "run/table_topic.h"
 
 #define LEAT_JOB_EVENTS 8 /* that carrying out the actions of one may lead to */
 
@@ -85,6 +86,7 @@ struct leat_job_source {
 };
 
 struct leat_job_table {
+    struct leat_table_topic topic; /* of a table that has one; what follows is for files */
     struct leat_lookup_table *rows;
     int64_t look_ms;    /* when to look at the file again; LEAT_JOB_NEVER */
     int64_t changed_ns; /* the file's time when it was read */
@@ -303,6 +305,11 @@ LEAT_CHECKED enum leat_status leat_job_tables_init(struct leat_job_thread *job,
                                                    struct leat_error *err);
 /* Between batches: read those again that have changed. What cannot be read stays as it was. */
 void leat_job_tables_turn(struct leat_job_thread *job);
+/* Those that come from topics: open, list, fetch. No batch runs. */
+LEAT_CHECKED enum leat_status leat_job_topics_turn(struct leat_job_thread *job,
+                                                   struct leat_error *err);
+int64_t leat_job_topics_wake_ms(const struct leat_job_thread *job);
+bool leat_job_topics_are_read(const struct leat_job_thread *job);
 void leat_job_tables_fini(struct leat_job_thread *job);
 
 /* job_batch.c */

@@ -1,10 +1,13 @@
 #include "run/replay.h"
 
 #include "run/range_source.h"
+#include "run/table_topic.h"
 #include "store/state_log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+
+#define TOPIC_PATIENCE_MS 30000
 
 struct leat_replay {
     const struct leat_plan *plan;
@@ -25,6 +28,8 @@ struct leat_replay {
     struct leat_range_source *sources;
     const struct leat_part **parts; /* per position of the record, of the flow */
     struct leat_lookup_table **tables;
+    struct leat_table_topic *topics; /* by table, of those that have one */
+    struct leat_queue answers;       /* of the topics */
 };
 
 const struct leat_log_record *leat_replay_record(const struct leat_replay *r)
@@ -212,15 +217,46 @@ static enum leat_status open_sources(struct leat_replay *r, struct leat_error *e
     return LEAT_OK;
 }
 
+/* To the end that it has now. */
+static enum leat_status read_topic(struct leat_replay *r, uint32_t i, struct leat_error *err)
+{
+    struct leat_table_topic *t = &r->topics[i];
+    int64_t now_ms = leat_clock_monotonic_ms(&leat_clock_system), said_ms = INT64_MAX;
+
+    if (leat_table_topic_init(t, &r->plan->tables[i], &r->env, &r->answers, &r->work, &r->arena,
+                              r->plan->on_error != LEAT_ON_ERROR_FAIL, err) != LEAT_OK)
+        return err->status;
+    while (!leat_table_topic_is_read(t)) {
+        if (leat_table_topic_turn(t, now_ms, err) != LEAT_OK)
+            return err->status;
+        int64_t wait_ms = leat_table_topic_wake_ms(t) - now_ms;
+        struct leat_msg *m = leat_queue_take_for(&r->answers, wait_ms > 0 ? wait_ms : 0);
+        now_ms = leat_clock_monotonic_ms(&leat_clock_system);
+        if (m && leat_table_topic_answered(m, now_ms, err) != LEAT_OK)
+            return err->status;
+        said_ms = !t->said ? INT64_MAX : said_ms == INT64_MAX ? now_ms : said_ms;
+        if (said_ms != INT64_MAX && now_ms - said_ms > TOPIC_PATIENCE_MS)
+            return leat_fail(err, LEAT_E_UNREACHABLE, "table '%.*s': its topic does not answer",
+                             LEAT_FMT(t->plan->name));
+    }
+    r->tables[i] = t->rows;
+    return LEAT_OK;
+}
+
 static enum leat_status load_tables(struct leat_replay *r, struct leat_error *err)
 {
     uint32_t count = r->plan->tables_count;
 
     r->tables = leat_arena_array(&r->arena, count, sizeof(struct leat_lookup_table *));
-    if (!r->tables)
+    r->topics = leat_arena_array(&r->arena, count, sizeof *r->topics);
+    if (!r->tables || !r->topics)
         return leat_arena_failed(&r->arena, err);
     for (uint32_t i = 0; i < count; i++)
-        if (leat_lookup_load(&r->plan->tables[i], r->work.cap, &r->tables[i], err) != LEAT_OK)
+        if (r->plan->tables[i].topic) {
+            if (read_topic(r, i, err) != LEAT_OK)
+                return err->status;
+        } else if (leat_lookup_load(&r->plan->tables[i], r->work.cap, &r->tables[i], err) !=
+                   LEAT_OK)
             return err->status;
     leat_flow_set_tables(r->flow, (const struct leat_lookup_table *const *)r->tables);
     return LEAT_OK;
@@ -265,6 +301,7 @@ enum leat_status leat_replay_open(const struct leat_plan *plan,
         return leat_fail(err, LEAT_E_NOMEM, "no memory to replay a batch");
     r->plan = plan;
     r->options = *options;
+    leat_queue_init(&r->answers);
     return open_all(r, err);
 }
 
@@ -278,8 +315,14 @@ void leat_replay_close(struct leat_replay *r)
     if (r->state)
         r->state->backend->close(r->state);
     leat_job_log_close(r->log);
-    for (uint32_t i = 0; r->tables && i < r->plan->tables_count; i++)
-        leat_lookup_free(r->tables[i]);
+    for (uint32_t i = 0; r->tables && r->topics && i < r->plan->tables_count; i++)
+        if (r->plan->tables[i].topic)
+            leat_table_topic_fini(&r->topics[i]);
+        else
+            leat_lookup_free(r->tables[i]);
+    for (struct leat_msg *m; (m = leat_queue_try(&r->answers));)
+        leat_table_topic_drop(m);
+    leat_queue_fini(&r->answers);
     leat_arena_reset(&r->arena);
     leat_mem_free(r);
 }

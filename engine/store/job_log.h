@@ -48,11 +48,13 @@ struct leat_log_cut {
     uint32_t ranges_count;
 };
 
-/* The file of a lookup table, as it was for this group. */
+/* The file of a lookup table, as it was for this group; or a partition of the topic of one, which
+ * was read up to position `bytes`. */
 struct leat_log_table {
     struct leat_slice name;
     int64_t changed_ns, bytes;
 };
+#define LEAT_LOG_TABLE_TOPIC INT64_MIN /* changed_ns of a partition */
 
 struct leat_log_section {
     struct leat_slice sink, bytes;
