@@ -4,8 +4,8 @@
  * Lines end with LF or CR LF; empty ones are signs of life and no records. When the answer ends,
  * fails, or is silent for `idle`, the request is made again: at first soon, then after pauses that
  * double up to RETRY_MAX_MS; Retry-After is heeded. What the service sent in between is lost, as is
- * what was received and is in no committed batch when the process ends: a feed is not told what
- * became of its records. Without a credit nothing is read, and the service has to wait.
+ * what was received and is not stored yet when the process ends: a feed is not told what became of
+ * its records. Without a credit nothing is read, and the service has to wait.
  *
  * An answer that the next request would get again (401, 404, ...) stops the job, unless the feed
  * has worked before: then it is taken for a passing state of the service. Left out: redirects are

@@ -87,7 +87,7 @@ sinks:
 
 
 def numbers(dir):
-    return [json.loads(line)["n"] for p in sorted(pathlib.Path(dir).glob("out/*.jsonl"))
+    return [json.loads(line)["n"] for p in sorted(pathlib.Path(dir).glob("out/[!.]*.jsonl"))
             for line in p.read_text().splitlines()]
 
 
@@ -147,7 +147,7 @@ def test_a_feed_that_is_faster_than_the_job_has_to_wait_and_nothing_is_lost():
         lines = [b"".join(b'{"n":%d,"pad":"%s"}\n' % (n, b"x" * 200) for n in range(first, first + 1000))
                  for first in range(0, count, 1000)]
         feed.script = [sends(*lines, stays=feed)]
-        file = pipeline(dir, feed.url, every="20ms")
+        file = pipeline(dir, feed.url, ", store: commit", every="20ms")
         file.write_text("memory: 32MiB\n" + file.read_text())
         with Leat("run", file) as run:
             wait_for("all of them", lambda: len(numbers(dir)) == count, seconds=60)
@@ -188,7 +188,10 @@ def test_explain_says_that_the_service_is_not_told():
         code, out, err = leat("explain", pipeline(dir, "http://127.0.0.1:1/"))
         assert code == 0 and "at most once" in out, out + err
         code, _, err = leat("check", pipeline(dir, "http://127.0.0.1:1/", delivery="exactly_once"))
+        assert code == 0, "from its store on: " + err
+        code, _, err = leat("check", pipeline(dir, "http://127.0.0.1:1/", ", store: commit", delivery="exactly_once"))
         assert code == 78 and "exactly_once cannot be kept from 'http_stream'" in err, err
+
 
 
 main(sys.modules[__name__])
