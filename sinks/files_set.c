@@ -255,6 +255,9 @@ static enum leat_status make_directory(struct files_set *s, char *final_path,
             return leat_fail(err, LEAT_E_DATA,
                              "the path '%.120s' leads over a link: below '%s' there may be none",
                              final_path, s->paths->root);
+        if (there == -ENOTDIR)
+            return leat_fail(err, LEAT_E_DATA, "the path '%.120s' leads through a file",
+                             final_path);
         if (there < 0)
             return leat_fs_failed(err, there, "look at the directory of", final_path);
     }

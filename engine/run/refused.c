@@ -93,8 +93,8 @@ static enum leat_status refuse(const struct leat_plan *plan, uint32_t sink,
 
     leat_fail(err, LEAT_E_DATA, "%.*s; %s", LEAT_FMT(r->why),
               letter ? "a dead letter has nowhere else to go: its destination has to take it"
-                     : "let it take more, or leave such records out with `on_error: drop`, or send "
-                       "them elsewhere with `on_error: dlq`");
+                     : "`on_error: drop` leaves such records out, `on_error: dlq` sends them "
+                       "elsewhere");
     return leat_error_prefix(err, "sink '%.*s'", LEAT_FMT(plan->sinks[sink].name));
 }
 
