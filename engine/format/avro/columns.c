@@ -13,11 +13,110 @@ static inline void put(const struct avro_reader *r, uint32_t column, struct leat
     r->columns[column][r->row] = v;
 }
 
+/* Where a number ends that is as short as most are: the bits of its last byte's top; 0: it is
+ * longer, or near the end of the record. */
+static inline uint64_t find_stop(const char *p, const char *end, uint64_t *word)
+{
+    if (end - p < 8)
+        return 0;
+    memcpy(word, p, sizeof *word);
+    *word = le64toh(*word);
+    return ~*word & UINT64_C(0x8080808080808080);
+}
+
+static inline uint32_t bytes_to(uint64_t stop)
+{
+    return (uint32_t)__builtin_ctzll(stop) / 8 + 1;
+}
+
+/* All seven-bit pieces at once. */
+static inline const char *take_number(struct avro_reader *r, const char *p, int64_t *n)
+{
+    uint64_t word = 0, stop = find_stop(p, r->end, &word);
+
+    if (__builtin_expect(stop == 0, 0))
+        return avro_take_long(r, p, n);
+    word &= stop ^ (stop - 1);
+    word = (word & UINT64_C(0x007f007f007f007f)) | (word & UINT64_C(0x7f007f007f007f00)) >> 1;
+    word = (word & UINT64_C(0x00003fff00003fff)) | (word & UINT64_C(0x3fff00003fff0000)) >> 2;
+    word = (word & UINT64_C(0x0fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
+    *n = (int64_t)(word >> 1) ^ -(int64_t)(word & 1);
+    return p + bytes_to(stop);
+}
+
+static inline const char *skip_number(struct avro_reader *r, const char *p)
+{
+    uint64_t word = 0, stop = find_stop(p, r->end, &word);
+    int64_t n;
+
+    return __builtin_expect(stop == 0, 0) ? avro_take_long(r, p, &n) : p + bytes_to(stop);
+}
+
+/* Is there a text at p whose length is one byte, and all of it? Its length, or -1. */
+static inline int64_t short_text(const char *p, const char *end)
+{
+    unsigned char c = p < end ? (unsigned char)*p : 1;
+
+    return c & 0x81 || end - p <= c >> 1 ? -1 : c >> 1;
+}
+
+static inline bool is_ascii(const char *p, size_t len)
+{
+    uint64_t all = 0, word;
+    uint32_t half;
+    size_t i = 0;
+
+    for (; i + 8 <= len; i += 8) {
+        memcpy(&word, p + i, 8);
+        all |= word;
+    }
+    if (i + 4 <= len) {
+        memcpy(&half, p + i, 4);
+        all |= half;
+        i += 4;
+    }
+    for (; i < len; i++)
+        all |= (unsigned char)p[i];
+    return !(all & UINT64_C(0x8080808080808080));
+}
+
+static inline const char *put_string(struct avro_reader *r, const char *p, struct leat_value *to)
+{
+    int64_t len = short_text(p, r->end);
+
+    if (len < 0 || !is_ascii(p + 1, (size_t)len))
+        return avro_take_string(r, p, to);
+    *to = (struct leat_value){.tag = LEAT_STRING, .len = (uint32_t)len, .as.text = p + 1};
+    return p + 1 + len;
+}
+
+static inline const char *skip_text(struct avro_reader *r, const char *p)
+{
+    int64_t len = short_text(p, r->end);
+    struct leat_slice text;
+
+    return len < 0 ? avro_take_text(r, p, &text) : p + 1 + len;
+}
+
+/* Of a union mostly null or a text is passed over. */
+static inline const char *skip_union(struct avro_reader *r, const struct avro_type *t,
+                                     const char *p)
+{
+    uint32_t branch = 0;
+
+    p = avro_take_choice(r, p, t->count, &branch);
+    if (!p)
+        return NULL;
+    t = t->branches[branch];
+    return t->kind == AVRO_NULL ? p : t->kind == AVRO_STRING ? skip_text(r, p) : avro_skip(r, t, p);
+}
+
 static const char *read_fields(struct avro_reader *r, const struct avro_pick *pick, const char *p)
 {
     const struct avro_step *end = pick->steps + pick->node->type->count;
-    struct leat_value v = {0};
-    struct leat_slice text;
+    struct leat_value **const columns = r->columns;
+    const uint32_t row = r->row;
+    const char *behind;
     int64_t n;
 
     for (uint32_t i = 0; i < pick->sets_count; i++)
@@ -25,10 +124,19 @@ static const char *read_fields(struct avro_reader *r, const struct avro_pick *pi
     for (const struct avro_step *s = pick->steps; s < end && p; s++) {
         switch (s->kind) {
         case AVRO_SKIP_NUMBER:
-            p = avro_take_long(r, p, &n);
+            p = skip_number(r, p);
+            break;
+        case AVRO_SKIP_INT:
+            behind = avro_take_long(r, p, &n);
+            if (behind && n != (int32_t)n)
+                return avro_skip(r, s->type, p); /* which says why not */
+            p = behind;
             break;
         case AVRO_SKIP_TEXT:
-            p = avro_take_text(r, p, &text);
+            p = skip_text(r, p);
+            break;
+        case AVRO_SKIP_UNION:
+            p = skip_union(r, s->type, p);
             break;
         case AVRO_SKIP_BYTES:
             p = avro_pass(r, p, s->bytes);
@@ -40,23 +148,22 @@ static const char *read_fields(struct avro_reader *r, const struct avro_pick *pi
             p = avro_skip(r, s->type, p);
             break;
         case AVRO_TAKE_LONG:
-            p = avro_take_long(r, p, &n);
+            p = take_number(r, p, &n);
             if (p)
-                put(r, s->column, leat_int(n));
+                columns[s->column][row] = leat_int(n);
             break;
         case AVRO_TAKE_DOUBLE:
             if (r->end - p < 8)
                 return avro_cut_short(r, p);
-            put(r, s->column, leat_double(avro_take_double(p)));
+            columns[s->column][row] = leat_double(avro_take_double(p));
             p += 8;
             break;
         case AVRO_TAKE_STRING:
-            p = avro_take_string(r, p, &v);
-            put(r, s->column, v);
+            p = put_string(r, p, &columns[s->column][row]);
             break;
         case AVRO_TAKE:
-            p = avro_build(r, s->node, p, &v);
-            put(r, s->column, v);
+            columns[s->column][row] = (struct leat_value){0};
+            p = avro_build(r, s->node, p, &columns[s->column][row]);
             break;
         case AVRO_PICK:
             p = read_pick(r, s->pick, p);
@@ -73,7 +180,7 @@ static const char *read_keys(struct avro_reader *r, const struct avro_pick *pick
     int64_t bytes;
 
     for (;;) {
-        p = avro_take_block(r, t, p, &count, &bytes);
+        p = avro_next_block(r, t, p, &count, &bytes);
         if (!p || count == 0)
             return p;
         for (; p && count > 0; count--) {
@@ -160,7 +267,8 @@ bool avro_read(const struct avro_plan *plan, struct leat_slice text, struct leat
     for (uint32_t i = 0; i < plan->absent_count; i++)
         columns[plan->absent[i].column][row] = plan->absent[i].value;
     p = text.len > UINT32_MAX ? avro_fail(&r, p, "longer than 4 GiB")
-                              : read_pick(&r, plan->root, p);
+        : plan->root->steps && plan->root->columns_count == 0 ? read_fields(&r, plan->root, p)
+                                                              : read_pick(&r, plan->root, p);
     if (p && p < r.end)
         avro_fail(&r, p, "something behind the record");
     if (!r.why)

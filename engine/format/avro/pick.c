@@ -105,6 +105,10 @@ static enum avro_step_kind kind_of_skip(const struct avro_type *t, uint32_t *byt
     switch (t->kind) {
     case AVRO_LONG:
         return AVRO_SKIP_NUMBER;
+    case AVRO_INT:
+        return AVRO_SKIP_INT;
+    case AVRO_UNION:
+        return AVRO_SKIP_UNION;
     case AVRO_BYTES:
     case AVRO_STRING:
         return AVRO_SKIP_TEXT;
@@ -116,12 +120,10 @@ static enum avro_step_kind kind_of_skip(const struct avro_type *t, uint32_t *byt
         *bytes = t->min_bytes;
         return AVRO_SKIP_BYTES;
     case AVRO_NULL:
-    case AVRO_INT:
     case AVRO_ENUM:
     case AVRO_RECORD:
     case AVRO_ARRAY:
     case AVRO_MAP:
-    case AVRO_UNION:
         break;
     }
     return AVRO_SKIP;

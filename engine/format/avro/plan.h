@@ -51,6 +51,8 @@ struct avro_node {
 /* One written field of a record. */
 enum avro_step_kind {
     AVRO_SKIP_NUMBER,
+    AVRO_SKIP_INT,
+    AVRO_SKIP_UNION,
     AVRO_SKIP_TEXT,
     AVRO_SKIP_BYTES,
     AVRO_SKIP_BOOL,

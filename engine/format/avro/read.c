@@ -57,7 +57,7 @@ static uint32_t item_bytes(const struct avro_type *t)
     return t->item->min_bytes + (t->kind == AVRO_MAP);
 }
 
-const char *avro_take_block(struct avro_reader *r, const struct avro_type *t, const char *p,
+const char *avro_next_block(struct avro_reader *r, const struct avro_type *t, const char *p,
                             uint64_t *count, int64_t *bytes)
 {
     uint32_t min_bytes = item_bytes(t);
@@ -104,7 +104,7 @@ static const char *skip_items(struct avro_reader *r, const struct avro_type *t, 
     if (!avro_enter(r, p))
         return NULL;
     for (;;) {
-        p = avro_take_block(r, t, p, &count, &bytes);
+        p = avro_next_block(r, t, p, &count, &bytes);
         if (!p || count == 0)
             break;
         if (bytes >= 0) {
@@ -309,7 +309,7 @@ static const char *build_items(struct avro_reader *r, const struct avro_node *n,
     if (!avro_enter(r, p))
         return NULL;
     for (;;) {
-        p = avro_take_block(r, n->type, p, &count, &bytes);
+        p = avro_next_block(r, n->type, p, &count, &bytes);
         if (!p || count == 0)
             break;
         for (; p && count > 0; count--)

@@ -34,7 +34,7 @@ const char *avro_take_varint(struct avro_reader *r, const char *p, uint64_t *u);
 
 /* How many items the next block of a list or map has, 0: it ends; *bytes: of the block, where it
  * says so, else -1. No block can have more items than its bytes can hold. */
-const char *avro_take_block(struct avro_reader *r, const struct avro_type *t, const char *p,
+const char *avro_next_block(struct avro_reader *r, const struct avro_type *t, const char *p,
                             uint64_t *count, int64_t *bytes);
 
 /* One level deeper, until r->depth is taken back. */
