@@ -12,7 +12,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
 from leat_test import folder, main, wait_for, write  # noqa: E402
-from mqtt_test import Mosquitto, Publisher, publish  # noqa: E402
+from mqtt_test import Cutter, Mosquitto, Publisher, publish  # noqa: E402
 
 BROKER = Mosquitto("--secure")
 FULL = bool(os.environ.get("LEAT_FULL"))
@@ -143,6 +143,103 @@ def test_nothing_of_qos_1_is_lost_when_leat_is_killed_under_load():
 
 def test_nothing_of_qos_2_is_lost_when_leat_is_killed_under_load():
     check_killed("kill-2", "version: 5", 2)
+
+
+def test_nothing_acknowledged_is_lost_when_the_broker_is_killed():
+    broker = Mosquitto()
+    kills = 5 if FULL else 1
+    with folder() as dir:
+        file = pipeline(dir, f'url: "{broker.url}", topics: b/#, qos: 2, retry: 10ms', "broker")
+        sent = []
+        with Leat("run", file) as leat:
+            leat.wait_log("receives from")
+            for round in range(kills):
+                with Publisher(broker.address) as publisher:
+                    publisher.publish([("b/t", f"{round}-{i}") for i in range(2000)], 1 + round % 2,
+                                      sent.append)
+                broker.verb("save")  # it acknowledges before it saves: not leat's to mend
+                saved = pathlib.Path(broker.file("data/mosquitto.db"))
+                wait_for("its file", saved.exists)
+                broker.verb("kill")
+                leat.wait_log("trying again until it works")
+                broker.verb("restart")
+                wait_for("what was acknowledged", lambda: set(output(dir)) >= set(sent))
+            assert leat.stop() == 0
+        assert set(output(dir)) == set(sent) and len(sent) == 2000 * kills
+    broker.end()
+
+
+def test_a_connection_that_is_cut_costs_neither_a_message_nor_a_second_copy():
+    with folder() as dir, Cutter(BROKER.address) as cutter:
+        file = pipeline(dir, f'url: "mqtt://{cutter.address}", topics: cut/#, qos: 2, retry: 1ms',
+                        "cut", every="500ms")
+        with Leat("run", file) as leat:
+            leat.wait_log("receives from")
+            wanted = []
+            for round in range(5):
+                batch = [f"{round}-{i}" for i in range(400)]
+                publish(BROKER.address, [("cut/t", text) for text in batch], qos=2)
+                wanted += batch
+                cutter.cut()
+            wait_for("all", lambda: len(output(dir)) >= len(wanted))
+            assert leat.stop() == 0
+        assert sorted(output(dir)) == sorted(wanted)
+
+
+def secure(dir, name, options):
+    return pipeline(dir, f'topics: {name}/#, {options}', name)
+
+
+def receives(file, name, dir):
+    with Leat("run", file) as leat:
+        leat.wait_log("receives from")
+        publish(BROKER.address, [(f"{name}/t", "hello")])
+        expect(dir, ["hello"])
+        assert leat.stop() == 0
+        return leat.log
+
+
+def test_tls_with_a_password_or_a_certificate_and_nothing_secret_is_shown():
+    at = pathlib.Path(BROKER.file("secure_address")).read_text().strip()
+    mutual = pathlib.Path(BROKER.file("certificate_address")).read_text().strip()
+    with folder() as dir:
+        write(dir, "password", "geheim-1\n")
+        log = receives(secure(dir, "tls", f'url: "mqtts://{at}", tls: {{ ca: {BROKER.file("ca.crt")} }}, '
+                              f'auth: {{ user: leat, password: "${{file:{dir}/password}}" }}'), "tls", dir)
+        assert "geheim" not in log
+    with folder() as dir:
+        receives(secure(dir, "mutual", f'url: "mqtts://{mutual}", tls: {{ ca: {BROKER.file("ca.crt")}, '
+                        f'cert: {BROKER.file("client.crt")}, key: {BROKER.file("client.key")} }}'),
+                 "mutual", dir)
+
+
+def test_who_is_not_trusted_and_who_is_not_let_in_is_said():
+    at = pathlib.Path(BROKER.file("secure_address")).read_text().strip()
+    ca = f'tls: {{ ca: {BROKER.file("ca.crt")} }}'
+    with folder() as dir:
+        for url, more, words, ends in (
+                (f"mqtts://{at}", "", "certificate", False),
+                (f"mqtts://127.0.0.2:{at.split(':')[1]}", ca, "refused", False),
+                (f"mqtts://{at}", f"{ca}, auth: {{ user: leat, password: falsch }}",
+                 "not authorized", True)):
+            with Leat("run", secure(dir, "no", f'url: "{url}", {more}')) as leat:
+                leat.wait_log(words)
+                assert "falsch" not in leat.log
+                if ends:
+                    assert leat.wait() == 1
+
+
+def test_a_shared_subscription_divides_the_messages():
+    with folder() as one, folder() as two:
+        options = f'url: "{BROKER.url}", topics: $share/g/shared/#'
+        with Leat("run", pipeline(one, options, "shared-one")) as a, \
+                Leat("run", pipeline(two, options, "shared-two")) as b:
+            a.wait_log("receives from")
+            b.wait_log("receives from")
+            publish(BROKER.address, [("shared/t", str(i)) for i in range(200)])
+            wait_for("both", lambda: len(output(one)) + len(output(two)) >= 200)
+            assert sorted(output(one) + output(two)) == sorted(map(str, range(200)))
+            assert output(one) and output(two)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 
 from leat_test import ROOT, Skip
 
@@ -148,3 +149,109 @@ class Publisher:
 def publish(address, messages, qos=1):
     with Publisher(address) as publisher:
         publisher.publish(messages, qos)
+
+
+class Cutter:
+    """Stands between a client and the broker, and cuts when it is told to, in the middle of a frame."""
+
+    def __init__(self, address):
+        self.to = address.rsplit(":", 1)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.pairs = []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.cut()
+
+    def serve(self):
+        try:
+            while True:
+                client = self.listener.accept()[0]
+                broker = socket.create_connection((self.to[0], int(self.to[1])))
+                self.pairs.append((client, broker))
+                for a, b in ((client, broker), (broker, client)):
+                    threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
+        except OSError:
+            pass
+
+    @staticmethod
+    def copy(a, b):
+        try:
+            while data := a.recv(777):
+                b.sendall(data)
+        except OSError:
+            pass
+        for s in (a, b):
+            s.close()
+
+    def cut(self):
+        while self.pairs:
+            for s in self.pairs.pop():
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+
+class FalseBroker:
+    """Answers each connection with `script(connection)`, called with a Peer; counts connections."""
+
+    def __init__(self, script):
+        self.script, self.count = script, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "mqtt://127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            self.count += 1
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        try:
+            self.script(Peer(connection))
+        except (OSError, AssertionError):
+            pass
+        connection.close()
+
+
+class Peer:
+    """One connection of a false broker, version 5."""
+
+    def __init__(self, connection):
+        self.connection, self.stream = connection, connection.makefile("rb")
+
+    def send(self, *packets):
+        self.connection.sendall(b"".join(packets))
+
+    def expect(self, kind):
+        while True:
+            got = read_packet(self.stream)
+            assert got, "the client is gone"
+            if got[0] == kind:
+                return got[2]
+            if got[0] == PINGREQ:
+                self.send(packet(PINGRESP << 4))
+
+    def greet(self, present=False):
+        self.expect(CONNECT)
+        self.send(packet(CONNACK << 4, bytes([present, 0, 0])))
+
+    def accept_subscription(self):
+        id = self.expect(SUBSCRIBE)[:2]
+        self.send(packet(SUBACK << 4, id + b"\0\1"))
