@@ -122,9 +122,10 @@ enum leat_template_rules plan_template(const struct leat_module *m, const void *
             continue;
         *node =
             ((const struct leat_template *)(const void *)((const char *)self + o->offset))->node;
-        return strcmp(o->name, "path") == 0    ? LEAT_TEMPLATE_PATH
-               : strcmp(o->name, "topic") == 0 ? LEAT_TEMPLATE_TOPIC
-                                               : LEAT_TEMPLATE_TEXT;
+        return strcmp(o->name, "path") == 0 ? LEAT_TEMPLATE_PATH
+               : strcmp(o->name, "topic") == 0 && strcmp(m->name, "mqtt") != 0
+                   ? LEAT_TEMPLATE_TOPIC /* others name theirs with fewer letters */
+                   : LEAT_TEMPLATE_TEXT;
     }
     return LEAT_TEMPLATE_TEXT;
 }

@@ -1,0 +1,50 @@
+/*
+ * messages.h - the rows of a batch as messages to publish, and as bytes of the job log's record.
+ *
+ * What is in the record is what is published, after a crash too, in the same order and with the
+ * same numbers.
+ *
+ *     section: u8 version | u32 messages | of each: u32 length, topic | u32 length, payload
+ *
+ * Thread: the sink's, except `state`.
+ */
+#ifndef LEAT_SINKS_MQTT_MESSAGES_H
+#define LEAT_SINKS_MQTT_MESSAGES_H
+
+#include "leat.h"
+
+enum mqtt_message_state { MQTT_UNSENT, MQTT_DONE, MQTT_REFUSED };
+
+struct mqtt_message {
+    struct mqtt_message *next;
+    void *owner;
+    struct leat_slice topic; /* a NUL is behind it */
+    struct leat_slice payload;
+    uint32_t number;
+    atomic_int state;  /* set by the client library's thread */
+    atomic_int reason; /* of a refusal */
+};
+
+struct mqtt_messages {
+    void *owner;
+    struct leat_arena arena;
+    struct mqtt_message *first, *last;
+    uint32_t count;
+};
+
+/* The topic is copied, the payload borrowed. LEAT_E_DATA: this is no topic to publish to.
+ * LEAT_E_NOMEM, LEAT_E_FULL. */
+LEAT_CHECKED enum leat_status mqtt_messages_add(struct mqtt_messages *m, struct leat_slice topic,
+                                                struct leat_slice payload, struct leat_error *err);
+
+void mqtt_messages_write(const struct mqtt_messages *m, struct leat_bytes *section);
+
+/* Payloads are borrowed from the section. LEAT_E_CORRUPT. */
+LEAT_CHECKED enum leat_status mqtt_messages_read(struct mqtt_messages *m, struct leat_slice section,
+                                                 struct leat_error *err);
+
+/* Forget all of them; memory is kept for the next batch. */
+void mqtt_messages_clear(struct mqtt_messages *m);
+void mqtt_messages_free(struct mqtt_messages *m);
+
+#endif
