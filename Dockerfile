@@ -14,5 +14,6 @@ COPY config/examples /etc/leat/examples
 USER leat
 WORKDIR /var/lib/leat
 VOLUME /var/lib/leat
+HEALTHCHECK --interval=10s --start-period=60s CMD ["leat", "health"]
 ENTRYPOINT ["leat"]
-CMD ["run", "/etc/leat/examples/orders-per-city.yaml"]
+CMD ["run", "/etc/leat/examples/orders-per-city.yaml", "--set", "http.listen=4190"]

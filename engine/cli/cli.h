@@ -12,6 +12,7 @@ enum {
     CLI_FAILED = 1,       /* the run failed */
     CLI_USAGE = 2,        /* wrong words on the command line */
     CLI_TEST_FAILED = 65, /* a test of a pipeline file failed */
+    CLI_UNREACHABLE = 69, /* `leat health`: nobody answers */
     CLI_FILE_WRONG = 78,  /* the pipeline file is wrong; others: base/error.h */
 };
 
@@ -63,6 +64,7 @@ int cli_explain(int argc, char **argv);
 int cli_test(int argc, char **argv);
 int cli_docs(int argc, char **argv);
 int cli_replay(int argc, char **argv);
+int cli_health(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 int cli_state(int argc, char **argv);
 

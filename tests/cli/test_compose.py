@@ -53,11 +53,22 @@ def test_every_file_that_the_dockerfile_copies_exists():
 
 def test_every_pipeline_of_a_command_is_in_the_image_and_good():
     for name, service in leat_services().items():
-        command, path = service["command"]
+        command, path, *words = service["command"]
         file = in_tree(path)
         assert command == "run" and file and file.exists(), f"{name}: {path}"
-        code, _, err = leat("check", file, env=service["environment"])
+        code, _, err = leat("check", file, *words, env=service["environment"])
         assert code == 0, err
+
+
+def test_health_checks_ask_where_the_command_listens():
+    listen = ["--set", "http.listen=4190"]
+    for name, service in leat_services().items():
+        assert service["healthcheck"]["test"] == ["CMD", "leat", "health"], name
+        assert service["command"][2:] == listen, name
+    command = re.findall(r"^CMD (.*)$", dockerfile(), re.M)[-1]
+    assert yaml.safe_load(command)[2:] == listen
+    assert re.search(r'^HEALTHCHECK .*CMD \["leat", "health"\]$', dockerfile(), re.M)
+    assert "http://127.0.0.1:4190/readyz" in leat("health", "--help")[1], "where `leat health` asks"
 
 
 def test_every_variable_is_used_by_the_pipeline_that_gets_it():

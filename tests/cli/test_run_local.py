@@ -161,9 +161,6 @@ def test_words_of_other_versions_are_refused_by_name():
     for word in ("--watch", "--dry-run", "--limit"):
         code, _, err = leat("run", "x.yaml", word + "=1" if word == "--limit" else word)
         assert code == 2 and err.startswith(f"leat run: '{word}") and "not in this version" in err, err
-    for word in ("health",):
-        code, _, err = leat(word)
-        assert code == 2 and f"'{word}' is not in this version" in err, err
     for word in ("--sample=5",):
         code, _, err = leat("check", word, "x.yaml")
         assert code == 2 and "is not in this version" in err, err
