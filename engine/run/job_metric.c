@@ -83,3 +83,19 @@ void leat_job_note_batch(struct leat_job_thread *job, struct leat_flow_batch *b,
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_watermark_ms,
                     mark_ms == LEAT_NO_TIME ? 0 : mark_ms);
 }
+
+void leat_job_note_now(struct leat_job_thread *job)
+{
+    int64_t waiting = 0;
+
+    for (uint32_t i = 0; i < job->plan->sources_count; i++)
+        waiting += job->sources[i].said;
+    for (uint32_t i = 0; i < job->plan->sinks_count; i++)
+        waiting += atomic_load(&job->sinks[i].waits);
+    waiting += atomic_load(&job->decider.waits);
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_waiting, waiting);
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_blocks_bytes,
+                    (int64_t)atomic_load(&job->blocks.used));
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_work_bytes,
+                    (int64_t)atomic_load(&job->work.used));
+}

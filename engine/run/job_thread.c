@@ -269,22 +269,6 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
 
 /* ---- the loop */
 
-static void note_now(struct leat_job_thread *job)
-{
-    int64_t waiting = 0;
-
-    for (uint32_t i = 0; i < job->plan->sources_count; i++)
-        waiting += job->sources[i].said;
-    for (uint32_t i = 0; i < job->plan->sinks_count; i++)
-        waiting += atomic_load(&job->sinks[i].waits);
-    waiting += atomic_load(&job->decider.waits);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_waiting, waiting);
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_blocks_bytes,
-                    (int64_t)atomic_load(&job->blocks.used));
-    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_memory_work_bytes,
-                    (int64_t)atomic_load(&job->work.used));
-}
-
 static int64_t wake_ms(const struct leat_job_thread *job)
 {
     int64_t at_ms = job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms;
@@ -321,7 +305,7 @@ static void turn(struct leat_job_thread *job)
         job->now_ms >= (job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms))
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_TICK});
     leat_job_decide_turn(job);
-    note_now(job);
+    leat_job_note_now(job);
 }
 
 static void loop(struct leat_job_thread *job)

@@ -269,6 +269,8 @@ LEAT_CHECKED enum leat_status leat_job_store_news(struct leat_job_source *s,
                                                   struct leat_error *err);
 
 /* job_metric.c */
+/* What is so between batches: who waits, and the memory in use. */
+void leat_job_note_now(struct leat_job_thread *job);
 /* Lag is what is there and in no batch yet, by the ends that the last listing told. */
 void leat_job_note_lag(struct leat_job_thread *job);
 /* A batch has run, for so long. */
