@@ -86,6 +86,21 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
     return found;
 }
 
+void plan_refuse_lines(struct planner *p, const struct leat_module *connector,
+                       const struct leat_module *format, const struct leat_node *node)
+{
+    static const char *const by_lines[] = {"files", "save_as_text_files", "console", "print"};
+
+    for (size_t i = 0; i < sizeof by_lines / sizeof *by_lines; i++)
+        if (strcmp(connector->name, by_lines[i]) == 0 && strcmp(format->name, "avro") == 0)
+            leat_diag_hint(p->diags,
+                           leat_diag_error(p->diags, node,
+                                           "'%s' works by lines, and a record of Avro may hold any "
+                                           "bytes",
+                                           connector->name),
+                           "use format: json here");
+}
+
 static const struct leat_opt *option(const struct leat_module *m, const char *name)
 {
     for (const struct leat_opt *o = m->opts; o && o->name; o++)

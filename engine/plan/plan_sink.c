@@ -125,6 +125,8 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
     if (format && list)
         plan_format_fields(p, format, format_self, written_type(p, &list->view));
+    if (format)
+        plan_refuse_lines(p, sink->module, format, spec->format.node);
     sink->format = format;
     sink->format_self = format_self;
     if (format && format->format->preamble)

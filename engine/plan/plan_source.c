@@ -181,6 +181,8 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
                                &head->format_self);
     source->format = head->format;
     source->format_self = head->format_self;
+    if (head->format && source->module)
+        plan_refuse_lines(p, source->module, head->format, spec->format.node);
     head->source = spec->name;
     head->key_format = key_format_of(p, spec->key_format);
     head->from_text = head->format && strcmp(head->format->name, "csv") == 0;

@@ -121,8 +121,7 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
         leat_diag_error(p->diags, spec->format.node ? spec->format.node : spec->node,
                         "a table wants format json or csv: '%s' has no fields", t->format->name);
     else if (t->format->format->load)
-        leat_diag_error(p->diags, spec->format.node,
-                        "a table wants format json or csv: its files have lines, '%s' has none",
+        leat_diag_error(p->diags, spec->format.node, "a table wants format json or csv, not '%s'",
                         t->format->name);
     csv_columns(p, spec, t);
     if (spec->is_topic)

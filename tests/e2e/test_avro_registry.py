@@ -214,10 +214,9 @@ def test_a_schema_that_the_registry_refuses_ends_the_job_with_its_words():
         assert code == 78 and "answers 409" in err and "incompatible" in err and "refuse.out-value" in err, (code, err)
 
 
-def test_what_a_registry_needs_is_said_by_check():
+def test_what_a_registry_needs_and_where_avro_cannot_be_is_said_by_check():
     with folder() as dir, Registry() as registry:
-        def says(options, words, kafka=True):
-            source = "kafka: { brokers: localhost, topic: a }" if kafka else "socket: { connect: localhost:9 }"
+        def says(options, words, source="kafka: { brokers: localhost, topic: a }"):
             file = write(dir, "check.yaml", f"leat: 1\nname: check\ncheckpoint: {{ dir: {dir}/state }}\nsources:\n  in:\n    {source}\n"
                          f"    format: {{ avro: {{ {options} }} }}\nsinks:\n  out: {{ from: in, null: {{}} }}\n")
             code, out, err = leat("check", file)
@@ -227,7 +226,8 @@ def test_what_a_registry_needs_is_said_by_check():
         says("registry: nowhere", "is no URL such as")
         says(url + ", framing: single_object", "take out framing")
         says(url + ", auth: { user: a, password: b }", "can be read by everybody")
-        says(url, "can be read again", kafka=False)
+        says(url, "can be read again", "socket: { connect: localhost:9 }")
+        says("schema: '\"string\"'", "'files' works by lines", "files: { path: x }")
         assert registry.asked == []
 
 
