@@ -239,9 +239,11 @@ static const struct leat_module module = {
     .self_size = sizeof(struct mqtt),
     .opts = options,
     .check = check,
-    .push =
-        &(const struct leat_push){
-            .open = mqtt_open, .run = mqtt_run, .acked = mqtt_acked, .close = mqtt_close},
+    .push = &(const struct leat_push){.store = LEAT_STORE_DISK,
+                                      .open = mqtt_open,
+                                      .run = mqtt_run,
+                                      .acked = mqtt_acked,
+                                      .close = mqtt_close},
 };
 
 LEAT_MODULE(module);
