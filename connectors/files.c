@@ -19,6 +19,7 @@
 #define READERS       32
 #define ALL_READ      (INT64_C(1) << 62)
 #define LINE_MAX_ROOM ((size_t)1 << 28) /* where there is no max_record */
+#define LOOK_BYTES    ((size_t)4096)
 #define SKIP_BYTES    ((size_t)64 * 1024)
 #define GROWTH        8   /* of the room for a line that did not fit */
 #define SKIPS_MAX     256 /* pieces of a far too long line that one fetch passes over */
@@ -117,6 +118,16 @@ static size_t whole_lines(const struct files *f, struct leat_slice bytes, bool a
     return last ? (size_t)(last - bytes.ptr) + 1 : 0;
 }
 
+/* About how many: judged by the first ones, for counting all would cost what reading them does. */
+static uint32_t lines_of(struct leat_slice bytes)
+{
+    size_t look = bytes.len < LOOK_BYTES ? bytes.len : LOOK_BYTES, count = 1;
+
+    for (size_t i = 0; i < look; i++)
+        count += bytes.ptr[i] == '\n';
+    return (uint32_t)(look ? bytes.len * count / look : 1);
+}
+
 static size_t max_record(const struct files *f)
 {
     int64_t bytes = f->env->max_record_bytes;
@@ -149,6 +160,7 @@ static enum leat_status read_lines(struct files *f, struct file_reader *r, int64
         b->from = from;
         b->at_end = n < room;
         b->bytes.len = whole_lines(f, (struct leat_slice){bytes, n}, b->at_end);
+        b->rows_hint = lines_of(b->bytes);
         struct leat_slice rest = {bytes + b->bytes.len, n - b->bytes.len};
         status = file_reader_put_back(r, rest, err);
     }

@@ -295,11 +295,14 @@ static void fetch_done(void *arg, const struct leat_fetch *fetch, struct leat_bl
     leat_queue_put(f->job, &f->msg);
 }
 
-/* So that all partitions together stay within what may wait. */
+/* So that all partitions together stay within what may wait, and a batch of one block within what
+ * may work. */
 static size_t fetch_bytes(const struct leat_job_thread *job)
 {
     size_t share = job->blocks.cap / (2 * ((size_t)job->step.active_count + 1));
+    size_t work = job->work.cap / 32;
 
+    share = share < work ? share : work;
     if (share < FETCH_BYTES_MIN)
         return FETCH_BYTES_MIN;
     return share > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : share;

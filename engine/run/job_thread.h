@@ -1,6 +1,7 @@
 /*
  * job_thread.h - the inside of a running job, shared by the files that carry out its actions.
  *
+ *     job_begin.c   before the first message: directory, log, settings
  *     job_thread.c  the loop: messages become events, events actions
  *     job_source.c  sources: opening, listing, fetches, push threads
  *     job_lock.c    the directory: one process, one pipeline
@@ -206,6 +207,9 @@ struct leat_job_thread {
 /* job_thread.c */
 void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
+
+/* job_begin.c */
+LEAT_CHECKED enum leat_status leat_job_begin(struct leat_job_thread *job, struct leat_error *err);
 /* Log and state begin anew, as another life of the job. Nothing has been started yet. */
 LEAT_CHECKED enum leat_status leat_job_reset(struct leat_job_thread *job, struct leat_error *err);
 

@@ -50,6 +50,24 @@ sinks:
             shutil.rmtree(pathlib.Path(d) / "out", ignore_errors=True)
 
 
+def test_many_short_lines_fit_into_little_memory():
+    with folder() as d:
+        write(d, "in.jsonl", "".join(f'{{"i":{i}}}\n' for i in range(600000)))
+        for memory in ("16MiB", "48MiB"):
+            path = write(d, "f.yaml", f"""leat: 1
+name: little-{memory.lower()}
+memory: {memory}
+sources:
+  in: {{ files: {{ path: in.jsonl }}, format: json }}
+sinks:
+  out: {{ from: in, files: {{ path: "out-{memory}/{{file}}.jsonl" }}, format: json }}
+""")
+            code, _, err = leat("run", path, "--until", "caught_up", cwd=d)
+            assert code == 0, err
+            found = pathlib.Path(d, f"out-{memory}").iterdir()
+            assert sum(p.read_text().count("\n") for p in found) == 600000
+
+
 def test_the_status_line_names_the_partition_that_is_furthest_behind():
     with folder() as d:
         path = write(d, "f.yaml", """leat: 1
