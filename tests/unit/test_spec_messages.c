@@ -163,10 +163,6 @@ static const struct {
      "    4 |   a: { kafka: {}, formt: json }\n"
      "      |                   ^~~~~ did you mean 'format'?\n"
      "      = sources.a.formt\n"
-     "f.yaml:5:8: error: 'zeromq' is not in this version\n"
-     "    5 |   b: { zeromq: {}, store: disk }\n"
-     "      |        ^~~~~~\n"
-     "      = sources.b.zeromq\n"
      "f.yaml:6:3: error: this source has no connector\n"
      "    6 |   c: { format: avro }\n"
      "      |   ^ such as `kafka: { brokers: ..., topic: ... }`\n"
@@ -195,7 +191,7 @@ static const struct {
      "   10 |   g: text\n"
      "      |   ^\n"
      "      = sources.g\n"
-     "9 errors\n"},
+     "8 errors\n"},
     {PIPELINE_HEAD
      "tables:\n"
      "  t: { kafkas: { topic: x }, key: key }\n"
@@ -380,7 +376,7 @@ static const struct {
      "name: p\n"
      "sources:\n"
      "  a: { save_as_object_files: {} }\n"
-     "  b: { zeromq: {} }\n"
+     "  b: { files: {} }\n"
      "  c: { files: {} }\n"
      "sinks:\n"
      "  d: { from: [a, b, c], save_as_hadoop_files: {} }\n"
@@ -392,10 +388,6 @@ static const struct {
      "    4 |   a: { save_as_object_files: {} }\n"
      "      |        ^~~~~~~~~~~~~~~~~~~~\n"
      "      = sources.a.save_as_object_files\n"
-     "f.yaml:5:8: error: 'zeromq' is not in this version\n"
-     "    5 |   b: { zeromq: {} }\n"
-     "      |        ^~~~~~\n"
-     "      = sources.b.zeromq\n"
      "f.yaml:8:25: error: 'save_as_hadoop_files' is not in this version\n"
      "    8 |   d: { from: [a, b, c], save_as_hadoop_files: {} }\n"
      "      |                         ^~~~~~~~~~~~~~~~~~~~\n"
@@ -412,7 +404,7 @@ static const struct {
      "   12 |   h: { from: a, null: , key: x }\n"
      "      |                         ^~~\n"
      "      = sinks.h.key\n"
-     "6 errors\n"},
+     "5 errors\n"},
     {"leat: 1\n"
      "name: p\n"
      "sources: [a]\n"
