@@ -98,7 +98,10 @@ sinks:
 
 
 def rows(dir):
-    return [json.loads(line) for file in sorted((pathlib.Path(dir) / "out").glob("*.jsonl"))
+    """Of final files, in the order of batches; what is being written has a name with a dot."""
+    files = [f for f in (pathlib.Path(dir) / "out").glob("*.jsonl") if f.name[0] != "."]
+    files.sort(key=lambda f: [int(x, 16) for x in f.stem.split("-")])
+    return [json.loads(line) for file in files
             for line in file.read_text().splitlines()]
 
 
