@@ -1,5 +1,7 @@
 #include "scripted_decider.h"
 
+#include "base/failpoint.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +122,8 @@ static enum leat_status decider_prepare(void *memory, uint64_t n,
     add(m, marker, marker_next);
     for (size_t i = 0; i < positions->count; i++)
         add(m, positions->list[i].partition, positions->list[i].next);
+    if (leat_failpoint("prepare.offsets"))
+        return leat_fail(err, LEAT_E_ABORTED, "the positions were refused");
     return LEAT_OK;
 }
 
@@ -162,7 +166,15 @@ static enum leat_status decider_commit(void *memory, uint64_t n, struct leat_err
         pause();
     if (is_fenced(m, err))
         return err->status;
+    if (leat_failpoint("commit.before")) {
+        scripted_side.is_open = false;
+        return leat_fail(err, LEAT_E_ABORTED, "the transaction was aborted");
+    }
     failed = fails(SCRIPTED_COMMIT, err, &done);
+    if (leat_failpoint("commit.sent") || leat_failpoint("commit.after")) {
+        failed = done = true;
+        leat_fail(err, LEAT_E_UNCLEAR, "the answer was lost");
+    }
     assert(scripted_side.is_open && scripted_side.pending_n == n);
     if (!failed || done)
         commit_all(m, n);
@@ -208,6 +220,21 @@ const struct leat_decider scripted_decider = {.size = sizeof(struct memory),
                                               .patience_ms = decider_patience_ms,
                                               .close = decider_close};
 
+void scripted_side_clear(void)
+{
+    memset(&scripted_side, 0, sizeof scripted_side);
+}
+
+void scripted_decider_write(void *memory, struct leat_slice row)
+{
+    size_t have = strlen(scripted_side.pending);
+
+    (void)memory;
+    assert(scripted_side.is_open);
+    snprintf(scripted_side.pending + have, sizeof scripted_side.pending - have, "%.*s\n",
+             LEAT_FMT(row));
+}
+
 int64_t scripted_side_position(const char *partition)
 {
     for (uint32_t i = 0; i < scripted_side.parts_count; i++)
@@ -250,11 +277,8 @@ static enum leat_status sink_write(void *self, uint64_t n, const struct leat_chu
     if (is_fenced(((struct sink *)self)->decider, err) || fails(SCRIPTED_WRITE, err, &done))
         return err->status;
     assert(scripted_side.is_open && scripted_side.pending_n == n);
-    for (uint32_t i = 0; i < chunk->selected; i++) {
-        size_t have = strlen(scripted_side.pending);
-        snprintf(scripted_side.pending + have, sizeof scripted_side.pending - have, "%.*s\n",
-                 LEAT_FMT(chunk->values[chunk->selection[i]]));
-    }
+    for (uint32_t i = 0; i < chunk->selected; i++)
+        scripted_decider_write(((struct sink *)self)->decider, chunk->values[chunk->selection[i]]);
     return LEAT_OK;
 }
 

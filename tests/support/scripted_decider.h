@@ -3,7 +3,8 @@
  * part.
  *
  * For tests of whatever drives a decider: what is committed is text and positions in the `side`,
- * which survives the job. Any call can be told to fail, before or after it did its work.
+ * which survives the job. It fences as Kafka does. Any call can be told to fail, before or after it
+ * did its work; the failpoints of deciders are there too.
  */
 #ifndef SCRIPTED_DECIDER_H
 #define SCRIPTED_DECIDER_H
@@ -62,7 +63,13 @@ struct scripted_side {
 /* The one that modules below talk to. */
 extern struct scripted_side scripted_side;
 
-/* What is committed for a partition; NULL: nothing. */
+/* As new: nothing known, committed, or told to fail. No decider may be open on it. */
+void scripted_side_clear(void);
+
+/* Hand a row to the transaction of the decider that lives in `memory`, as the sink does. */
+void scripted_decider_write(void *memory, struct leat_slice row);
+
+/* What is committed for a partition; -1: nothing. */
 int64_t scripted_side_position(const char *partition);
 void scripted_side_move(const char *partition, int64_t next, enum leat_decided_by by);
 
