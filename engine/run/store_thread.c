@@ -25,9 +25,13 @@ static void ask(struct leat_store_thread *t, unsigned what)
     wake(t);
 }
 
+/* Without anything to give it is noted only: an idle tick wakes nobody. What is stored next finds
+ * the note. */
 void leat_store_thread_near(struct leat_store_thread *t)
 {
-    ask(t, ASK_NEAR);
+    atomic_fetch_or(&t->asked, ASK_NEAR);
+    if (atomic_load(&t->holds))
+        wake(t);
 }
 
 void leat_store_thread_end(struct leat_store_thread *t)
@@ -218,10 +222,24 @@ static void take(struct leat_store_thread *t, struct leat_msg *m)
         t->fetches[f->fetch->part] = f;
     } else {
         atomic_store(&t->turn_sent, false);
-        unsigned asked = atomic_fetch_and(&t->asked, (unsigned)~ASK_NEAR);
-        t->near = asked & ASK_NEAR ? ~0ull : t->near;
-        t->ended = t->ended || asked & ASK_END;
     }
+}
+
+static void note_asked(struct leat_store_thread *t)
+{
+    unsigned asked = atomic_fetch_and(&t->asked, (unsigned)~ASK_NEAR);
+
+    t->near = asked & ASK_NEAR ? ~0ull : t->near;
+    t->ended = t->ended || asked & ASK_END;
+}
+
+/* Has a fetch something to be answered with when a batch is near? */
+static bool holds_some(const struct leat_store_thread *t)
+{
+    for (uint32_t p = 0; p < LEAT_BLOCK_PARTS; p++)
+        if (t->fetches[p] && leat_block_log_part(t->log, p).next > t->fetches[p]->fetch->from)
+            return true;
+    return false;
 }
 
 static void *store_main(void *arg)
@@ -233,9 +251,15 @@ static void *store_main(void *arg)
             t->blocks_count ? leat_queue_take_for(&t->in, PAUSE_MS) : leat_queue_take(&t->in);
         for (; m; m = leat_queue_try(&t->in))
             take(t, m);
+        note_asked(t);
         note_done(t);
         store(t);
         answer_all(t);
+        atomic_store(&t->holds, holds_some(t));
+        if (atomic_load(&t->holds) && atomic_load(&t->asked) & ASK_NEAR) { /* it was not woken */
+            note_asked(t);
+            answer_all(t);
+        }
         if (atomic_load(&t->asked) & ASK_STOP && t->blocks_count == 0)
             return NULL;
     }

@@ -38,6 +38,7 @@ struct leat_store_thread {
     struct leat_queue in;
     struct leat_msg turn;
     atomic_bool turn_sent, news_sent;
+    atomic_bool holds; /* rows that wait for a batch to be near */
     atomic_uint asked;
     _Atomic int64_t done[LEAT_BLOCK_PARTS]; /* what the job has committed */
     atomic_ullong known;                    /* partitions that have rows, a bit each */

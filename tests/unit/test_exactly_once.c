@@ -139,7 +139,7 @@ static void make_plan(const struct hand_options *options)
     plan.sinks[1].in_decider = true; /* the lines */
     plan.sinks[0].module = &outside; /* the counts */
     plan.plan.decider = (struct leat_plan_decider){.kind = &scripted_decider, .self = &source};
-    scripted_side = (struct scripted_side){0};
+    scripted_side_clear();
     shown[0] = prepared[0] = 0;
     prepared_n = 0;
     leat_memory_source_init(&source, &rows);
