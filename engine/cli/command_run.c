@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cli/run_options.h"
 #include "cli/run_pipelines.h"
+#include "cli/watch.h"
 #include "data/time_text.h"
 
 #include <argp.h>
@@ -14,7 +15,7 @@
 struct words {
     struct cli_path paths[CLI_PIPELINES_MAX];
     size_t count;
-    bool has_dir;
+    bool has_dir, watches;
     struct cli_sets sets;
     struct leat_job_options job;
 };
@@ -82,7 +83,16 @@ static void check_times(const struct words *w, struct argp_state *state)
         argp_error(state, "--to lies before --from: there is nothing between them");
 }
 
-enum { LATER = 0x100, LOG_FORMAT, FROM, TO, ACCEPT_OFFSETS, DROP_STATE };
+static void check_watch(const struct words *w, struct argp_state *state)
+{
+    const struct leat_job_options *o = &w->job;
+
+    if (w->watches && (o->until_caught_up || o->until_ms || o->until_batches || o->to_ms))
+        argp_error(state, "--watch waits for changes until a signal comes; without it, --until and "
+                          "--to end by themselves");
+}
+
+enum { LATER = 0x100, LOG_FORMAT, FROM, TO, ACCEPT_OFFSETS, DROP_STATE, WATCH };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -104,6 +114,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case DROP_STATE:
         w->job.drop_state = true;
         return 0;
+    case WATCH:
+        w->watches = true;
+        return 0;
     case LOG_FORMAT:
         if (strcmp(arg, "json") != 0 && strcmp(arg, "text") != 0)
             argp_error(state, "--log-format wants text or json, not '%s'", arg);
@@ -117,6 +130,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         check_times(w, state);
+        check_watch(w, state);
         return 0;
     case LATER:
         argp_error(state, "'%s' is not in this version", state->argv[state->next - 1]);
@@ -142,7 +156,10 @@ static const struct argp_option options[] = {
     {"to", TO, "T", 0, "read what was written before this time, close all windows, end", 0},
     {"drop-state", DROP_STATE, NULL, 0,
      "go on without state that the changed file has no operator for", 0},
-    {"watch", LATER, NULL, OPTION_HIDDEN, "", 0},
+    {"watch", WATCH, NULL, 0,
+     "take over what changes in the files and directories, as at SIGHUP; wait for it when nothing "
+     "is left to run",
+     0},
     {"accept-offsets", ACCEPT_OFFSETS, NULL, 0,
      "go on from the broker's positions where they do not fit log and state, which begin anew", 0},
     {"dry-run", LATER, NULL, OPTION_HIDDEN, "", 0},
@@ -181,17 +198,21 @@ static int run_all(struct words *w)
         .paths = w->paths, .paths_count = w->count, .sets = &w->sets, .lenient = w->has_dir};
     const struct leat_job_set_hooks hooks = {
         .arg = &pipelines, .reload = cli_pipelines_reload, .unused = cli_pipelines_unused};
+    struct cli_watch watch = {.fd = -1};
     struct leat_error err;
     int code = CLI_FAILED;
 
-    if (leat_job_set_new(&w->job, &hooks, &pipelines.set, &err) == LEAT_OK)
+    if (leat_job_set_new(&w->job, &hooks, &pipelines.set, &err) == LEAT_OK &&
+        (!w->watches ||
+         cli_watch_start(&watch, w->paths, w->count, pipelines.set, &err) == LEAT_OK))
         code = start_all(&pipelines);
     else
         cli_say(stderr, "leat: %s\n", err.text);
     if (code == CLI_OK) {
-        code = cli_job_run(pipelines.set, false, pipelines.memory);
+        code = cli_job_run(pipelines.set, w->watches, pipelines.memory);
         code = code == CLI_OK && pipelines.refused ? CLI_FILE_WRONG : code;
     }
+    cli_watch_stop(&watch);
     leat_endpoints_fini(&pipelines.endpoints);
     leat_job_set_free(pipelines.set);
     cli_pipelines_fini(&pipelines);

@@ -1,25 +1,16 @@
 #!/usr/bin/env python3
 """Pipelines of one process: one that fails leaves the others alone, SIGHUP takes over what changed."""
-import contextlib
 import json
 import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import LEAT, folder, leat, main, wait_for, write  # noqa: E402
+from leat_run import grows, make, once_each, replace, running, steady, written  # noqa: E402
+from leat_test import folder, leat, main, wait_for, write  # noqa: E402
 
-STEADY = """leat: 1
-name: NAME
-batch: { every: 20ms }
-sources:
-  in: { generate: { rate: 1000/s } }
-sinks:
-  out: { from: in, files: { path: "out/NAME-{file}.txt" }, format: text }
-"""
 # Counts what it has seen since it was first started, and says so after each batch.
 COUNTING = """leat: 1
 name: counting
@@ -35,80 +26,6 @@ streams:
 sinks:
   out: { from: s, files: { path: "out/{file}.txt" }, format: text }
 """
-
-
-class Run:
-    """A `leat run` whose log can be waited for."""
-
-    def __init__(self, d, *words):
-        self.log = pathlib.Path(d) / "stderr"
-        self.file = open(self.log, "w")
-        self.job = subprocess.Popen([LEAT, "run", *map(str, words)], cwd=d, stderr=self.file,
-                                    stdout=subprocess.DEVNULL)
-
-    def said(self):
-        return self.log.read_text()
-
-    def wait(self, text, times=1):
-        def found():
-            assert self.job.poll() is None or len(re.findall(text, self.said())) >= times, self.said()
-            return len(re.findall(text, self.said())) >= times
-        try:
-            wait_for(text, found)
-        except AssertionError as e:
-            raise AssertionError(f"{e}\n{self.said()}") from None
-
-    def reload(self, expect):
-        times = len(re.findall("reloaded: ", self.said())) + 1
-        self.job.send_signal(signal.SIGHUP)
-        self.wait("reloaded: ", times)
-        assert expect in re.findall("reloaded: .*", self.said())[times - 1], self.said()
-
-    def stop(self):
-        self.job.send_signal(signal.SIGTERM)
-        return self.job.wait(timeout=20)
-
-
-@contextlib.contextmanager
-def running(d, *words):
-    run = Run(d, *words)
-    try:
-        yield run
-    finally:
-        run.job.kill()
-        run.job.wait()
-        run.file.close()
-
-
-def steady(name):
-    return STEADY.replace("NAME", name)
-
-
-def written(d, name):
-    """All lines of a pipeline's final files, in order."""
-    files = [p for p in pathlib.Path(d).glob(f"out/{name}-*.txt") if not p.name.startswith(".")]
-    return sorted(int(line) for p in files for line in p.read_text().splitlines())
-
-
-def grows(d, name):
-    before = len(written(d, name))
-    wait_for(f"{name} to go on", lambda: len(written(d, name)) > before)
-
-
-def make(d, *names):
-    (pathlib.Path(d) / "all").mkdir(exist_ok=True)
-    for name in names:
-        write(d, f"all/{name}.yaml", steady(name))
-
-
-def replace(d, name, text):
-    """As a whole: nobody sees a part of it."""
-    write(d, "half-written", text).rename(pathlib.Path(d) / name)
-
-
-def once_each(d, name):
-    lines = written(d, name)
-    assert lines == list(range(len(lines))), f"{name}: not every number once"
 
 
 def test_a_broken_file_of_a_directory_is_said_as_check_would_and_the_others_run():

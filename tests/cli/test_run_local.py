@@ -176,7 +176,7 @@ sinks:
 
 
 def test_words_of_other_versions_are_refused_by_name():
-    for word in ("--watch", "--dry-run", "--limit"):
+    for word in ("--dry-run", "--limit"):
         code, _, err = leat("run", "x.yaml", word + "=1" if word == "--limit" else word)
         assert code == 2 and err.startswith(f"leat run: '{word}") and "not in this version" in err, err
     for word in ("--sample=5",):
