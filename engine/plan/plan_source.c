@@ -20,7 +20,7 @@ static const char *standard_format(const struct leat_module *m)
 
 static bool has_keys(const struct leat_module *m)
 {
-    static const char *const keyed[] = {"kafka", "memory", "mqtt", "rabbitmq", NULL};
+    static const char *const keyed[] = {"kafka", "memory", "mqtt", "rabbitmq", "zeromq", NULL};
 
     return is_one_of(m, keyed);
 }
