@@ -78,6 +78,36 @@ enum leat_status leat_module_load_named(const char *name, struct leat_error *err
     return LEAT_OK;
 }
 
+static const struct leat_module_known *known(const char *kind, const char *name)
+{
+    for (const struct leat_module_known *k = leat_modules_known; k && k->file; k++) {
+        bool prefixed = strncmp(k->file, "sink-", 5) == 0;
+        if (strcmp(k->kind, kind) == 0 && strcmp(k->file + (prefixed ? 5 : 0), name) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+bool leat_module_is_absent(const char *kind, const char *name, struct leat_error *err)
+{
+    const struct leat_module_known *k = known(kind, name);
+    char own[PATH_BYTES], folder[PATH_BYTES];
+
+    if (!k)
+        return false;
+    if (k->lacks)
+        leat_fail(err, LEAT_E_CONFIG, "is not built in: leat was built without %s", k->lacks);
+    else if (modules_folder(folder))
+        leat_fail(err, LEAT_E_CONFIG, "is not installed: there is no '%s.so' in '%s'", k->file,
+                  folder);
+    else if (own_folder(own))
+        leat_fail(err, LEAT_E_CONFIG, "is not installed: there is no folder '%s/%s' with '%s.so'",
+                  own, LEAT_MODULES_FROM_BIN, k->file);
+    else
+        leat_fail(err, LEAT_E_CONFIG, "is not installed");
+    return true;
+}
+
 void leat_module_load_all(void)
 {
     char folder[PATH_BYTES], path[2 * PATH_BYTES];

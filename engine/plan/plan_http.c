@@ -16,9 +16,9 @@ void plan_http(struct planner *p)
         return;
     }
     if (!m && !(m = leat_module_find_serve("endpoint"))) {
-        leat_diag_error_key(p->diags, node,
-                            "the module 'endpoint' of 'http' is not built in: leat was built "
-                            "without libmicrohttpd");
+        leat_diag_error_key(p->diags, node, "the module 'endpoint' of 'http' %s",
+                            leat_module_is_absent("serve", "endpoint", &err) ? err.text
+                                                                             : "is not there");
         return;
     }
     void *self = plan_alloc(p, m->self_size);

@@ -41,6 +41,13 @@ static const struct leat_module *find(struct planner *p, struct leat_slice name,
     }
     if (m)
         return m;
+    if (name.len < sizeof text && leat_module_is_absent(what, text, &err)) {
+        if (node && node->key.ptr)
+            leat_diag_error_key(p->diags, node, "the %s '%s' %s", what, text, err.text);
+        else
+            leat_diag_error(p->diags, node, "the %s '%s' %s", what, text, err.text);
+        return NULL;
+    }
     struct leat_diag *d =
         node && node->key.ptr
             ? leat_diag_error_key(p->diags, node, "unknown %s '%.*s'", what, LEAT_FMT(name))

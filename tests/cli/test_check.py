@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """`leat check` says everything that is wrong, with its place, and never falls over."""
 import pathlib
+import re
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -180,6 +182,35 @@ def test_no_content_makes_it_crash_hang_or_use_more_than_64_mib():
             code, kib = peak_kib(path)
             assert code == 78, f"{name}: exit {code}"
             assert kib < 64 * 1024, f"{name}: {kib} KiB"
+
+
+def test_a_module_that_is_not_installed_is_told_from_one_that_does_not_exist():
+    with folder() as d:
+        program = pathlib.Path(d) / "leat"
+        shutil.copy(LEAT, program)
+        path = write(d, "f.yaml", """leat: 1
+name: f
+sources:
+  a: { mqtt: { url: "mqtt://h", topics: a }, format: json }
+sinks:
+  b: { from: a, zeromq: { bind: "tcp://*:1" } }
+  c: { from: a, mqqt: {} }
+  d: { from: a, kafka: { brokers: "h:1", topic: t }, format: avro }
+""")
+        done = subprocess.run([program, "check", path], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 78, done
+        for what, file in (("source 'mqtt'", "mqtt.so"), ("sink 'zeromq'", "sink-zeromq.so"),
+                           ("format 'avro'", "avro.so")):
+            words = re.search(f"error: the {what} (is not [^\n]*)", done.stderr)
+            assert words, done.stderr
+            assert "is not built in: leat was built without" in words[1] or (
+                "is not installed: there is no" in words[1] and file in words[1]), words[1]
+        assert "unknown sink 'mqqt'" in done.stderr, done.stderr
+        # a folder of modules that lacks this one
+        (pathlib.Path(d) / "engine/modules").mkdir(parents=True)
+        done = subprocess.run([program, "check", path], capture_output=True, text=True, timeout=60)
+        assert f"there is no 'mqtt.so' in '{d}/engine/modules'" in done.stderr or (
+            "the source 'mqtt' is not built in" in done.stderr), done.stderr
 
 
 def test_examples_are_good_and_their_tests_pass():
