@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import socket
 import random
 import sys
 import time
@@ -155,6 +156,12 @@ def test_late_records_go_to_their_own_stream_and_are_not_lost():
         assert late == [3, 4], late
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def test_the_services_of_docker_compose_fill_and_aggregate_on_a_real_broker():
     if yaml is None:
         raise Skip("python3-yaml is not installed")
@@ -164,12 +171,13 @@ def test_the_services_of_docker_compose_fill_and_aggregate_on_a_real_broker():
         jobs = []
         try:
             for name in ("orders", "leat"):
-                command, path = services[name]["command"]
+                # Both listen at the same port, each in a container of its own.
+                words = [w.replace("listen=4190", f"listen=127.0.0.1:{free_port()}")
+                         .replace("/etc/leat", str(ROOT / "config")) for w in services[name]["command"]]
                 own = pathlib.Path(dir, name)
                 own.mkdir()
                 env = {**services[name]["environment"], "BROKERS": BROKER.address}
-                jobs.append(Leat(command, ROOT / "config" / path.removeprefix("/etc/leat/"),
-                                 cwd=own, env=env))
+                jobs.append(Leat(*words, cwd=own, env=env))
             wait_for("results", lambda: jobs[1].out.count("\n") >= 6, 25)
             row = json.loads(jobs[1].out.splitlines()[0])
             assert {"city", "window_start", "window_end", "orders", "revenue"} <= set(row), row
