@@ -96,7 +96,7 @@ class Case:
         with self.start("", *words) as run:
             def done():
                 assert run.process.poll() is None, f"it ended with {run.process.returncode}:\n{run.log}"
-                return all(self.offsets().get(p, (0,))[0] >= self.written for p in range(PARTITIONS))
+                return self.is_done()
             wait_for("all to be committed", done, 60)
             assert run.stop(30) == 0, run.log
             return run.log
@@ -114,6 +114,10 @@ class Case:
         assert code == 1, f"it ended with {code}:\n{err}"
         assert self.offsets() == before, "it has moved positions"
         return err
+
+    def is_done(self):
+        """All that was written is committed as read."""
+        return all(self.offsets().get(p, (0,))[0] >= self.written for p in range(PARTITIONS))
 
     def offsets(self):
         """{partition: (offset, metadata)} as committed; what is pending is not seen."""

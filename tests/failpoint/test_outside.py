@@ -22,7 +22,7 @@ def broker_dies_at(name, place):
             BROKER.kill()
             run.signal(signal.SIGCONT)
             BROKER.restart()
-            wait_for("it to go on", lambda: case.committed() > 4, 60)
+            wait_for("it to go on", case.is_done, 60)
             assert run.stop(60) == 0, run.log
         case.finish()
         case.check()
@@ -44,7 +44,7 @@ def failed_at(name, place):
     """An error in place of what would be done there; the same outputs go out once more."""
     with Case(BROKER, name) as case:
         with case.start(f"{place}@3:error") as run:
-            wait_for("it to go on", lambda: case.committed() > 4, 60)
+            wait_for("it to go on", case.is_done, 60)
             assert f"failpoint {place} reached" in run.log, run.log
             assert run.stop(60) == 0, run.log
         case.finish()
