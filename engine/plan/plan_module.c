@@ -52,6 +52,7 @@ static const struct leat_module *find(struct planner *p, struct leat_slice name,
         node && node->key.ptr
             ? leat_diag_error_key(p->diags, node, "unknown %s '%.*s'", what, LEAT_FMT(name))
             : leat_diag_error(p->diags, node, "unknown %s '%.*s'", what, LEAT_FMT(name));
+    leat_module_load_all(); /* the nearest name may be one of theirs */
     leat_module_each(add_name, &names);
     leat_diag_nearest(p->diags, d, name, names.list, names.count);
     return NULL;

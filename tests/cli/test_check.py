@@ -184,6 +184,11 @@ def test_no_content_makes_it_crash_hang_or_use_more_than_64_mib():
             assert kib < 64 * 1024, f"{name}: {kib} KiB"
 
 
+def test_a_misspelt_module_gets_the_nearest_name_also_of_a_loadable_one():
+    code, _, err = check(GOOD.replace("kafka: {", "mqqt: {"))
+    assert code == 78 and "unknown source 'mqqt'" in err and "did you mean 'mqtt'?" in err, err
+
+
 def test_a_module_that_is_not_installed_is_told_from_one_that_does_not_exist():
     with folder() as d:
         program = pathlib.Path(d) / "leat"

@@ -200,7 +200,7 @@ def test_what_came_from_a_file_is_neither_explained_nor_logged_nor_in_an_error()
 
 
 def test_a_value_from_a_file_is_not_quoted_when_it_is_wrong():
-    for content, wrong in (("hidden", "memory"), ("17", "partitions"), ("hidden", "on_error"),
+    for content, wrong in (("hidden", "memory"), ("7171717", "partitions"), ("hidden", "on_error"),
                            ("hidden", "sources.s.kafka.start"), ("hidden name", "name"),
                            ("hidden", "sinks.o.from"), ("hidden", "sources.s.format"),
                            ("hidden", "batch.trigger"), ("hidden", "sinks.o.compress"),
