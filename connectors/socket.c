@@ -442,6 +442,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "socket",
     .summary = "receives lines or frames over TCP or a Unix socket",
+    .usual_format = "text",
     .self_size = sizeof(struct source),
     .opts = options,
     .check = socket_check,

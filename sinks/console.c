@@ -91,6 +91,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "console",
     .summary = "writes every record to standard output, one per line",
+    .by_lines = true,
     .self_size = sizeof(struct console),
     .opts = options,
     .sink =

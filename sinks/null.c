@@ -56,6 +56,7 @@ static const struct leat_module module = {
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .discards = true,
             .promise = LEAT_SINK_SHOWS,
             .open = null_open,
             .recover = null_recover,

@@ -133,10 +133,12 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "print",
     .summary = "shows the first rows of every batch on standard output",
+    .by_lines = true,
     .self_size = sizeof(struct print),
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .as_spark = true,
             .promise = LEAT_SINK_SHOWS,
             .open = print_open,
             .recover = print_recover,

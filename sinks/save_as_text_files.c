@@ -368,10 +368,12 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "save_as_text_files",
     .summary = "writes a directory of text files per batch, as Spark does",
+    .by_lines = true,
     .self_size = sizeof(struct text_files),
     .opts = options,
     .sink =
         &(const struct leat_sink){
+            .as_spark = true,
             .wants_empty_parts = true,
             .open = text_files_open,
             .recover = text_files_recover,

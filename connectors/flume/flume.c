@@ -475,6 +475,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "flume",
     .summary = "receives events from Flume's Avro sinks and RPC clients",
+    .usual_format = "text",
     .self_size = sizeof(struct source),
     .opts = options,
     .check = flume_check,

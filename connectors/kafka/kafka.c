@@ -563,6 +563,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "kafka",
     .summary = "reads topics of Apache Kafka",
+    .keyed = true,
     .self_size = sizeof(struct kafka_source),
     .opts = options,
     .check = check,

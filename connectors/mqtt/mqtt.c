@@ -236,6 +236,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "mqtt",
     .summary = "receives the messages of an MQTT broker",
+    .keyed = true,
     .self_size = sizeof(struct mqtt),
     .opts = options,
     .check = check,

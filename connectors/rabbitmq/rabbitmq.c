@@ -572,6 +572,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "rabbitmq",
     .summary = "consumes a queue of RabbitMQ",
+    .keyed = true,
     .self_size = sizeof(struct source),
     .opts = options,
     .check = check,

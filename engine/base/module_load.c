@@ -88,6 +88,17 @@ static const struct leat_module_known *known(const char *kind, const char *name)
     return NULL;
 }
 
+bool leat_module_is_connector(struct leat_slice name)
+{
+    char text[64];
+
+    if (name.len >= sizeof text)
+        return false;
+    snprintf(text, sizeof text, "%.*s", LEAT_FMT(name));
+    return leat_module_find_source(text) || leat_module_find_sink(text) || known("source", text) ||
+           known("sink", text);
+}
+
 bool leat_module_is_absent(const char *kind, const char *name, struct leat_error *err)
 {
     const struct leat_module_known *k = known(kind, name);

@@ -107,14 +107,23 @@ static bool add_test_sinks(struct testing *t)
     return true;
 }
 
+/* What is computed has no format: its values are data. */
+static struct leat_slice usual_format(const struct leat_spec_source *s)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%.*s", LEAT_FMT(s->connector.name));
+    const struct leat_module *m = leat_module_find_source(name);
+    return leat_slice_str(m && m->usual_format && !m->computed ? m->usual_format : "json");
+}
+
 /* Rows are data: values go in as JSON, text as it is. */
 static void replace_sources(struct testing *t)
 {
     for (struct leat_spec_source *s = t->spec.sources; s; s = s->next) {
-        bool plain = leat_slice_eq(s->format.name, LEAT_LIT("text")) ||
-                     leat_slice_eq(s->format.name, LEAT_LIT("raw")) ||
-                     (!s->format.name.ptr && !leat_slice_eq(s->connector.name, LEAT_LIT("kafka")) &&
-                      !leat_slice_eq(s->connector.name, LEAT_LIT("generate")));
+        struct leat_slice format = s->format.name.ptr ? s->format.name : usual_format(s);
+        bool plain =
+            leat_slice_eq(format, LEAT_LIT("text")) || leat_slice_eq(format, LEAT_LIT("raw"));
         s->connector = (struct leat_spec_module){0}; /* fed by hand */
         if (!plain)
             s->format = (struct leat_spec_module){.name = LEAT_LIT("json")};

@@ -156,6 +156,7 @@ static const struct leat_opt no_options[] = {{0}};
 const struct leat_module leat_memory_source_module = {
     .abi = LEAT_MODULE_ABI,
     .name = "memory",
+    .keyed = true,
     .summary = "gives rows that a program handed in",
     .self_size = sizeof(struct leat_memory_source),
     .opts = no_options,

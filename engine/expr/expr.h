@@ -13,6 +13,7 @@
 #define LEAT_EXPR_EXPR_H
 
 #include "base/diag.h"
+#include "base/option.h"
 #include "data/chunk.h"
 #include "data/type.h"
 
@@ -77,7 +78,6 @@ LEAT_API const struct leat_program *leat_compile(const struct leat_compile *c,
 /* A template: text with {expr} and {timestamp:%Y-%m-%d}; gives a string. `rules` adds what a path
  * or a topic must obey; `files`: {file} is allowed, and becomes the given text at run time by the
  * sink (the two bytes \x01f mark its place). */
-enum leat_template_rules { LEAT_TEMPLATE_TEXT, LEAT_TEMPLATE_TOPIC, LEAT_TEMPLATE_PATH };
 LEAT_API const struct leat_program *leat_compile_template(const struct leat_compile *c,
                                                           const struct leat_node *node,
                                                           enum leat_template_rules rules);

@@ -82,13 +82,13 @@ void *plan_alloc(struct planner *p, size_t size); /* never NULL: ends the planni
 const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *(*find)(const char *name),
                                       const char *what, void **self);
+/* `connector`: whose records they are (NULL: of none); it says which format is usual, and whether
+ * any bytes will do. */
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
-                                      const char *standard, enum leat_format_use use, void **self);
+                                      const struct leat_module *connector, enum leat_format_use use,
+                                      void **self);
 const struct leat_node *plan_option_node(const struct leat_module *m, const void *self,
                                          const char *name);
-/* A connector that works by lines cannot have records of Avro. */
-void plan_refuse_lines(struct planner *p, const struct leat_module *connector,
-                       const struct leat_module *format, const struct leat_node *node);
 /* `header: true` of a CSV format. */
 bool plan_has_header(const struct leat_spec_module *format);
 /* Tell a format whose bytes do not name the fields (CSV) which ones there are, where it is known.

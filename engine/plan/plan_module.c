@@ -77,36 +77,35 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
     return found;
 }
 
+static void refuse_lines(struct planner *p, const struct leat_module *connector,
+                         const struct leat_module *format, const struct leat_node *node)
+{
+    leat_diag_hint(p->diags,
+                   leat_diag_error(p->diags, node,
+                                   "'%s' works by lines, and a record of '%s' may hold any bytes",
+                                   connector->name, format->name),
+                   "use format: json here");
+}
+
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
-                                      const char *standard, enum leat_format_use use, void **self)
+                                      const struct leat_module *connector, enum leat_format_use use,
+                                      void **self)
 {
     struct leat_spec_module named = *m;
+    const char *usual = connector ? connector->usual_format : NULL;
 
     if (!named.name.ptr)
-        named.name = leat_slice_str(standard);
+        named.name = leat_slice_str(usual ? usual : "json");
     uint32_t before = p->diags->errors;
     const struct leat_module *found =
         plan_module(p, &named, leat_module_find_format, "format", self);
     struct leat_error err;
+    if (found && connector && connector->by_lines && found->format->any_bytes)
+        refuse_lines(p, connector, found, m->node);
     if (found && found->format->load && p->diags->errors == before &&
         found->format->load(*self, use, p->arena, &err) != LEAT_OK)
         leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);
     return found;
-}
-
-void plan_refuse_lines(struct planner *p, const struct leat_module *connector,
-                       const struct leat_module *format, const struct leat_node *node)
-{
-    static const char *const by_lines[] = {"files", "save_as_text_files", "console", "print"};
-
-    for (size_t i = 0; i < sizeof by_lines / sizeof *by_lines; i++)
-        if (strcmp(connector->name, by_lines[i]) == 0 && strcmp(format->name, "avro") == 0)
-            leat_diag_hint(p->diags,
-                           leat_diag_error(p->diags, node,
-                                           "'%s' works by lines, and a record of Avro may hold any "
-                                           "bytes",
-                                           connector->name),
-                           "use format: json here");
 }
 
 static const struct leat_opt *option(const struct leat_module *m, const char *name)
@@ -145,10 +144,7 @@ enum leat_template_rules plan_template(const struct leat_module *m, const void *
             continue;
         *node =
             ((const struct leat_template *)(const void *)((const char *)self + o->offset))->node;
-        return strcmp(o->name, "path") == 0 ? LEAT_TEMPLATE_PATH
-               : strcmp(o->name, "topic") == 0 && strcmp(m->name, "mqtt") != 0
-                   ? LEAT_TEMPLATE_TOPIC /* others name theirs with fewer letters */
-                   : LEAT_TEMPLATE_TEXT;
+        return o->rules;
     }
     return LEAT_TEMPLATE_TEXT;
 }

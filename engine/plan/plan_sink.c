@@ -1,14 +1,6 @@
 /* plan_sink.c - the plan of sinks: connector, format, templates. */
+#include "data/sink.h"
 #include "plan/build.h"
-
-/* What a sink's rows are written as when the file does not say. NULL: as Spark prints them. The
- * format `_values`, which no file can name, keeps them as they are: for tests of a pipeline. */
-static const char *standard_format(const struct leat_module *m)
-{
-    if (strcmp(m->name, "print") == 0 || strcmp(m->name, "save_as_text_files") == 0)
-        return NULL;
-    return strcmp(m->name, "files") == 0 ? "text" : "json";
-}
 
 static struct plan_branch *close_window(struct planner *p, const struct leat_spec_sink *spec,
                                         struct plan_branch *list)
@@ -74,7 +66,7 @@ static struct leat_output *plan_output(struct planner *p, const struct leat_spec
     o->key_format = (enum leat_key_format)plan_option_choice(sink->module, sink->self, "key_format",
                                                              LEAT_KEY_TEXT);
     o->keeps_headers = in.has_origin;
-    o->discard = strcmp(sink->module->name, "null") == 0;
+    o->discard = sink->module->sink->discards;
     if (key)
         o->key = leat_build_exprs(&build, &in, key, NULL, 0);
     if (headers && headers->kind != LEAT_NODE_MAP)
@@ -114,19 +106,14 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     sink->module = plan_module(p, &spec->connector, leat_module_find_sink, "sink", &sink->self);
     if (!sink->module)
         return;
-    const char *standard = standard_format(sink->module);
+    /* `_values`, which no file can name, keeps rows as they are: for tests of a pipeline. */
     bool typed = leat_slice_eq(spec->format.name, LEAT_LIT("_values"));
-    if (!typed && (standard || spec->format.name.ptr))
-        format = plan_format(p, &spec->format, standard ? standard : "text", LEAT_FORMAT_WRITES,
-                             &format_self);
-    if (strcmp(sink->module->name, "save_as_text_files") == 0 ||
-        strcmp(sink->module->name, "print") == 0)
-        p->plan->on_empty = true;
+    if (!typed && (!sink->module->sink->as_spark || spec->format.name.ptr))
+        format = plan_format(p, &spec->format, sink->module, LEAT_FORMAT_WRITES, &format_self);
+    p->plan->on_empty = p->plan->on_empty || sink->module->sink->as_spark;
     struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
     if (format && list)
         plan_format_fields(p, format, format_self, written_type(p, &list->view));
-    if (format)
-        plan_refuse_lines(p, sink->module, format, spec->format.node);
     sink->format = format;
     sink->format_self = format_self;
     if (format && format->format->preamble)

@@ -3,28 +3,6 @@
 
 #include <stdio.h>
 
-static bool is_one_of(const struct leat_module *m, const char *const *names)
-{
-    while (*names && strcmp(m->name, *names) != 0)
-        names++;
-    return *names;
-}
-
-static const char *standard_format(const struct leat_module *m)
-{
-    static const char *const json[] = {"kafka", "memory",   "http", "http_stream",
-                                       "mqtt",  "rabbitmq", NULL};
-
-    return is_one_of(m, json) ? "json" : "text";
-}
-
-static bool has_keys(const struct leat_module *m)
-{
-    static const char *const keyed[] = {"kafka", "memory", "mqtt", "rabbitmq", "zeromq", NULL};
-
-    return is_one_of(m, keyed);
-}
-
 static const char *given_by(struct planner *p, const struct leat_node *schema)
 {
     char text[200];
@@ -174,20 +152,17 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     source->module =
         plan_module(p, &spec->connector, leat_module_find_source, "source", &source->self);
     plan_store(p, spec, source);
-    const char *standard = source->module ? standard_format(source->module) : "json";
-    head->format = plan_format(p, &spec->format, standard,
+    head->format = plan_format(p, &spec->format, source->module,
                                source->module && source->module->push ? LEAT_FORMAT_READS_ONCE
                                                                       : LEAT_FORMAT_READS,
                                &head->format_self);
     source->format = head->format;
     source->format_self = head->format_self;
-    if (head->format && source->module)
-        plan_refuse_lines(p, source->module, head->format, spec->format.node);
     head->source = spec->name;
     head->key_format = key_format_of(p, spec->key_format);
     head->from_text = head->format && strcmp(head->format->name, "csv") == 0;
     if (head->from_text && plan_has_header(&spec->format) && source->module &&
-        strcmp(source->module->name, "files") != 0)
+        !source->module->of_files)
         leat_diag_hint(p->diags,
                        leat_diag_error(p->diags, spec->format.node,
                                        "only files begin with a header line, '%s' has none",
@@ -205,10 +180,10 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
                            .planner = p};
     view.sources = 1ull << (number % 64);
     view.segment->key_touched = true;
-    if (source->module && strcmp(source->module->name, "generate") == 0)
+    if (source->module && source->module->computed)
         generated(p, spec, &b, source->module, source->self, head);
     else
-        view.has_key = !source->module || has_keys(source->module);
+        view.has_key = !source->module || source->module->keyed;
     if (spec->time.at)
         event_time(p, spec, &b, head);
     head->segment = view.segment;

@@ -2,31 +2,19 @@
  * spec_module.c - the parts of a pipeline that name a module: connectors with their connections,
  * and formats.
  *
- * Which modules there are and what they take is not known here: that is the planner's, who has
- * their tables. The words of the language are, so that a typo beside a connector is told from one.
+ * What modules take is not known here: that is the planner's, who has their tables. Their names
+ * are, so that a typo beside a connector is told from one.
  */
+#include "base/module.h"
 #include "plan/spec_parts.h"
 
-static const char *const connectors[] = {"kafka",
-                                         "files",
-                                         "file",
-                                         "socket",
-                                         "generate",
-                                         "memory",
-                                         "print",
-                                         "console",
-                                         "null",
-                                         "save_as_text_files",
-                                         "save_as_object_files",
-                                         "save_as_hadoop_files",
-                                         "mqtt",
-                                         "rabbitmq",
-                                         "flume",
-                                         "http",
-                                         "http_stream",
-                                         "zeromq",
-                                         "files_lines",
-                                         NULL};
+/* Words that stand for a connector and are no module's name. */
+static const char *const words[] = {"file", "save_as_object_files", "save_as_hadoop_files", NULL};
+
+static bool is_connector(struct leat_slice name)
+{
+    return spec_lists(words, name) || leat_module_is_connector(name);
+}
 
 void *spec_take(struct spec_reader *r, size_t size)
 {
@@ -183,7 +171,7 @@ static const struct leat_node *known_connector(const struct leat_node *map,
                                                const char *const *parts)
 {
     for (const struct leat_node *c = map->first; c; c = c->next)
-        if (spec_lists(connectors, c->key) && !spec_lists(parts, c->key))
+        if (is_connector(c->key) && !spec_lists(parts, c->key))
             return c;
     return NULL;
 }
@@ -209,7 +197,7 @@ static void refuse_others(struct spec_reader *r, const struct leat_node *map,
     for (const struct leat_node *c = map->first; c; c = c->next) {
         if (c == connector || spec_lists(parts, c->key))
             continue;
-        if (spec_lists(connectors, c->key))
+        if (is_connector(c->key))
             leat_diag_error_key(r->diags, c, "a %s has one connector: '%.*s' is there already",
                                 what, LEAT_FMT(connector->key));
         else

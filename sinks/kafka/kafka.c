@@ -55,7 +55,8 @@ static const struct leat_opt create_options[] = {
 
 static const struct leat_opt options[] = {
     LEAT_KAFKA_OPTIONS(struct kafka_sink),
-    LEAT_OPT(struct kafka_sink, topic, .help = "Topic to write to; may be a template."),
+    LEAT_OPT(struct kafka_sink, topic, .rules = LEAT_TEMPLATE_TOPIC,
+             .help = "Topic to write to; may be a template."),
     LEAT_OPT_GROUPED(struct kafka_sink, create, create_options, .optional = true,
                      .help = "Make a topic that is missing; without it the sink waits for it."),
     LEAT_OPT(struct kafka_sink, compression, .def = "none", .choices = compressions,

@@ -50,5 +50,21 @@ def test_a_name_that_no_test_has_is_wrong_usage():
     assert code == 2 and "no test has 'two' in its name" in err, err
 
 
+def test_rows_are_in_the_format_that_is_usual_for_the_connector():
+    for connector, row, expect in (("kafka: { brokers: h, topic: t }", "{ a: 1 }", "{ a: 1 }"),
+                                   ("mqtt: { url: mqtt://h, topics: t }", "{ a: 1 }", "{ a: 1 }"),
+                                   ("http: { listen: \"localhost:4195\" }", "{ a: 1 }", "{ a: 1 }"),
+                                   ("socket: { connect: h:1 }", "a line", "a line"),
+                                   ("generate: { value: { a: i } }", "{ a: 1 }", "{ a: 1 }")):
+        body = FILE.replace('kafka: { brokers: "localhost:1", topic: t }, format: json', connector)
+        with folder() as d:
+            path = write(d, "f.yaml", body + f"""  - name: one
+    batches: [ {{ in: [ {row} ] }} ]
+    expect: {{ out: [ {expect} ] }}
+""")
+            code, out, err = leat("test", path)
+            assert code == 0, (connector, out, err)
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])

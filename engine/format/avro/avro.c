@@ -269,6 +269,7 @@ static const struct leat_module module = {
     .opts = options,
     .check = avro_check,
     .format = &(const struct leat_format){.has_fields = true,
+                                          .any_bytes = true,
                                           .load = avro_load,
                                           .ready = avro_ready,
                                           .plan = avro_plan,
