@@ -99,7 +99,7 @@ def run_build(build, wanted, words, result, factor=1):
 
 
 def fuzz(result, seconds=30):
-    for program in sorted((ROOT / "b-fuzz/tests").glob("fuzz_*")):
+    for program in sorted((ROOT / "b-fuzz/tests/fuzz").glob("fuzz_*")):
         if program.suffix or program.is_dir():
             continue
         corpus = ROOT / "tests/fuzz/corpus" / program.name.removeprefix("fuzz_")
