@@ -158,7 +158,7 @@ static void heard(struct feed *f)
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
     struct feed *f = arg;
-    size_t len = size * count, done = len < f->taken ? len : f->taken, room;
+    size_t len = size * count, passed = len < f->taken ? len : f->taken, done = passed, room;
     struct leat_error err;
     long status = 0;
     char *into;
@@ -182,7 +182,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
     }
     if (f->error.status != LEAT_OK)
         return CURL_WRITEFUNC_ERROR;
-    f->taken = done < len ? done : 0;
+    f->taken = done < len ? done : f->taken - passed;
     return done < len ? CURL_WRITEFUNC_PAUSE : len;
 }
 

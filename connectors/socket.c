@@ -49,6 +49,7 @@ struct source {
     struct pollfd *polls; /* the inbox, the listener or connecting socket, the connections */
     uint32_t conns_count, conns_room;
     bool full;               /* no credit */
+    bool starved;            /* no memory for what a connection sends; tried again */
     bool said;               /* what is wrong with the peer, or with the number of connections */
     int64_t accept_again_ms; /* 0: now */
     struct addrinfo *found, *next; /* of the round of attempts; next is tried next */
@@ -96,7 +97,7 @@ static enum leat_status socket_open(void *self, const struct leat_env *env, stru
     s->listener = s->connecting = -1;
     s->wait_ms = s->retry.ms;
     s->until_ms = s->accept_again_ms = 0;
-    s->said = s->full = false;
+    s->said = s->full = s->starved = false;
     if (socket_check(s, err) != LEAT_OK)
         return err->status;
     s->rules = (struct framing_rules){.kind = (enum framing_kind)s->framing.index,
@@ -133,21 +134,10 @@ static void drop_conn(struct source *s, uint32_t i)
     *c = s->conns[--s->conns_count];
 }
 
-/* The descriptor is taken over, whatever happens. */
-static enum leat_status add_conn(struct source *s, int fd, struct leat_error *err)
+/* The descriptor is taken over. */
+static void add_conn(struct source *s, int fd)
 {
-    struct conn *c = &s->conns[s->conns_count];
-
-    char *into;
-    size_t len;
-
-    *c = (struct conn){.fd = fd, .heard_ms = now_ms(s)};
-    if (framing_room(&c->bytes, &s->rules, &into, &len, err) != LEAT_OK) {
-        close(fd);
-        return err->status;
-    }
-    s->conns_count++;
-    return LEAT_OK;
+    s->conns[s->conns_count++] = (struct conn){.fd = fd, .heard_ms = now_ms(s)};
 }
 
 /* All whole records of the buffer, until there is no credit. */
@@ -173,8 +163,10 @@ static enum leat_status read_conn(struct source *s, struct conn *c, struct leat_
     char *into;
     size_t len;
 
-    if (framing_room(&c->bytes, &s->rules, &into, &len, err) != LEAT_OK)
-        return err->status;
+    if (framing_room(&c->bytes, &s->rules, &into, &len, err) != LEAT_OK) {
+        s->starved = err->status == LEAT_E_FULL;
+        return s->starved ? LEAT_OK : err->status;
+    }
     if (len == 0)
         return LEAT_OK;
     ssize_t n = recv(c->fd, into, len, 0);
@@ -238,7 +230,7 @@ static enum leat_status attempt(struct source *s, struct leat_error *err)
     return LEAT_OK;
 }
 
-static enum leat_status end_attempt(struct source *s, int error, struct leat_error *err)
+static void end_attempt(struct source *s, int error)
 {
     int fd = s->connecting;
 
@@ -248,13 +240,13 @@ static enum leat_status end_attempt(struct source *s, int error, struct leat_err
         s->until_ms = 0;
         if (!s->next)
             pause_round(s, strerror(error));
-        return LEAT_OK;
+        return;
     }
     if (s->said)
         leat_info(s->env->log, "connected to '%s'", peer(s));
     s->until_ms = 0;
     s->next = NULL;
-    return add_conn(s, fd, err);
+    add_conn(s, fd);
 }
 
 /* The peer went: the first attempt is soon, unless it never sent anything. */
@@ -274,15 +266,19 @@ static enum leat_status connect_some(struct source *s, short ready, struct leat_
     if (s->conns_count)
         return LEAT_OK;
     if (s->connecting >= 0 && ready)
-        return end_attempt(s, socket_error(s->connecting), err);
-    if (now_ms(s) < s->until_ms)
+        end_attempt(s, socket_error(s->connecting));
+    else if (now_ms(s) < s->until_ms)
         return LEAT_OK;
-    return s->connecting >= 0 ? end_attempt(s, ETIMEDOUT, err) : attempt(s, err);
+    else if (s->connecting < 0)
+        return attempt(s, err);
+    else
+        end_attempt(s, ETIMEDOUT);
+    return LEAT_OK;
 }
 
 /* ---- listening */
 
-static enum leat_status accept_some(struct source *s, short ready, struct leat_error *err)
+static void accept_some(struct source *s, short ready)
 {
     if (s->accept_again_ms && now_ms(s) >= s->accept_again_ms)
         s->accept_again_ms = 0;
@@ -294,16 +290,14 @@ static enum leat_status accept_some(struct source *s, short ready, struct leat_e
             s->accept_again_ms = now_ms(s) + ACCEPT_AGAIN_MS;
         }
         if (fd < 0)
-            return LEAT_OK; /* nobody waits any more, or this one went away */
-        if (add_conn(s, fd, err) != LEAT_OK)
-            return err->status;
+            return; /* nobody waits any more, or this one went away */
+        add_conn(s, fd);
     }
     if (s->conns_count == s->conns_room && !s->said) {
         leat_info(s->env->log, "'%s' has %u connections; further ones wait", peer(s),
                   s->conns_count);
         s->said = true;
     }
-    return LEAT_OK;
 }
 
 /* ---- the loop */
@@ -316,7 +310,7 @@ static int64_t end_idle(struct source *s)
 
     for (uint32_t i = 0; s->idle.ms && i < s->conns_count; i++) {
         struct conn *c = &s->conns[i];
-        if (s->full)
+        if (s->full || s->starved)
             c->heard_ms = now;
         int64_t left = c->heard_ms + s->idle.ms - now;
         c->ended = c->ended || left <= 0;
@@ -332,6 +326,7 @@ static int set_polls(struct source *s)
 {
     struct pollfd *p = s->polls;
     bool accepts = s->conns_count < s->conns_room && !s->accept_again_ms;
+    bool reads = !s->full && !s->starved;
 
     p[0].events = POLLIN;
     if (s->listen)
@@ -339,10 +334,10 @@ static int set_polls(struct source *s)
     else
         p[1] = (struct pollfd){.fd = s->connecting, .events = POLLOUT};
     for (uint32_t i = 0; i < s->conns_count; i++)
-        p[2 + i] = (struct pollfd){.fd = s->full ? -1 : s->conns[i].fd, .events = POLLIN};
+        p[2 + i] = (struct pollfd){.fd = reads ? s->conns[i].fd : -1, .events = POLLIN};
     int64_t until = s->listen ? s->accept_again_ms : s->conns_count ? 0 : s->until_ms;
     int64_t left = until ? until - now_ms(s) : -1, idle = end_idle(s);
-    if (s->full)
+    if (!reads)
         return FULL_MS;
     bool at_once = !s->listen && !s->conns_count && s->connecting < 0 && !s->until_ms;
     if (at_once || (until && left <= 0))
@@ -382,10 +377,14 @@ static enum leat_status turn(struct source *s, struct leat_inbox *inbox, struct 
             return leat_fail(err, LEAT_E_IO, "poll: %s", strerror(errno));
         return LEAT_OK;
     }
+    s->starved = false; /* the first one that is read tells */
     if (serve_all(s, inbox, err) != LEAT_OK)
         return err->status;
     short ready = s->polls[1].revents;
-    return s->listen ? accept_some(s, ready, err) : connect_some(s, ready, err);
+    if (!s->listen)
+        return connect_some(s, ready, err);
+    accept_some(s, ready);
+    return LEAT_OK;
 }
 
 static void end_run(struct source *s)

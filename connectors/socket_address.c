@@ -8,7 +8,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#define BACKLOG     128
+#define UNIX_PREFIX "unix:"
+
+bool socket_is_unix(const char *address)
+{
+    return strncmp(address, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) == 0;
+}
 
 /* The port is behind the last colon; an IPv6 address stands in brackets. */
 static bool split(const char *address, char host[256], char port[8])
@@ -33,7 +39,7 @@ static bool split(const char *address, char host[256], char port[8])
 static enum leat_status split_checked(const char *address, bool listening, char host[256],
                                       char port[8], struct leat_error *err)
 {
-    if (!split(address, host, port))
+    if (socket_is_unix(address) || !split(address, host, port))
         return leat_fail(err, LEAT_E_CONFIG,
                          "'%s' is no address, such as localhost:9999 or [::1]:9999", address);
     if (!listening && (!host[0] || strcmp(host, "*") == 0))
@@ -42,13 +48,6 @@ static enum leat_status split_checked(const char *address, bool listening, char 
 }
 
 /* ---- unix:/path */
-
-#define UNIX_PREFIX "unix:"
-
-bool socket_is_unix(const char *address)
-{
-    return strncmp(address, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) == 0;
-}
 
 static enum leat_status unix_address(const char *address, struct sockaddr_un *at,
                                      struct leat_error *err)
@@ -125,14 +124,19 @@ void socket_end_listen(int fd, const char *address)
 
 /* ---- host:port */
 
-enum leat_status socket_check_address(const char *address, bool listening, struct leat_error *err)
+enum leat_status socket_check_host_port(const char *address, bool listening, struct leat_error *err)
 {
     char host[256], port[8];
+
+    return split_checked(address, listening, host, port, err);
+}
+
+enum leat_status socket_check_address(const char *address, bool listening, struct leat_error *err)
+{
     struct sockaddr_un at;
 
-    if (socket_is_unix(address))
-        return unix_address(address, &at, err);
-    return split_checked(address, listening, host, port, err);
+    return socket_is_unix(address) ? unix_address(address, &at, err)
+                                   : socket_check_host_port(address, listening, err);
 }
 
 enum leat_status socket_resolve(const char *address, bool listening, struct addrinfo **found,

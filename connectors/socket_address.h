@@ -15,6 +15,10 @@ bool socket_is_unix(const char *address); /* begins with "unix:" */
 LEAT_CHECKED enum leat_status socket_check_address(const char *address, bool listening,
                                                    struct leat_error *err);
 
+/* The same for who takes no "unix:". */
+LEAT_CHECKED enum leat_status socket_check_host_port(const char *address, bool listening,
+                                                     struct leat_error *err);
+
 /* "host:port", "[::1]:port", for listening also "*:port" or ":port"; no "unix:". *found is freed
  * with freeaddrinfo(). Asks a name server where host is a name, and so may wait. LEAT_E_CONFIG:
  * this is no address; LEAT_E_UNREACHABLE: the name is not known now. */

@@ -15,7 +15,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#define ARENA_KEEP ((size_t)4 * 1024 * 1024)
+#define ARENA_KEEP  ((size_t)4 * 1024 * 1024)
+#define IGNORED_MAX 64 /* reads of what the receiver sends, per commit */
 
 enum { LINES, LENGTH };
 
@@ -173,16 +174,18 @@ static enum leat_status reconnect(struct socket_sink *s, struct leat_error *err)
     return s->fd >= 0 ? LEAT_OK : away(s, strerror(error), err);
 }
 
-/* Whether the receiver is still there; what it has sent is thrown away. */
+/* Whether the receiver is still there; what it has sent is thrown away, some of it at a time if it
+ * sends without end. */
 static bool is_there(const struct socket_sink *s)
 {
     char ignored[4096];
-    ssize_t n;
 
-    do {
-        n = recv(s->fd, ignored, sizeof ignored, MSG_DONTWAIT);
-    } while (n > 0 || (n < 0 && errno == EINTR));
-    return n < 0 && errno == EAGAIN;
+    for (int i = 0; i < IGNORED_MAX; i++) {
+        ssize_t n = recv(s->fd, ignored, sizeof ignored, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return n < 0 && errno == EAGAIN;
+    }
+    return true;
 }
 
 static uint32_t length_at(const struct socket_sink *s)

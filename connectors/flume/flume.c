@@ -89,7 +89,7 @@ static enum leat_status flume_check(const void *self, struct leat_error *err)
 
     if (s->buffers.bytes < s->max_frame.bytes)
         return leat_fail(err, LEAT_E_CONFIG, "buffers: must be at least max_frame");
-    return socket_check_address(s->listen, true, err);
+    return socket_check_host_port(s->listen, true, err);
 }
 
 static int64_t now_ms(const struct source *s)
@@ -193,7 +193,7 @@ static enum leat_status set_events(struct source *s, struct flume_peer *p, struc
     return watch(s, EPOLL_CTL_MOD, p->channel.fd, events, p, err);
 }
 
-/* What to wait for now. */
+/* A peer was served: who speaks for it next, the descriptor or nobody, and until when. */
 static enum leat_status after(struct source *s, struct flume_peer *p, struct leat_error *err)
 {
     if (p->starved)

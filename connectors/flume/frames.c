@@ -28,7 +28,7 @@ static enum leat_status grow(struct flume_frames *f, struct leat_error *err)
 
     if (size > all)
         size = all;
-    if (size > f->room->max - f->room->used || !leat_budget_take(f->room->budget, size))
+    if (size - f->size > f->room->max - f->room->used || !leat_budget_take(f->room->budget, size))
         return leat_fail(err, LEAT_E_FULL, "no room for a call of %zu bytes", all);
     char *larger = leat_mem_alloc_raw(size);
     if (!larger) {

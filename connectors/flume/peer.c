@@ -66,7 +66,8 @@ static enum flume_peer_state answer(struct flume_peer *p, const struct flume_ans
     flume_frame_head(bytes, to->serial, len - FLUME_FRAME_HEAD);
     if (flume_channel_write(&p->channel, bytes, len) && flume_channel_flush(&p->channel))
         return FLUME_PEER_OPEN;
-    return p->channel.no_memory ? FLUME_PEER_ERROR : wrong(p, p->channel.why);
+    wrong(p, p->channel.why);
+    return p->channel.no_memory ? FLUME_PEER_ERROR : FLUME_PEER_WRONG;
 }
 
 static enum flume_peer_state answer_ok(struct flume_peer *p, const struct flume_answer *to)

@@ -85,10 +85,7 @@ static enum leat_status check(const void *self, struct leat_error *err)
         return leat_fail(err, LEAT_E_CONFIG,
                          "listen: '%s' has no address: 127.0.0.1%s, or *%s for all of this host",
                          h->listen, h->listen, h->listen);
-    if (socket_is_unix(h->listen))
-        return leat_fail(err, LEAT_E_CONFIG, "listen: '%s' is no address, such as 127.0.0.1:8080",
-                         h->listen);
-    if (socket_check_address(h->listen, true, err) != LEAT_OK)
+    if (socket_check_host_port(h->listen, true, err) != LEAT_OK)
         return leat_error_prefix(err, "listen");
     if (h->path[0] != '/' || strpbrk(h->path, "?# \t\r\n"))
         return leat_fail(err, LEAT_E_CONFIG, "path: '%s' is no path, such as /orders", h->path);

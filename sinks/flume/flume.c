@@ -80,7 +80,7 @@ static enum leat_status flume_check(const void *self, struct leat_error *err)
 
     if (!s->tls.cert != !s->tls.key)
         return leat_fail(err, LEAT_E_CONFIG, "tls: 'cert' and 'key' belong together");
-    return socket_check_address(s->connect, false, err);
+    return socket_check_host_port(s->connect, false, err);
 }
 
 static enum leat_status flume_open(void *self, const struct leat_env *env, struct leat_error *err)

@@ -284,6 +284,8 @@ static void wrong_settings_are_refused(void)
     static const char *const bad[][4] = {
         {"listen=nocolon", NULL},
         {"listen=127.0.0.1:0", NULL},
+        {"listen=unix:/tmp/flume", NULL},
+        {"listen=unix:4141", NULL},
         {"listen=127.0.0.1:9999", "buffers=1MiB", "max_frame=2MiB", NULL},
         {"listen=127.0.0.1:9999", "tls.cert=/nowhere/a.pem", "tls.key=/nowhere/b.pem", NULL},
     };

@@ -121,6 +121,22 @@ static void who_finds_no_room_waits_for_it(void)
     rig_stop(&r);
 }
 
+static void one_call_may_be_as_large_as_all_the_room(void)
+{
+    struct flume_rig r;
+    char body[6001];
+
+    memset(body, 'x', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    rig_start(&r, "max_frame=6100B", "buffers=6100B", 4);
+    int fd = agent_dial(r.port);
+    agent_say_call(fd, agent_first_append(1, body));
+    rig_take_and_ack(&r, "|host=n1;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"); /* cut behind max_record */
+    agent_expect(fd, OK_FIRST("\1"));
+    close(fd);
+    rig_stop(&r);
+}
+
 /* ---- zlib */
 
 static size_t deflate_some(z_stream *z, const void *bytes, size_t len, char *into, size_t room)
@@ -209,4 +225,5 @@ static void a_bomb_takes_no_memory(void)
 LEAT_TESTS("flume_peers", T(thousand_idle_connections_hold_up_nobody),
            T(who_does_not_go_on_with_a_call_is_closed),
            T(what_is_no_call_is_closed_and_others_are_served), T(who_finds_no_room_waits_for_it),
-           T(a_compressed_connection_is_served), T(a_bomb_takes_no_memory))
+           T(one_call_may_be_as_large_as_all_the_room), T(a_compressed_connection_is_served),
+           T(a_bomb_takes_no_memory))

@@ -287,6 +287,31 @@ static void further_connections_wait_for_a_place(void)
     rig_stop(&r);
 }
 
+/* The memory is enough for one connection's bytes and a block or two. */
+static void who_finds_no_memory_waits_for_it_and_nobody_is_cut_off(void)
+{
+    int port = free_port();
+    const char *const settings[] = {local("listen", port), NULL};
+    struct rig r;
+
+    rig_start(&r, settings);
+    CU_ASSERT_FATAL(leat_budget_take(&r.i.budget, r.i.budget.cap - 26000));
+    int a = dial(AF_INET, port);
+    say(a, "a\n");
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|a");
+    int b = dial(AF_INET, port);
+    say(b, "b\n");
+    for (int i = 0; i < 2; i++) {
+        say(a, "more\n");
+        CU_ASSERT_STRING_EQUAL(take(&r, 1), "|more");
+    }
+    close(a);
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|b");
+    close(b);
+    leat_budget_give(&r.i.budget, r.i.budget.cap - 26000);
+    rig_stop(&r);
+}
+
 static void both_families_reach_every_address(void)
 {
     int port = free_port();
@@ -533,10 +558,11 @@ int main(void)
         (CU_TestInfo[]){
             LEAT_PUSH_CONTRACT_TESTS, T(a_peer_that_goes_is_connected_again),
             T(a_peer_that_is_not_there_yet_is_waited_for), T(others_connect_and_lines_are_cut),
-            T(further_connections_wait_for_a_place), T(both_families_reach_every_address),
-            T(without_a_credit_nothing_is_lost), T(frames_begin_with_their_length),
-            T(a_huge_length_is_one_record_that_is_too_long), T(who_is_silent_is_cut_off),
-            T(a_unix_socket_is_taken_over_from_a_process_that_ended),
+            T(further_connections_wait_for_a_place),
+            T(who_finds_no_memory_waits_for_it_and_nobody_is_cut_off),
+            T(both_families_reach_every_address), T(without_a_credit_nothing_is_lost),
+            T(frames_begin_with_their_length), T(a_huge_length_is_one_record_that_is_too_long),
+            T(who_is_silent_is_cut_off), T(a_unix_socket_is_taken_over_from_a_process_that_ended),
             T(a_unix_socket_is_connected_to_and_again), T(wrong_addresses_are_refused),
             T(an_address_in_use_is_said), CU_TEST_INFO_NULL});
     shutdown(listener, SHUT_RDWR);
