@@ -89,7 +89,9 @@ void leat_job_note_now(struct leat_job_thread *job)
     int64_t waiting = 0;
 
     for (uint32_t i = 0; i < job->plan->sources_count; i++)
-        waiting += job->sources[i].said;
+        waiting += job->sources[i].retry.said;
+    for (uint32_t i = 0; i < job->plan->tables_count; i++)
+        waiting += job->tables[i].topic.retry.said;
     for (uint32_t i = 0; i < job->plan->sinks_count; i++)
         waiting += atomic_load(&job->sinks[i].waits);
     waiting += atomic_load(&job->decider.waits);

@@ -13,8 +13,6 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#define PAUSE_MIN_MS    250
-#define PAUSE_MAX_MS    3000
 #define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
 #define PARTS_MAX       (UINT32_C(1) << 24)
 #define FETCH_BYTES_MIN ((size_t)64 * 1024)
@@ -53,27 +51,10 @@ static void each_part(void *arg, const struct leat_part *p)
 static enum leat_status wait_for(struct leat_job_source *s, const struct leat_error *why,
                                  struct leat_error *err)
 {
-    if (!leat_status_is_transient(why->status)) {
-        *err = *why;
-        return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
-    }
-    if (!s->said && why->status != LEAT_E_FULL) {
-        leat_warn(&s->log, "%s; trying again until it works", why->text);
-        s->said = true;
-    }
-    s->pause_ms = s->pause_ms ? s->pause_ms * 2 : PAUSE_MIN_MS;
-    if (s->pause_ms > PAUSE_MAX_MS)
-        s->pause_ms = PAUSE_MAX_MS;
-    s->again_ms = s->job->now_ms + s->pause_ms;
-    return LEAT_OK;
-}
-
-static void answers_again(struct leat_job_source *s)
-{
-    if (s->said)
-        leat_info(&s->log, "it works again");
-    s->said = false;
-    s->pause_ms = 0;
+    if (leat_retry_wait(&s->retry, &s->log, why, s->job->now_ms))
+        return LEAT_OK;
+    *err = *why;
+    return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
 }
 
 /* ---- push */
@@ -124,7 +105,7 @@ static enum leat_status start_push(struct leat_job_source *s, struct leat_error 
     if (leat_thread_start(&s->thread, "leat-source", push_main, s, err) != LEAT_OK)
         return err->status;
     s->has_thread = true;
-    s->again_ms = LEAT_JOB_NEVER;
+    s->retry.again_ms = LEAT_JOB_NEVER;
     return LEAT_OK;
 }
 
@@ -220,7 +201,7 @@ static enum leat_status list_source(struct leat_job_source *s, struct leat_error
         catch_up(s);
     s->is_listed = true;
     /* A bounded run reads what was there when it began. */
-    s->again_ms =
+    s->retry.again_ms =
         s->job->step.mode == LEAT_JOB_INTERVAL ? s->job->now_ms + LIST_EVERY_MS : LEAT_JOB_NEVER;
     return LEAT_OK;
 }
@@ -248,14 +229,14 @@ static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
         status = start_push(s, &why);
     if (status != LEAT_OK)
         return wait_for(s, &why, err);
-    answers_again(s);
+    leat_retry_over(&s->retry, &s->log);
     return LEAT_OK;
 }
 
 enum leat_status leat_job_sources_turn(struct leat_job_thread *job, struct leat_error *err)
 {
     for (uint32_t i = 0; i < job->plan->sources_count && !job->step.stopping; i++)
-        if (job->now_ms >= job->sources[i].again_ms && turn(&job->sources[i], err) != LEAT_OK)
+        if (job->now_ms >= job->sources[i].retry.again_ms && turn(&job->sources[i], err) != LEAT_OK)
             return err->status;
     return LEAT_OK;
 }
@@ -265,8 +246,8 @@ int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job)
     int64_t wake_ms = LEAT_JOB_NEVER;
 
     for (uint32_t i = 0; i < job->plan->sources_count; i++)
-        if (job->sources[i].again_ms < wake_ms)
-            wake_ms = job->sources[i].again_ms;
+        if (job->sources[i].retry.again_ms < wake_ms)
+            wake_ms = job->sources[i].retry.again_ms;
     return wake_ms;
 }
 
@@ -428,10 +409,7 @@ static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_f
         *err = f->error;
         return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
     }
-    if (f->error.status != LEAT_E_FULL && !s->said) {
-        leat_warn(&s->log, "%s; trying again until it works", f->error.text);
-        s->said = true;
-    }
+    leat_retry_say(&s->retry, &s->log, &f->error);
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_fetch_failures, 1);
     leat_job_event(job, (struct leat_event){
                             .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = f->error.status});
@@ -459,7 +437,7 @@ enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_f
         status = unfetched(job, f, err);
     } else {
         if (s->is_listed && s->plan->module->pull)
-            answers_again(s);
+            leat_retry_over(&s->retry, &s->log);
         job->parts[f->part]->was_lost = false;
         if (job->options.to_ms)
             cut_off(&job->step.parts[f->part], f->block);
@@ -522,7 +500,7 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->env.log = &s->log;
     s->env.budget = &job->blocks;
     s->env.max_record_bytes = s->plan->max_record_bytes;
-    s->again_ms = 0;
+    s->retry.again_ms = 0;
     job->step.has_push = job->step.has_push || m->push;
     return LEAT_OK;
 }

@@ -27,6 +27,7 @@
 #include "run/job_lock.h"
 #include "run/log_thread.h"
 #include "run/message.h"
+#include "run/retry.h"
 #include "run/sink_thread.h"
 #include "run/snapshot_thread.h"
 #include "run/store_thread.h"
@@ -73,9 +74,7 @@ struct leat_job_source {
     uint32_t part_of_room, parts_count;
     struct leat_chunk *rows;            /* of blocks that a format looks at; NULL: none was */
     bool is_open, is_listed, is_behind; /* one of its partitions */
-    bool said;                          /* that it waits for the other side */
-    int64_t again_ms;                   /* when to open or list it again; LEAT_JOB_NEVER */
-    int64_t pause_ms;
+    struct leat_retry retry;            /* again_ms: when to open or list it; LEAT_JOB_NEVER */
 
     /* push */
     struct leat_msg ended; /* first of what run() says when it returns */

@@ -234,7 +234,7 @@ static enum leat_status read_topic(struct leat_replay *r, uint32_t i, struct lea
         now_ms = leat_clock_monotonic_ms(&leat_clock_system);
         if (m && leat_table_topic_answered(m, now_ms, err) != LEAT_OK)
             return err->status;
-        said_ms = !t->said ? INT64_MAX : said_ms == INT64_MAX ? now_ms : said_ms;
+        said_ms = !t->retry.said ? INT64_MAX : said_ms == INT64_MAX ? now_ms : said_ms;
         if (said_ms != INT64_MAX && now_ms - said_ms > TOPIC_PATIENCE_MS)
             return leat_fail(err, LEAT_E_UNREACHABLE, "table '%.*s': its topic does not answer",
                              LEAT_FMT(t->plan->name));

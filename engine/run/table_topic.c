@@ -5,8 +5,7 @@
 #include <inttypes.h>
 
 #define FETCH_BYTES   ((size_t)1024 * 1024)
-#define PAUSE_MIN_MS  250
-#define PAUSE_MAX_MS  3000
+#define PAUSE_MS      250 /* after a fetch that failed */
 #define LIST_EVERY_MS 5000
 
 static struct leat_table_topic_part *part_of(struct leat_msg *m)
@@ -57,31 +56,6 @@ static enum leat_status wrong(const struct leat_table_topic *t, struct leat_erro
 }
 
 /* ---- the other side */
-
-static enum leat_status wait_for(struct leat_table_topic *t, const struct leat_error *why,
-                                 int64_t now_ms, struct leat_error *err)
-{
-    if (!leat_status_is_transient(why->status)) {
-        *err = *why;
-        return wrong(t, err);
-    }
-    if (!t->said)
-        leat_warn(&t->log, "%s; trying again until it works", why->text);
-    t->said = true;
-    t->pause_ms = t->pause_ms ? t->pause_ms * 2 : PAUSE_MIN_MS;
-    if (t->pause_ms > PAUSE_MAX_MS)
-        t->pause_ms = PAUSE_MAX_MS;
-    t->again_ms = now_ms + t->pause_ms;
-    return LEAT_OK;
-}
-
-static void answers_again(struct leat_table_topic *t)
-{
-    if (t->said)
-        leat_info(&t->log, "it works again");
-    t->said = false;
-    t->pause_ms = 0;
-}
 
 struct listing {
     struct leat_table_topic *topic;
@@ -136,8 +110,8 @@ static enum leat_status open_and_list(struct leat_table_topic *t, int64_t now_ms
     if (l.failed)
         return leat_arena_failed(t->arena, err);
     t->is_listed = true;
-    t->again_ms = now_ms + LIST_EVERY_MS;
-    answers_again(t);
+    t->retry.again_ms = now_ms + LIST_EVERY_MS;
+    leat_retry_over(&t->retry, &t->log);
     return LEAT_OK;
 }
 
@@ -175,9 +149,11 @@ enum leat_status leat_table_topic_turn(struct leat_table_topic *t, int64_t now_m
 {
     struct leat_error why;
 
-    if (now_ms >= t->again_ms && open_and_list(t, now_ms, &why) != LEAT_OK &&
-        wait_for(t, &why, now_ms, err) != LEAT_OK)
-        return err->status;
+    if (now_ms >= t->retry.again_ms && open_and_list(t, now_ms, &why) != LEAT_OK &&
+        !leat_retry_wait(&t->retry, &t->log, &why, now_ms)) {
+        *err = why;
+        return wrong(t, err);
+    }
     for (uint32_t i = 0; t->is_listed && i < t->parts_count; i++)
         if (!t->parts[i]->fetching && now_ms >= t->parts[i]->retry_ms)
             fetch(t->parts[i]);
@@ -186,7 +162,7 @@ enum leat_status leat_table_topic_turn(struct leat_table_topic *t, int64_t now_m
 
 int64_t leat_table_topic_wake_ms(const struct leat_table_topic *t)
 {
-    int64_t at_ms = t->again_ms;
+    int64_t at_ms = t->retry.again_ms;
 
     for (uint32_t i = 0; i < t->parts_count; i++)
         if (!t->parts[i]->fetching && t->parts[i]->retry_ms < at_ms)
@@ -245,10 +221,8 @@ static enum leat_status unfetched(struct leat_table_topic *t, struct leat_table_
         *err = p->error;
         return wrong(t, err);
     }
-    if (!t->said)
-        leat_warn(&t->log, "%s; trying again until it works", p->error.text);
-    t->said = true;
-    p->retry_ms = now_ms + PAUSE_MIN_MS;
+    leat_retry_say(&t->retry, &t->log, &p->error);
+    p->retry_ms = now_ms + PAUSE_MS;
     return LEAT_OK;
 }
 
@@ -262,7 +236,7 @@ enum leat_status leat_table_topic_answered(struct leat_msg *m, int64_t now_ms,
     p->fetching = false;
     if (!p->block)
         return unfetched(t, p, now_ms, err);
-    answers_again(t);
+    leat_retry_over(&t->retry, &t->log);
     p->earliest = false;
     if (p->block->bytes.len)
         status = apply(t, p, err);

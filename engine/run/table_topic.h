@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "data/source.h"
 #include "op/lookup.h"
+#include "run/retry.h"
 
 struct leat_table_topic_part {
     struct leat_table_topic *topic;
@@ -48,8 +49,8 @@ struct leat_table_topic {
     struct leat_arena *arena;
     struct leat_table_topic_part **parts;
     uint32_t parts_count, parts_room;
-    bool is_open, is_listed, said;
-    int64_t again_ms, pause_ms;
+    bool is_open, is_listed;
+    struct leat_retry retry;
 };
 
 /* `env` is copied; arena, queue and budget outlive it. skip_bad: else such a record is a failure.
