@@ -12,6 +12,8 @@
 #define SEGMENT_MIN ((int64_t)64 * 1024)
 #define SEGMENT_MAX ((int64_t)64 * 1024 * 1024)
 #define FRESH       "fresh.tmp"
+#define LEAVE_SHARE 32 /* of the disk is left to others */
+#define LEAVE_MAX   ((int64_t)64 * 1024 * 1024)
 
 enum leat_status block_path(const struct leat_block_log *log, uint64_t first, char *path,
                             struct leat_error *err)
@@ -139,6 +141,13 @@ void block_note(struct leat_block_log *log, struct block_segment *s,
     }
 }
 
+static void note_gone(struct leat_block_log *log, const struct block_segment *s)
+{
+    for (uint32_t p = 0; p < LEAT_BLOCK_PARTS; p++)
+        if (s->upto[p] > log->parts[p].oldest)
+            log->parts[p].oldest = s->upto[p];
+}
+
 /* ---- write */
 
 static void put_places(const struct leat_block_log *log, struct leat_block_front *f, bool all)
@@ -220,7 +229,7 @@ static enum leat_status start_segment(struct leat_block_log *log, struct leat_er
     log->fd = log->fs->append(log->fs, path);
     if (log->fd < 0)
         return broken(log, log->fd, "open", err);
-    log->segments[log->count - 1].bytes = bytes;
+    log->segments[log->count - 1].bytes = log->segments[log->count - 1].head_bytes = bytes;
     log->n++;
     forget_moves(log);
     return LEAT_OK;
@@ -255,21 +264,76 @@ static enum leat_status append_frame(struct leat_block_log *log, const struct le
     return LEAT_OK;
 }
 
-/* Room for so many bytes more: the newest segment may be large enough, or all of it done. */
+/* The job's log, on the same disk as a rule, could not be written either: then nothing would become
+ * done any more, and the disk would stay full. */
+static bool leaves_room(const struct leat_block_log *log, int64_t more)
+{
+    int64_t disk = 0, room = log->fs->room(log->fs, log->dir, &disk);
+    int64_t leave = disk / LEAVE_SHARE < LEAVE_MAX ? disk / LEAVE_SHARE : LEAVE_MAX;
+
+    return room < 0 || disk == 0 || room - more >= leave; /* who cannot tell is asked by writing */
+}
+
+static bool has_blocks(const struct leat_block_log *log)
+{
+    for (size_t i = 0; i < log->count; i++)
+        if (log->segments[i].has_blocks)
+            return true;
+    return false;
+}
+
+/* Room for so many bytes more. */
 static enum leat_status make_room(struct leat_block_log *log, int64_t more, struct leat_error *err)
 {
-    const struct block_segment *last = log->count ? &log->segments[log->count - 1] : NULL;
-    bool roll = !last || last->bytes >= log->segment_bytes;
+    int64_t bytes = leat_block_log_bytes(log);
 
-    if (leat_block_log_bytes(log) + more > log->quota) {
-        if (!all_done(log))
-            return leat_fail(err, LEAT_E_FULL,
-                             "the store '%s' holds %" PRId64 " KiB, which is all that `quota` "
-                             "lets it have; its sender is held back",
-                             log->dir, leat_block_log_bytes(log) >> 10);
-        roll = roll || last->has_blocks;
-    }
-    return roll ? start_segment(log, err) : LEAT_OK;
+    if (bytes + more > log->quota && has_blocks(log))
+        return leat_fail(err, LEAT_E_FULL,
+                         "the store '%s' holds %" PRId64 " KiB, which is all that `quota` lets it "
+                         "have; its sender is held back",
+                         log->dir, bytes >> 10);
+    if (!leaves_room(log, more))
+        return leat_fail(err, LEAT_E_FULL,
+                         "the disk of the store '%s' is full but for what is left to others; the "
+                         "store holds %" PRId64 " KiB, its sender is held back",
+                         log->dir, bytes >> 10);
+    return log->count && log->segments[log->count - 1].bytes < log->segment_bytes
+               ? LEAT_OK
+               : start_segment(log, err);
+}
+
+static enum leat_status append(struct leat_block_log *log, struct leat_block_front *f,
+                               struct leat_block *const *blocks, int64_t more,
+                               struct leat_error *err)
+{
+    if (make_room(log, more, err) != LEAT_OK)
+        return err->status;
+    f->places_count = 0;
+    put_places(log, f, false);
+    return append_frame(log, f, blocks, err);
+}
+
+/* All is done, and goes; no new file is needed for that, there may be no room for one. The places
+ * that are cut off are written again with the next frame: until then the log of the job has them.
+ */
+static enum leat_status empty(struct leat_block_log *log, struct leat_error *err)
+{
+    struct block_segment *s = &log->segments[log->count - 1];
+
+    int e = log->fs->truncate(log->fs, log->path, s->head_bytes);
+    if (e < 0)
+        return leat_fs_failed(err, e, "cut", log->path);
+    e = log->fs->sync(log->fs, log->fd);
+    if (e < 0)
+        return broken(log, e, "sync", err);
+    note_gone(log, s);
+    log->n = s->first;
+    *s = (struct block_segment){
+        .first = s->first, .bytes = s->head_bytes, .head_bytes = s->head_bytes};
+    for (uint32_t p = 0; p < LEAT_BLOCK_PARTS; p++)
+        log->moved[p] = log->parts[p].known;
+    block_forget_read(log);
+    return LEAT_OK;
 }
 
 enum leat_status leat_block_log_append(struct leat_block_log *log, struct leat_block *const *blocks,
@@ -293,15 +357,11 @@ enum leat_status leat_block_log_append(struct leat_block_log *log, struct leat_b
                                                 .crc = leat_crc32c(b->bytes)};
         more += (int64_t)b->bytes.len;
     }
-    if (make_room(log, more, err) != LEAT_OK)
+    if (append(log, &f, blocks, more, err) != LEAT_E_FULL || !has_blocks(log) || !all_done(log))
         return err->status;
-    put_places(log, &f, false);
-    if (append_frame(log, &f, blocks, err) != LEAT_E_FULL || !all_done(log))
+    if (leat_block_log_trim(log, err) != LEAT_OK || empty(log, err) != LEAT_OK)
         return err->status;
-    /* The disk is full, and all that is in the way is done: a new segment needs next to nothing. */
-    if (start_segment(log, err) != LEAT_OK || leat_block_log_trim(log, err) != LEAT_OK)
-        return err->status;
-    return append_frame(log, &f, blocks, err);
+    return append(log, &f, blocks, more, err);
 }
 
 enum leat_status leat_block_log_trim(struct leat_block_log *log, struct leat_error *err)
@@ -315,9 +375,7 @@ enum leat_status leat_block_log_trim(struct leat_block_log *log, struct leat_err
         int e = log->fs->unlink(log->fs, path);
         if (e < 0 && e != -ENOENT)
             return leat_fs_failed(err, e, "remove", path);
-        for (uint32_t p = 0; p < LEAT_BLOCK_PARTS; p++)
-            if (s->upto[p] > log->parts[p].oldest)
-                log->parts[p].oldest = s->upto[p];
+        note_gone(log, s);
         log->count--;
         memmove(log->segments, log->segments + 1, log->count * sizeof *log->segments);
     }

@@ -10,7 +10,10 @@
  *
  * Every segment begins with a frame without blocks that has the places of all partitions, so older
  * ones can go. `quota` bounds what lies on the disk: a segment is at most a 16th of it, and one
- * group more than the quota is taken only when there is nothing else.
+ * group more than the quota is taken only when there is nothing else. The last 32nd of the disk, at
+ * most 64 MiB, is left to the log of the job, without which nothing would become done. When all is
+ * done and there is no room for another file, the newest is emptied: the job's log must have synced
+ * what leat_block_log_done() is told.
  *
  * Thread: one at a time.
  */

@@ -20,7 +20,8 @@ struct block_cursor {
 
 struct block_segment {
     uint64_t first;
-    int64_t bytes; /* that are synced */
+    int64_t bytes;      /* that are synced */
+    int64_t head_bytes; /* up to the end of the first frame */
     int64_t upto[LEAT_BLOCK_PARTS];
     bool has_blocks;
 };
@@ -49,6 +50,8 @@ LEAT_CHECKED enum leat_status block_path(const struct leat_block_log *log, uint6
 LEAT_CHECKED bool block_add_segment(struct leat_block_log *log, uint64_t first, int64_t bytes);
 /* Reads what there is, cuts what is torn. */
 LEAT_CHECKED enum leat_status block_take_in(struct leat_block_log *log, struct leat_error *err);
+/* Where reading stopped, and what was read ahead, is not so any more. */
+void block_forget_read(struct leat_block_log *log);
 /* Places and blocks of the segment become known. */
 void block_note(struct leat_block_log *log, struct block_segment *s,
                 const struct leat_block_front *f);

@@ -93,7 +93,20 @@ static enum leat_status take_frame(struct leat_block_log *log, struct block_segm
     block_note(log, s, &f);
     log->n = frame->n;
     s->bytes = frame->end;
+    s->head_bytes = first ? frame->end : s->head_bytes;
     return LEAT_OK;
+}
+
+static void forget_scan(struct leat_block_log *log)
+{
+    leat_log_scan_end(&log->scan);
+    log->scanned = 0;
+}
+
+void block_forget_read(struct leat_block_log *log)
+{
+    forget_scan(log);
+    memset(log->cursors, 0, sizeof log->cursors);
 }
 
 static enum leat_status look_into(struct leat_block_log *log, uint64_t first,
@@ -101,8 +114,7 @@ static enum leat_status look_into(struct leat_block_log *log, uint64_t first,
 {
     if (log->scanned == first)
         return LEAT_OK;
-    leat_log_scan_end(&log->scan);
-    log->scanned = 0;
+    forget_scan(log);
     if (block_path(log, first, log->scan_path, err) != LEAT_OK ||
         leat_log_scan_begin_blocks(&log->scan, log->fs, log->scan_path, err) != LEAT_OK)
         return err->status;
@@ -146,8 +158,7 @@ enum leat_status block_take_in(struct leat_block_log *log, struct leat_error *er
     memset(log->moved, 0, sizeof log->moved);
     if (!log->count)
         return LEAT_OK;
-    leat_log_scan_end(&log->scan); /* its length is that of the file, with what is cut */
-    log->scanned = 0;
+    forget_scan(log); /* its length is that of the file, with what is cut */
     const struct block_segment *last = &log->segments[log->count - 1];
     if (block_path(log, last->first, log->path, err) != LEAT_OK)
         return err->status;

@@ -199,6 +199,74 @@ static void a_full_quota_takes_nothing_until_something_is_done(void)
     leat_block_log_close(log);
 }
 
+static int64_t append_until_full(struct leat_block_log *log, int64_t at)
+{
+    while (append(log, 0, at, at + 100) == LEAT_OK)
+        at += 100;
+    CU_ASSERT_EQUAL_FATAL(err.status, LEAT_E_FULL);
+    return at;
+}
+
+static void a_disk_without_a_byte_of_room_has_some_again_when_all_is_done(void)
+{
+    fresh_dir();
+    whole.disk = 1 << 20;
+    struct leat_block_log *log = open_log(QUOTA);
+    int64_t at = append_until_full(log, 0);
+    CU_ASSERT_EQUAL(read_all(log, 0, 0, 100000), at);
+    CU_ASSERT_EQUAL(append(log, 0, at, at + 100), LEAT_E_FULL);
+    whole.used = whole.disk; /* others have taken the rest */
+    leat_block_log_done(log, 0, at - 100);
+    CU_ASSERT_EQUAL(append(log, 0, at, at + 100), LEAT_E_FULL);
+    leat_block_log_done(log, 0, at);
+    OK(append(log, 0, at, at + 100));
+    CU_ASSERT_EQUAL(read_all(log, 0, at, 100000), at + 100);
+    int64_t end = append_until_full(log, at + 100);
+    leat_block_log_done(log, 0, at + 100);
+    leat_block_log_close(log);
+    log = open_log(QUOTA);
+    CU_ASSERT_EQUAL(leat_block_log_part(log, 0).done, at);
+    CU_ASSERT_EQUAL(read_all(log, 0, at, 100000), end);
+    leat_block_log_close(log);
+}
+
+/* The job's log knows what was done; the store itself goes on from where its file begins. */
+static void a_crash_behind_what_was_emptied_repeats_no_number(void)
+{
+    fresh_dir();
+    whole.disk = 1 << 20;
+    struct leat_block_log *log = open_log(QUOTA);
+    int64_t at = append_until_full(log, 0);
+    leat_block_log_done(log, 0, at);
+    whole.full = true; /* the file is emptied, and nothing can be written */
+    CU_ASSERT_EQUAL(append(log, 0, at, at + 100), LEAT_E_FULL);
+    CU_ASSERT(leat_block_log_bytes(log) < 200);
+    fault_fs_power_off(&whole);
+    leat_block_log_close(log);
+    whole.full = false;
+    log = open_log(QUOTA);
+    CU_ASSERT_EQUAL(read_all(log, 0, 0, 100000), 0);
+    leat_block_log_skip(log, 0, at);
+    leat_block_log_done(log, 0, at);
+    OK(append(log, 0, at, at + 100));
+    leat_block_log_close(log);
+    log = open_log(QUOTA);
+    CU_ASSERT_EQUAL(read_all(log, 0, at, 100000), at + 100);
+    leat_block_log_close(log);
+}
+
+static void room_is_left_for_others_on_a_disk_that_the_store_fills(void)
+{
+    fresh_dir();
+    whole.disk = 1 << 20;
+    struct leat_block_log *log = open_log(QUOTA);
+    append_until_full(log, 0);
+    int64_t room = whole.disk - whole.used;
+    CU_ASSERT(room >= whole.disk / 32 && room < whole.disk / 8);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "KiB"));
+    leat_block_log_close(log);
+}
+
 static void numbers_that_the_job_knows_are_not_given_again(void)
 {
     fresh_dir();
@@ -275,5 +343,8 @@ LEAT_TESTS("block_log", T(rows_are_read_as_they_came_and_again_after_a_restart),
            T(partitions_share_the_files_and_are_read_by_themselves),
            T(what_is_done_goes_and_numbers_go_on),
            T(a_full_quota_takes_nothing_until_something_is_done),
+           T(a_disk_without_a_byte_of_room_has_some_again_when_all_is_done),
+           T(a_crash_behind_what_was_emptied_repeats_no_number),
+           T(room_is_left_for_others_on_a_disk_that_the_store_fills),
            T(numbers_that_the_job_knows_are_not_given_again),
            T(a_segment_that_is_taken_away_is_told), T(opening_and_reading_report_lack_of_memory))

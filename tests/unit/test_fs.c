@@ -89,5 +89,14 @@ static void a_full_disk_is_told_from_a_broken_one(void)
     CU_ASSERT(!leat_status_is_transient(LEAT_E_BROKEN));
 }
 
+static void the_room_of_a_disk_is_told_and_a_missing_place_has_none(void)
+{
+    int64_t disk = 0, room = fs->room(fs, leat_test_dir(), &disk);
+
+    CU_ASSERT(room > 0 && disk >= room);
+    CU_ASSERT_EQUAL(fs->room(fs, in_dir("nothing"), &disk), -ENOENT);
+}
+
 LEAT_TESTS("fs", T(a_file_can_be_cut_and_written_on), T(a_way_over_a_link_is_not_below),
-           T(parents_are_made_and_trees_are_removed), T(a_full_disk_is_told_from_a_broken_one))
+           T(parents_are_made_and_trees_are_removed), T(a_full_disk_is_told_from_a_broken_one),
+           T(the_room_of_a_disk_is_told_and_a_missing_place_has_none))
