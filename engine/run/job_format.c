@@ -1,11 +1,16 @@
 /* job_format.c - formats that ask another service: until it has answered, nothing is read. */
 #include "run/job_thread.h"
 
+static bool asks(const struct leat_module *format, const void *self)
+{
+    return format && format->format->asks && format->format->asks(self);
+}
+
 enum leat_status leat_job_formats_ready(const struct leat_job_thread *job, struct leat_error *err)
 {
     for (uint32_t i = 0; i < job->plan->sinks_count; i++) {
         const struct leat_plan_sink *s = &job->plan->sinks[i];
-        if (s->format && s->format->format->ready &&
+        if (asks(s->format, s->format_self) &&
             s->format->format->ready(s->format_self, NULL, err) != LEAT_OK)
             return leat_error_prefix(err, "sink '%.*s'", LEAT_FMT(s->name));
     }
@@ -31,7 +36,7 @@ enum leat_status leat_job_rows_ready(struct leat_job_source *s, const struct lea
     const struct leat_module *format = s->plan->format;
     struct leat_cursor cursor = {0};
 
-    if (!format || !format->format->ready)
+    if (!asks(format, s->plan->format_self))
         return LEAT_OK;
     if (make_rows(s, err) != LEAT_OK)
         return err->status;

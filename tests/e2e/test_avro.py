@@ -60,16 +60,6 @@ def as_json(record):
                 parent=record["parent"] and as_json(record["parent"]))
 
 
-def raw_values(topic):
-    """Of all records: bytes, each behind its length."""
-    out, values = BROKER.kcat_bytes("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", "%R%s"), []
-    while out:
-        length = int.from_bytes(out[:4], "big", signed=True)
-        values.append(out[4:4 + length])
-        out = out[4 + length:]
-    return values
-
-
 def produce(topic, values):
     BROKER.topic(topic)
     BROKER.produce(topic, [(None, v, T0 + n) for n, v in enumerate(values)])
@@ -94,7 +84,7 @@ def test_what_fastavro_wrote_is_read_with_every_field_and_written_so_that_it_rea
                     f"    kafka: {{ use: main, topic: {topic} }}\n    format: {form}\n", source_more=source))
     assert [json.loads(v) for v in BROKER.values("avro.json")] == [as_json(r) for r in records]
     parsed = fastavro().parse_schema(ORDER)
-    assert [fastavro().schemaless_reader(io.BytesIO(v), parsed, None) for v in raw_values("avro.out")] == records
+    assert [fastavro().schemaless_reader(io.BytesIO(v), parsed, None) for v in BROKER.raw_values("avro.out")] == records
 
 
 def test_an_older_writer_is_read_with_todays_schema():
@@ -134,7 +124,7 @@ def test_fingerprints_and_single_objects_are_those_of_another_implementation():
         run(job(dir, "single", BROKER.address, "topic: avro.single, start: earliest",
                 f"    kafka: {{ use: main, topic: avro.single.out }}\n    format: {form}\n",
                 source_more=f"format: {form}"))
-    assert raw_values("avro.single.out") == values
+    assert BROKER.raw_values("avro.single.out") == values
 
 
 def test_a_damaged_record_goes_to_the_dlq_as_it_came_and_its_neighbours_are_read():
@@ -149,7 +139,7 @@ def test_a_damaged_record_goes_to_the_dlq_as_it_came_and_its_neighbours_are_read
                 source_more=f"format: {{ avro: {{ schema: {schema} }} }}",
                 more="on_error: dlq\ndlq: { kafka: { use: main, topic: avro.dlq } }\n"))
     assert len(BROKER.values("avro.good")) == 2
-    assert raw_values("avro.dlq") == [good[:-3], good + b"x", b"\xff" * 40]
+    assert BROKER.raw_values("avro.dlq") == [good[:-3], good + b"x", b"\xff" * 40]
 
 
 main(sys.modules[__name__])

@@ -22,10 +22,12 @@ NEWER = {"type": "record", "name": "Point", "fields": [{"name": "x", "type": "lo
 
 
 class Registry:
-    """Confluent's interface over a dict. `fails`: answers 503; `user`: wants basic authentication."""
+    """Confluent's interface over a dict. `fails`: answers 503; `broken`: numbers that it answers 500 to; `user`: wants
+    basic authentication."""
 
     def __init__(self, user=None, port=0):
         self.schemas, self.subjects, self.asked, self.fails, self.refuses = {}, {}, [], False, False
+        self.broken = set()
         registry = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -50,7 +52,9 @@ class Registry:
                 if self.refused():
                     return
                 number = int(self.path.rsplit("/", 1)[1])
-                if number in registry.schemas:
+                if number in registry.broken:
+                    self.answer(500, {"error_code": 50001, "message": "out of order"})
+                elif number in registry.schemas:
                     self.answer(200, {"schema": registry.schemas[number]})
                 else:
                     self.answer(404, {"error_code": 40403, "message": "Schema not found"})
@@ -101,15 +105,6 @@ def framed(number, schema, record):
 
 def produce(topic, values):
     BROKER.produce(topic, [(None, v, T0 + n) for n, v in enumerate(values)])
-
-
-def raw_values(topic):
-    out, values = BROKER.kcat_bytes("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", "%R%s"), []
-    while out:
-        length = int.from_bytes(out[:4], "big", signed=True)
-        values.append(out[4:4 + length])
-        out = out[4 + length:]
-    return values
 
 
 def reading(dir, name, registry, source, sink, more="", options=""):
@@ -163,6 +158,23 @@ def test_a_registry_that_is_away_holds_the_source_back_and_no_record_fails():
     assert BROKER.values("away.none") == []
 
 
+def test_a_number_that_the_registry_fails_at_does_not_keep_others_from_being_asked():
+    BROKER.topic("broken.in", partitions=2)
+    BROKER.topic("broken.out")
+    with folder() as dir, Registry() as registry:
+        numbers = [registry.add(json.dumps(dict(POINT, doc=str(n)))) for n in range(20)]
+        registry.broken = {numbers[0]}
+        BROKER.produce("broken.in", [framed(numbers[0], POINT, {"x": -1, "label": "late"})], partition=0)
+        BROKER.produce("broken.in", [framed(n, POINT, {"x": n, "label": ""}) for n in numbers[1:]], partition=1)
+        with Leat("run", reading(dir, "broken", registry, "broken.in", "broken.out")) as job_:
+            job_.wait_log("answers 500")
+            wait_for("the others", lambda: len(BROKER.values("broken.out")) == 19)
+            registry.broken = set()
+            wait_for("the last one", lambda: len(BROKER.values("broken.out")) == 20)
+            assert job_.stop() == 0
+        assert sorted(json.loads(v)["x"] for v in BROKER.values("broken.out")) == [-1, *numbers[1:]]
+
+
 def test_an_unknown_number_and_a_wrong_mark_are_errors_of_their_records():
     for topic in ("odd.in", "odd.out", "odd.dlq"):
         BROKER.topic(topic)
@@ -175,7 +187,7 @@ def test_an_unknown_number_and_a_wrong_mark_are_errors_of_their_records():
         run(reading(dir, "odd", registry, "odd.in", "odd.out",
                     more="on_error: dlq\ndlq: { kafka: { use: main, topic: odd.dlq } }\n"))
         assert [json.loads(v)["x"] for v in BROKER.values("odd.out")] == [1, 1]
-        assert raw_values("odd.dlq") == bad
+        assert BROKER.raw_values("odd.dlq") == bad
 
 
 def writing(dir, name, registry, source, sink, options=""):
@@ -202,7 +214,7 @@ def test_a_sink_registers_its_schema_before_it_reads_a_record_and_writes_its_num
             assert "very-secret" not in job_.log
         assert registry.subjects == {"enroll.out-value": 2}
         assert json.loads(registry.schemas[2]) == POINT
-        assert raw_values("enroll.out") == [framed(2, POINT, {"x": n, "label": f"é{n}"}) for n in range(10)]
+        assert BROKER.raw_values("enroll.out") == [framed(2, POINT, {"x": n, "label": f"é{n}"}) for n in range(10)]
 
 
 def test_a_schema_that_the_registry_refuses_ends_the_job_with_its_words():
@@ -227,6 +239,8 @@ def test_what_a_registry_needs_and_where_avro_cannot_be_is_said_by_check():
         says(url + ", framing: single_object", "take out framing")
         says(url + ", auth: { user: a, password: b }", "can be read by everybody")
         says(url, "can be read again", "socket: { connect: localhost:9 }")
+        says(url + f", subject: {'a' * 300}", "1 to 255 bytes")
+        says("schema: '\"string\"', insecure: true", "are for a `registry`")
         says("schema: '\"string\"'", "'files' works by lines", "files: { path: x }")
         assert registry.asked == []
 

@@ -131,6 +131,15 @@ class Broker:
     def kcat(self, *words):
         return self.kcat_bytes(*words).decode()
 
+    def raw_values(self, topic):
+        """Of all records: bytes."""
+        out, values = self.kcat_bytes("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", "%R%s"), []
+        while out:
+            end = 4 + int.from_bytes(out[:4], "big", signed=True)
+            values.append(out[4:end])
+            out = out[end:]
+        return values
+
     def records(self, topic):
         """All there is: dicts with partition, offset, ts, key, payload, headers (a flat list)."""
         out = self.kcat("-C", "-q", "-J", "-e", "-o", "beginning", "-t", topic,

@@ -277,6 +277,68 @@ static void hostile_bytes_cost_neither_time_nor_memory(void)
     }
 }
 
+#define TWICE                                                                                      \
+    "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[{\"name\":\"a\",\"type\":\"%s\"},"          \
+    "{\"name\":\"b\",\"type\":\"%s\"}]}"
+
+/* Each record has the one before twice, the first nothing: 2^40 fields in one byte. */
+static void records_without_bytes_cost_no_time(void)
+{
+    static char schema[8000];
+    const char *const settings[] = {schema, NULL};
+    char *end = schema + sprintf(schema,
+                                 "schema={\"type\":\"record\",\"name\":\"R\",\"fields\":["
+                                 "{\"name\":\"f\",\"type\":[" TWICE,
+                                 0, "null", "null");
+    struct world w;
+
+    for (int i = 1; i <= 40; i++) {
+        char before[8];
+        sprintf(before, "R%d", i - 1);
+        end += sprintf(end, "," TWICE, i, before, before);
+    }
+    sprintf(end, "]}]}");
+    for (int wanted = 0; wanted < 3; wanted++) {
+        static const char *const paths[] = {"f", "nothing", "f.a.nothing"};
+        init(&w, settings, paths[wanted]);
+        decode(&w, "\x50", 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(got(&w, 0), wanted ? "too many fields for its length"
+                                                         : "too many values for its length"));
+        fini(&w);
+    }
+}
+
+/* What is 256 records away along `next` is not looked at; that does not spoil it for who comes to
+ * it by a shorter way. */
+static void a_type_that_is_too_far_away_on_one_way_is_read_on_another(void)
+{
+    static char schema[60000];
+    const char *const settings[] = {
+        schema,
+        "writer_schema={\"type\":\"record\",\"name\":\"T\",\"fields\":[{\"name\":\"far\",\"type\":"
+        "{\"type\":\"record\",\"name\":\"W\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\","
+        "\"W\"]},{\"name\":\"x\",\"type\":\"int\"}]}},{\"name\":\"near\",\"type\":\"W\"}]}",
+        NULL};
+    struct world w;
+    char *end = schema + sprintf(schema, "schema={\"type\":\"record\",\"name\":\"T\",\"fields\":["
+                                         "{\"name\":\"all\",\"default\":null,\"type\":[\"null\"");
+
+    for (int i = 300; i >= 0; i--) {
+        char next[8];
+        sprintf(next, i == 300 ? "int" : "V%d", i + 1);
+        end += sprintf(end,
+                       ",{\"type\":\"record\",\"name\":\"V%d\",\"aliases\":[\"W\"],\"fields\":["
+                       "{\"name\":\"next\",\"type\":[\"null\",\"%s\"]},"
+                       "{\"name\":\"x\",\"type\":\"int\"}]}",
+                       i, next);
+    }
+    sprintf(end, "]},{\"name\":\"far\",\"type\":\"V0\"},{\"name\":\"near\",\"type\":\"V255\"}]}");
+    init(&w, settings, "near");
+    decode(&w, "\0\x02\x02\0\x04\x06", 6);
+    GOT(&w, 0, "{\"next\":{\"next\":null,\"x\":2},\"x\":3}");
+    fini(&w);
+}
+
 static void a_list_of_nothing_is_bounded_over_the_whole_record(void)
 {
     static const char *const settings[] = {
@@ -452,7 +514,8 @@ LEAT_TESTS("format_avro", LEAT_FORMAT_CONTRACT_TESTS, T(every_kind_of_value_is_r
            T(logical_types_are_times_and_numbers),
            T(only_touched_fields_are_read_and_all_are_checked),
            T(what_was_written_is_read_as_the_schema_wants_it),
-           T(hostile_bytes_cost_neither_time_nor_memory),
+           T(hostile_bytes_cost_neither_time_nor_memory), T(records_without_bytes_cost_no_time),
+           T(a_type_that_is_too_far_away_on_one_way_is_read_on_another),
            T(a_list_of_nothing_is_bounded_over_the_whole_record),
            T(a_wrong_schema_is_refused_with_the_place),
            T(schemas_that_do_not_fit_together_are_refused), T(every_kind_of_value_is_written),

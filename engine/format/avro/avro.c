@@ -75,12 +75,16 @@ static enum leat_status avro_plan(void *self, const struct leat_path *paths, siz
 
 /* ---- what stands in front of a record */
 
-/* The schemas of one chunk: neighbours mostly have the same. */
+#define NUMBERS 16
+
+/* The schemas of one chunk: a few, so that the registry's lock is not taken for each record. */
 struct decoder {
     const struct avro *a;
     struct leat_arena *arena;
-    const struct avro_plan *last;
-    uint32_t last_id;
+    struct {
+        uint32_t id;
+        const struct avro_plan *plan; /* NULL: none yet */
+    } numbers[NUMBERS];               /* by the last digit */
 };
 
 static bool take_number(struct leat_slice *value, uint32_t *id)
@@ -103,11 +107,12 @@ static const struct avro_plan *find_numbered(struct decoder *d, struct leat_slic
                                               "four more, stands in front");
         return NULL;
     }
-    if (d->last && d->last_id == id)
-        return d->last;
-    d->last = avro_registry_find(d->a->asks, id, d->arena, why);
-    d->last_id = id;
-    return d->last;
+    uint32_t i = id % NUMBERS;
+    if (!d->numbers[i].plan || d->numbers[i].id != id) {
+        d->numbers[i].plan = avro_registry_find(d->a->asks, id, d->arena, why);
+        d->numbers[i].id = id;
+    }
+    return d->numbers[i].plan;
 }
 
 static struct leat_value unknown_print(uint64_t print, struct leat_arena *arena)
@@ -153,27 +158,34 @@ static const struct avro_plan *find_plan(struct decoder *d, struct leat_slice *v
     return d->a->framing.index == AVRO_RAW ? d->a->sources[0].plan : find_marked(d, value, why);
 }
 
+static bool avro_asks(const void *self)
+{
+    return ((const struct avro *)self)->asks != NULL;
+}
+
+/* All numbers are asked for, whatever becomes of the first. */
 static enum leat_status avro_ready(const void *self, const struct leat_chunk *rows,
                                    struct leat_error *err)
 {
     const struct avro *a = self;
-    uint32_t id, last = 0;
-    bool any = false;
+    uint64_t known[NUMBERS] = {0}; /* numbers, each one more */
+    enum leat_status status = LEAT_OK;
+    struct leat_error why;
+    uint32_t id;
 
-    if (!a->asks)
-        return LEAT_OK;
     if (!rows)
         return avro_registry_enroll(a->asks, a->subject, a->text, &id, err);
     for (uint32_t i = 0; i < rows->rows; i++) {
         struct leat_slice value = rows->values[i];
-        if (!value.ptr || !take_number(&value, &id) || (any && id == last))
+        if (!value.ptr || !take_number(&value, &id) || known[id % NUMBERS] == id + UINT64_C(1))
             continue;
-        if (avro_registry_ask(a->asks, id, err) != LEAT_OK)
-            return err->status;
-        last = id;
-        any = true;
+        known[id % NUMBERS] = id + UINT64_C(1);
+        if (avro_registry_ask(a->asks, id, &why) != LEAT_OK && status == LEAT_OK) {
+            *err = why;
+            status = why.status;
+        }
     }
-    return LEAT_OK;
+    return status;
 }
 
 /* ---- reading */
@@ -271,6 +283,7 @@ static const struct leat_module module = {
     .format = &(const struct leat_format){.has_fields = true,
                                           .any_bytes = true,
                                           .load = avro_load,
+                                          .asks = avro_asks,
                                           .ready = avro_ready,
                                           .plan = avro_plan,
                                           .decode = avro_decode,

@@ -72,18 +72,20 @@ enum leat_status avro_client_ask(struct avro_client *c, const char *path, struct
     char accept[] = "Accept: application/vnd.schemaregistry.v1+json, application/json",
          type[] = "Content-Type: application/vnd.schemaregistry.v1+json";
     struct curl_slist second = {type, NULL}, first = {accept, send.ptr ? &second : NULL};
-    char url[2048];
+    char url[AVRO_URL_BYTES + 3 * AVRO_SUBJECT_BYTES + 32];
     size_t len = strlen(c->server->url);
 
     while (len && c->server->url[len - 1] == '/')
         len--;
-    int n = snprintf(url, sizeof url, "%.*s%s", (int)len, c->server->url, path);
-    if (n < 0 || (size_t)n >= sizeof url)
-        return leat_fail(err, LEAT_E_CONFIG, "the URL of the schema registry is too long");
+    snprintf(url, sizeof url, "%.*s%s", (int)len, c->server->url, path);
     c->body.len = 0;
     c->body.failed = false;
-    if ((!c->curl && !set_up(c)) || !set_request(c, url, send, &first))
+    if (!c->curl && !set_up(c)) {
+        avro_client_close(c);
         return leat_fail(err, LEAT_E_NOMEM, "no memory for an HTTP client");
+    }
+    if (!set_request(c, url, send, &first))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for an HTTP request");
     CURLcode code = curl_easy_perform(c->curl);
     curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL); /* they end here */
     if (code == CURLE_OUT_OF_MEMORY || c->body.failed)

@@ -14,7 +14,8 @@ struct avro_client {
     struct leat_bytes body;  /* of the last answer; its arena is the caller's */
 };
 
-/* GET, or POST where there is something to send, of the server's URL with `path` behind it.
+/* GET, or POST where there is something to send, of the server's URL (AVRO_URL_BYTES at most) with
+ * `path` behind it.
  * LEAT_OK: there is an answer, with *status and c->body. LEAT_E_UNREACHABLE: there is none, err
  * says why. */
 LEAT_CHECKED enum leat_status avro_client_ask(struct avro_client *c, const char *path,

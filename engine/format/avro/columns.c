@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #define VALUES_MAX  (UINT64_C(1) << 20)
-#define VALUES_FREE 65536 /* that any record may make, however short it is */
+#define VALUES_FREE 65536 /* that any record may make or pass over, however short it is */
 
 static const char *read_pick(struct avro_reader *r, const struct avro_pick *pick, const char *p);
 
@@ -202,7 +202,7 @@ static const char *read_below(struct avro_reader *r, const struct avro_pick *pic
     bool record = pick->node->op == AVRO_OP_RECORD;
 
     if (record || pick->node->op == AVRO_OP_MAP) {
-        if (!avro_enter(r, p))
+        if (record ? !avro_enter_record(r, pick->node->type, p) : !avro_enter(r, p))
             return NULL;
         p = record ? read_fields(r, pick, p) : read_keys(r, pick, p);
         r->depth--;
@@ -259,11 +259,10 @@ bool avro_read(const struct avro_plan *plan, struct leat_slice text, struct leat
                             .arena = arena,
                             .columns = columns,
                             .row = row,
-                            .values = VALUES_FREE + 64 * (uint64_t)text.len};
+                            .passes = VALUES_FREE + 64 * (uint64_t)text.len};
     const char *p = text.ptr;
 
-    if (r.values > VALUES_MAX)
-        r.values = VALUES_MAX;
+    r.values = r.passes < VALUES_MAX ? r.passes : VALUES_MAX;
     for (uint32_t i = 0; i < plan->absent_count; i++)
         columns[plan->absent[i].column][row] = plan->absent[i].value;
     p = text.len > UINT32_MAX ? avro_fail(&r, p, "longer than 4 GiB")

@@ -14,7 +14,7 @@ static bool is_url(const char *url)
     for (const char *c = url; *c; c++)
         if ((unsigned char)*c <= ' ' || *c == '@' || *c == '?' || *c == '#')
             return false;
-    return scheme && url[scheme] != '\0' && url[scheme] != '/';
+    return strlen(url) <= AVRO_URL_BYTES && scheme && url[scheme] != '\0' && url[scheme] != '/';
 }
 
 static enum leat_status check_alone(const struct avro *a, struct leat_error *err)
@@ -22,9 +22,10 @@ static enum leat_status check_alone(const struct avro *a, struct leat_error *err
     if (!a->schema)
         return leat_fail(err, LEAT_E_CONFIG,
                          "`schema` is missing: a file or JSON; or the `registry` that has it");
-    if (a->subject || a->auth.user || a->auth.password || a->tls.ca || a->tls.cert)
+    if (a->subject || a->auth.user || a->auth.password || a->tls.ca || a->tls.cert || a->tls.key ||
+        a->insecure)
         return leat_fail(err, LEAT_E_CONFIG,
-                         "subject, auth and tls are for a `registry`: there is none");
+                         "subject, auth, tls and insecure are for a `registry`: there is none");
     if (a->framing.index == AVRO_RAW && a->writer_schema.count > 1)
         return leat_fail(err, LEAT_E_CONFIG,
                          "nothing says which of %zu schemas a record was written with: give one "
@@ -48,6 +49,9 @@ enum leat_status avro_check(const void *self, struct leat_error *err)
         return leat_fail(err, LEAT_E_CONFIG,
                          "with a registry each record names its schema: take out framing and "
                          "writer_schema");
+    if (a->subject && (!a->subject[0] || strlen(a->subject) > AVRO_SUBJECT_BYTES))
+        return leat_fail(err, LEAT_E_CONFIG, "subject: a name of 1 to %d bytes is wanted",
+                         AVRO_SUBJECT_BYTES);
     if (a->auth.password && !a->auth.user)
         return leat_fail(err, LEAT_E_CONFIG, "auth: a password needs a `user`");
     if (a->auth.user && strncmp(a->registry, "https://", 8) != 0 && !a->insecure)

@@ -93,6 +93,16 @@ bool avro_enter(struct avro_reader *r, const char *p)
     return true;
 }
 
+bool avro_enter_record(struct avro_reader *r, const struct avro_type *t, const char *p)
+{
+    if (t->count >= r->passes) {
+        avro_fail(r, p, "too many fields for its length");
+        return false;
+    }
+    r->passes -= t->count + 1;
+    return avro_enter(r, p);
+}
+
 /* ---- what nobody wants */
 
 static const char *skip_items(struct avro_reader *r, const struct avro_type *t, const char *p)
@@ -129,7 +139,7 @@ static const char *skip_items(struct avro_reader *r, const struct avro_type *t, 
 
 static const char *skip_record(struct avro_reader *r, const struct avro_type *t, const char *p)
 {
-    if (!avro_enter(r, p))
+    if (!avro_enter_record(r, t, p))
         return NULL;
     for (uint32_t i = 0; i < t->count && p; i++)
         p = avro_skip(r, t->fields[i].type, p);

@@ -5,7 +5,7 @@
  * Each takes the place where something begins and gives the place behind it, or NULL after noting
  * what is wrong and where. The bytes may be anybody's: every length is compared with what is left,
  * lists count at most as many items as can stand in the bytes, values are nested at most AVRO_DEPTH
- * deep, and a record makes a bounded number of them.
+ * deep, and a record makes a bounded number of them and has a bounded number of fields.
  */
 #ifndef LEAT_AVRO_READER_H
 #define LEAT_AVRO_READER_H
@@ -20,6 +20,8 @@ struct avro_reader {
     struct leat_value **columns;
     uint32_t row, depth;
     uint64_t values; /* that may still be made */
+    uint64_t
+        passes; /* fields of records that may still be passed over: they may stand in no bytes */
     const char *at;  /* where it failed */
     const char *why; /* constant text, or of the plan */
     bool no_memory;
@@ -39,6 +41,9 @@ const char *avro_next_block(struct avro_reader *r, const struct avro_type *t, co
 
 /* One level deeper, until r->depth is taken back. */
 bool avro_enter(struct avro_reader *r, const char *p);
+
+/* The same, for a record whose fields are gone through without a value of each. */
+bool avro_enter_record(struct avro_reader *r, const struct avro_type *t, const char *p);
 
 /* Over a value that nobody wants. */
 const char *avro_skip(struct avro_reader *r, const struct avro_type *t, const char *p);

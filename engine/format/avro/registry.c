@@ -1,4 +1,5 @@
 /* registry.c - what numbers stand for: asked once, by a thread of its own, and kept. */
+#include "answer.h"
 #include "client.h"
 
 #include <pthread.h>
@@ -9,35 +10,35 @@
 #define BUCKETS        256
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   3000
-#define UNKNOWN_MS     10000 /* so long a number that was unknown is not asked for again */
+#define UNKNOWN_FIRST_MS                                                                           \
+    10000                     /* so long a number that was unknown is not asked for again; then    \
+                               */
+#define UNKNOWN_MAX_MS 600000 /* twice as long, up to this */
+#define FORGET_MS      600000 /* an unknown number that nobody met so long may make room */
+#define ROOM_MS        1000   /* so often somebody looks for such room */
 #define WAIT_MS        5000
 #define SCHEMA_ARENA   (64 * AVRO_SCHEMA_BYTES)
+#define LEAST_ARENA    ((size_t)64 * 1024)
 
-enum state {
-    ASKED,   /* the thread is to find out */
-    READY,   /* plan */
-    UNKNOWN, /* the registry does not have it */
-    UNFIT,   /* it is there and cannot be used: why */
-};
-
+/* A number and what it stands for. Guarded by lock; while it is asked for the answer is the
+ * thread's. Once it is settled and not unknown, nothing of it changes any more. */
 struct entry {
     struct entry *next;
     uint32_t id;
-    enum state state;        /* guarded by lock, and all below until it is READY or UNFIT */
-    int64_t asked_ms;        /* UNKNOWN: when that was found out */
-    struct leat_arena arena; /* of the rest */
-    struct avro_schema schema;
-    const struct avro_plan *plan;
-    const char *why;
+    bool asked;        /* the thread is to find out */
+    uint32_t failures; /* of questions, since it was last settled */
+    int64_t settled_ms, met_ms, unknown_ms;
+    struct avro_answer answer;
 };
 
 /* A schema that is to get a number. */
 struct enrolment {
     const char *subject; /* NULL: there is none */
     struct leat_slice schema;
-    enum state state;
+    bool asked;
+    uint32_t failures;
     uint32_t id;
-    struct leat_error refused; /* UNFIT */
+    struct leat_error refused; /* status LEAT_OK: it has its number */
 };
 
 struct avro_registry {
@@ -48,103 +49,32 @@ struct avro_registry {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     atomic_bool stop;
-    bool has_thread; /* guarded by lock */
+    bool has_thread; /* guarded by lock, and so is all below */
     pthread_t thread;
-    struct entry *entries[BUCKETS]; /* guarded by lock */
-    uint32_t count;                 /* guarded by lock */
-    struct enrolment enrolment;     /* guarded by lock */
-    struct leat_error trouble;      /* guarded by lock; status LEAT_OK: the last answer came */
+    struct entry *entries[BUCKETS];
+    uint32_t count;
+    size_t bytes;    /* of all answers */
+    int64_t full_ms; /* when there was no room for another number */
+    bool is_slow;    /* somebody waited in vain: nobody else does before an answer came */
+    struct enrolment enrolment;
+    struct leat_error trouble; /* of the last question that failed */
 };
 
-/* ---- answers */
+/* ---- one question */
 
-static struct leat_value member(struct leat_value object, const char *name,
-                                struct leat_arena *arena)
-{
-    if (object.tag != LEAT_MAP)
-        return leat_value_fail(LEAT_V_ABSENT, "");
-    return leat_value_field(object, leat_slice_str(name), arena);
-}
-
-static enum leat_status strange(const struct avro_server *server, long status,
-                                struct leat_slice body, struct leat_error *err)
-{
-    for (size_t i = 0; i < body.len; i++)
-        if ((unsigned char)body.ptr[i] < ' ')
-            body.len = i;
-    return leat_fail(err, LEAT_E_UNREACHABLE, "schema registry '%s' answers %ld: %.*s", server->url,
-                     status, body.len < 120 ? (int)body.len : 120, body.ptr ? body.ptr : "");
-}
-
-static enum leat_status unfit(struct entry *e, const char *text, struct leat_error *err)
-{
-    struct leat_slice copy = leat_arena_copy(&e->arena, leat_slice_str(text));
-
-    if (!copy.ptr)
-        return leat_arena_failed(&e->arena, err);
-    e->why = copy.ptr;
-    return LEAT_OK;
-}
-
-/* The schema of the answer, made ready. LEAT_OK also when it cannot be used: e->why. */
-static enum leat_status make_ready(const struct avro_target *target, struct leat_value answer,
-                                   struct leat_arena *scratch, struct entry *e,
-                                   struct leat_error *err)
-{
-    struct leat_value schema = member(answer, "schema", scratch),
-                      type = member(answer, "schemaType", scratch),
-                      references = member(answer, "references", scratch);
-    const struct avro_node *node;
-    enum leat_status status;
-
-    if (type.tag == LEAT_STRING && !leat_slice_eq(leat_value_text(type), LEAT_LIT("AVRO")))
-        return unfit(e, "it is no schema of Avro", err);
-    if (references.tag == LEAT_LIST && references.len)
-        return unfit(e, "it refers to other schemas of the registry, which is not supported", err);
-    if (schema.tag != LEAT_STRING)
-        return leat_fail(err, LEAT_E_UNREACHABLE, "an answer of the registry without a schema");
-    status = avro_schema_parse(leat_value_text(schema), &e->arena, &e->schema, err);
-    if (status == LEAT_OK)
-        status = avro_resolve(&e->schema, target->wanted ? target->wanted : &e->schema, &e->arena,
-                              &node, err);
-    if (status == LEAT_E_CONFIG || status == LEAT_E_FULL)
-        return unfit(e, err->text, err);
-    if (status != LEAT_OK)
-        return status;
-    e->plan = avro_plan_new(node, target->paths, target->paths_count, &e->arena);
-    return e->plan ? LEAT_OK : leat_arena_failed(&e->arena, err);
-}
-
-/* *found: what it is. A failure: nobody knows yet. */
-static enum leat_status fetch(struct avro_registry *r, struct entry *e, enum state *found,
-                              struct leat_error *err)
+static enum leat_status fetch(struct avro_registry *r, struct entry *e, struct leat_error *err)
 {
     char path[64];
     long status;
 
     leat_arena_reset(&r->scratch);
-    leat_arena_reset(&e->arena);
     r->client.body = (struct leat_bytes){.arena = &r->scratch};
     snprintf(path, sizeof path, "/schemas/ids/%u", e->id);
     if (avro_client_ask(&r->client, path, (struct leat_slice){0}, &status, err) != LEAT_OK)
         return err->status;
-    struct leat_slice body = leat_bytes_slice(&r->client.body);
-    struct leat_value answer = leat_json_parse(body, &r->scratch);
-    struct leat_value code = member(answer, "error_code", &r->scratch);
-    if (status == 404 && code.tag == LEAT_INT && code.as.i == 40403) {
-        *found = UNKNOWN;
-        return LEAT_OK;
-    }
-    if (status != 200)
-        return strange(r->server, status, body, err);
-    e->why = NULL;
-    if (make_ready(r->target, answer, &r->scratch, e, err) != LEAT_OK)
-        return err->status;
-    *found = e->why ? UNFIT : READY;
-    return LEAT_OK;
+    return avro_answer_schema(r->target, r->server->url, status, leat_bytes_slice(&r->client.body),
+                              &r->scratch, &e->answer, err);
 }
-
-/* ---- registering */
 
 static bool put_request(struct leat_slice schema, struct leat_bytes *into)
 {
@@ -156,11 +86,12 @@ static bool put_request(struct leat_slice schema, struct leat_bytes *into)
     return ok && !into->failed;
 }
 
+/* Room is there: a subject has at most AVRO_SUBJECT_BYTES. */
 static void put_path(const char *subject, char *path, size_t room)
 {
     size_t n = (size_t)snprintf(path, room, "/subjects/");
 
-    for (const char *s = subject; *s && n + 16 < room; s++) {
+    for (const char *s = subject; *s; s++) {
         bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
                      (*s >= '0' && *s <= '9') || strchr("-._", *s);
         n += (size_t)(plain ? snprintf(path + n, room - n, "%c", *s)
@@ -173,7 +104,7 @@ static enum leat_status enroll(struct avro_registry *r, const struct enrolment *
                                struct leat_error *err)
 {
     struct leat_bytes request = {.arena = &r->scratch};
-    char path[1024];
+    char path[3 * AVRO_SUBJECT_BYTES + 32];
     long status;
 
     leat_arena_reset(&r->scratch);
@@ -183,30 +114,24 @@ static enum leat_status enroll(struct avro_registry *r, const struct enrolment *
         return leat_arena_failed(&r->scratch, err);
     if (avro_client_ask(&r->client, path, leat_bytes_slice(&request), &status, err) != LEAT_OK)
         return err->status;
-    struct leat_slice body = leat_bytes_slice(&r->client.body);
-    struct leat_value number = member(leat_json_parse(body, &r->scratch), "id", &r->scratch);
-    if (status == 200 && number.tag == LEAT_INT && number.as.i >= 0 &&
-        number.as.i <= (int64_t)UINT32_MAX) {
-        *id = (uint32_t)number.as.i;
-        return LEAT_OK;
-    }
-    strange(r->server, status, body, err);
-    if (status == 409 || status == 422) { /* incompatible; no schema */
-        err->status = LEAT_E_CONFIG;
-        leat_error_prefix(err, "subject '%s'", e->subject);
-    }
-    return err->status;
+    enum leat_status found = avro_answer_number(
+        r->server->url, status, leat_bytes_slice(&r->client.body), &r->scratch, id, err);
+    return found == LEAT_E_CONFIG ? leat_error_prefix(err, "subject '%s'", e->subject) : found;
 }
 
 /* ---- the thread */
 
+/* The one that failed least often: one that always fails does not keep the others from being asked.
+ * Lock: r->lock held. */
 static struct entry *next_asked(struct avro_registry *r)
 {
+    struct entry *found = NULL;
+
     for (uint32_t i = 0; i < BUCKETS; i++)
         for (struct entry *e = r->entries[i]; e; e = e->next)
-            if (e->state == ASKED)
-                return e;
-    return NULL;
+            if (e->asked && (!found || e->failures < found->failures))
+                found = e;
+    return found;
 }
 
 static void wait_ms(struct avro_registry *r, int64_t ms)
@@ -241,26 +166,39 @@ static enum leat_status enroll_one(struct avro_registry *r, struct leat_error *e
     pthread_mutex_unlock(&r->lock);
     enum leat_status status = enroll(r, &e, &e.id, err);
     pthread_mutex_lock(&r->lock);
-    if (status != LEAT_OK && status != LEAT_E_CONFIG)
+    if (status != LEAT_OK && status != LEAT_E_CONFIG) {
+        r->enrolment.failures++;
         return status;
+    }
     r->enrolment.id = e.id;
-    r->enrolment.state = status == LEAT_OK ? READY : UNFIT;
+    r->enrolment.asked = false;
     r->enrolment.refused = *err;
+    r->enrolment.refused.status = status;
     return LEAT_OK;
 }
 
 /* Lock: r->lock held, but for the request. */
 static enum leat_status fetch_one(struct avro_registry *r, struct entry *e, struct leat_error *err)
 {
-    enum state found = UNKNOWN;
+    size_t left = r->bytes < AVRO_REGISTRY_BYTES ? AVRO_REGISTRY_BYTES - r->bytes : 0;
 
     pthread_mutex_unlock(&r->lock);
-    enum leat_status status = fetch(r, e, &found, err);
+    e->answer.arena.cap = left < LEAST_ARENA    ? LEAST_ARENA
+                          : left < SCHEMA_ARENA ? left
+                                                : SCHEMA_ARENA;
+    enum leat_status status = fetch(r, e, err);
     pthread_mutex_lock(&r->lock);
-    if (status != LEAT_OK)
+    if (status != LEAT_OK) {
+        e->failures++;
         return status;
-    e->state = found;
-    e->asked_ms = leat_clock_monotonic_ms(NULL);
+    }
+    r->bytes += e->answer.arena.bytes;
+    e->asked = r->is_slow = false;
+    e->failures = 0;
+    e->settled_ms = leat_clock_monotonic_ms(NULL);
+    e->unknown_ms = e->unknown_ms == 0                   ? UNKNOWN_FIRST_MS
+                    : e->unknown_ms < UNKNOWN_MAX_MS / 2 ? e->unknown_ms * 2
+                                                         : UNKNOWN_MAX_MS;
     pthread_cond_broadcast(&r->changed);
     return LEAT_OK;
 }
@@ -275,7 +213,7 @@ static void *registry_main(void *arg)
         struct entry *e = next_asked(r);
         struct leat_error err = {0};
         enum leat_status status;
-        if (r->enrolment.subject && r->enrolment.state == ASKED) {
+        if (r->enrolment.asked) {
             status = enroll_one(r, &err);
         } else if (e) {
             status = fetch_one(r, e, &err);
@@ -283,12 +221,11 @@ static void *registry_main(void *arg)
             pthread_cond_wait(&r->changed, &r->lock);
             continue;
         }
-        r->trouble = err;
-        r->trouble.status = status;
         if (status == LEAT_OK) {
             pause = PAUSE_FIRST_MS;
             continue;
         }
+        r->trouble = err;
         pause_ms(r, pause);
         pause = pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause * 2;
     }
@@ -312,49 +249,74 @@ static bool start_thread(struct avro_registry *r)
 
 /* ---- asking */
 
-/* Lock: r->lock held. NULL: there is no room for another one. */
-static struct entry *entry_of(struct avro_registry *r, uint32_t id)
+/* Forget a number that nobody knows and nobody has met for long. Lock: r->lock held */
+static bool make_room(struct avro_registry *r, int64_t now_ms)
+{
+    if (r->full_ms && now_ms - r->full_ms < ROOM_MS)
+        return false;
+    for (uint32_t i = 0; i < BUCKETS; i++)
+        for (struct entry **link = &r->entries[i], *e; (e = *link); link = &e->next)
+            if (!e->asked && e->answer.found == AVRO_UNKNOWN && now_ms - e->met_ms > FORGET_MS) {
+                *link = e->next;
+                leat_arena_reset(&e->answer.arena);
+                leat_mem_free(e);
+                r->count--;
+                return true;
+            }
+    r->full_ms = now_ms;
+    return false;
+}
+
+/* Lock: r->lock held. NULL, *status LEAT_OK: there is no room for another one. */
+static struct entry *entry_of(struct avro_registry *r, uint32_t id, enum leat_status *status,
+                              struct leat_error *err)
 {
     struct entry **bucket = &r->entries[id % BUCKETS], *e = *bucket;
+    int64_t now_ms = leat_clock_monotonic_ms(NULL);
 
+    *status = LEAT_OK;
     while (e && e->id != id)
         e = e->next;
-    if (e || r->count == AVRO_REGISTRY_SCHEMAS)
-        return e;
-    e = leat_mem_alloc(sizeof *e);
-    if (!e)
+    if (!e && r->count == AVRO_REGISTRY_SCHEMAS && !make_room(r, now_ms))
         return NULL;
-    *e = (struct entry){.next = *bucket, .id = id, .arena.cap = SCHEMA_ARENA};
-    *bucket = e;
-    r->count++;
-    pthread_cond_broadcast(&r->changed);
+    if (!e) {
+        e = leat_mem_alloc(sizeof *e);
+        if (!e) {
+            *status = leat_fail(err, LEAT_E_NOMEM, "out of memory");
+            return NULL;
+        }
+        *e = (struct entry){.next = *bucket, .id = id, .asked = true};
+        *bucket = e;
+        r->count++;
+        pthread_cond_broadcast(&r->changed);
+    }
+    e->met_ms = now_ms;
     return e;
 }
 
 /* Lock: r->lock held */
-static enum leat_status not_yet(struct avro_registry *r, struct leat_error *err)
+static enum leat_status not_yet(struct avro_registry *r, uint32_t failures, struct leat_error *err)
 {
     if (!start_thread(r))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for a thread");
-    if (r->trouble.status != LEAT_OK)
+    if (failures)
         return leat_fail(err, LEAT_E_UNREACHABLE, "%s", r->trouble.text);
     return leat_fail(err, LEAT_E_FULL, "schema registry '%s' is being asked", r->server->url);
 }
 
 enum leat_status avro_registry_ask(struct avro_registry *r, uint32_t id, struct leat_error *err)
 {
-    enum leat_status status = LEAT_OK;
+    enum leat_status status;
 
     pthread_mutex_lock(&r->lock);
-    struct entry *e = entry_of(r, id);
-    if (e && e->state == UNKNOWN && leat_clock_monotonic_ms(NULL) - e->asked_ms > UNKNOWN_MS) {
-        e->state = ASKED;
+    struct entry *e = entry_of(r, id, &status, err);
+    if (e && !e->asked && e->answer.found == AVRO_UNKNOWN &&
+        e->met_ms - e->settled_ms > e->unknown_ms) {
+        e->asked = true;
         pthread_cond_broadcast(&r->changed);
     }
-    if (!e && r->count < AVRO_REGISTRY_SCHEMAS)
-        status = leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    else if (e && e->state == ASKED)
-        status = not_yet(r, err);
+    if (e && e->asked)
+        status = not_yet(r, e->failures, err);
     pthread_mutex_unlock(&r->lock);
     return status;
 }
@@ -363,20 +325,21 @@ enum leat_status avro_registry_enroll(struct avro_registry *r, const char *subje
                                       struct leat_slice schema, uint32_t *id,
                                       struct leat_error *err)
 {
-    enum leat_status status = LEAT_OK;
+    enum leat_status status;
 
     pthread_mutex_lock(&r->lock);
     struct enrolment *e = &r->enrolment;
     if (!e->subject) {
-        *e = (struct enrolment){.subject = subject, .schema = schema};
+        *e = (struct enrolment){.subject = subject, .schema = schema, .asked = true};
         pthread_cond_broadcast(&r->changed);
     }
     *id = e->id;
-    if (e->state == ASKED) {
-        status = not_yet(r, err);
-    } else if (e->state == UNFIT) {
-        *err = e->refused;
-        status = err->status;
+    if (e->asked) {
+        status = not_yet(r, e->failures, err);
+    } else {
+        status = e->refused.status;
+        if (status != LEAT_OK)
+            *err = e->refused;
     }
     pthread_mutex_unlock(&r->lock);
     return status;
@@ -395,28 +358,47 @@ static const struct avro_plan *no_plan(uint32_t id, const char *reason, struct l
     return NULL;
 }
 
-const struct avro_plan *avro_registry_find(struct avro_registry *r, uint32_t id,
-                                           struct leat_arena *arena, struct leat_value *why)
+/* Lock: r->lock held, but while it waits. */
+static void wait_for(struct avro_registry *r, const struct entry *e)
 {
     int64_t end = leat_clock_monotonic_ms(NULL) + WAIT_MS;
 
+    while (e->asked && e->settled_ms == 0 && !r->is_slow && start_thread(r)) {
+        int64_t left = end - leat_clock_monotonic_ms(NULL);
+        if (left > 0)
+            wait_ms(r, left);
+        else
+            r->is_slow = true;
+    }
+}
+
+const struct avro_plan *avro_registry_find(struct avro_registry *r, uint32_t id,
+                                           struct leat_arena *arena, struct leat_value *why)
+{
+    const struct avro_answer *answer = NULL;
+    const char *reason = "there are more schemas than are kept";
+    struct leat_error err;
+    enum leat_status status;
+
     pthread_mutex_lock(&r->lock);
-    struct entry *e = entry_of(r, id);
-    while (e && e->state == ASKED && e->asked_ms == 0 && start_thread(r) &&
-           leat_clock_monotonic_ms(NULL) < end)
-        wait_ms(r, end - leat_clock_monotonic_ms(NULL));
-    enum state state = e ? e->state : UNFIT;
-    bool was_asked = e && e->asked_ms != 0;
+    struct entry *e = entry_of(r, id, &status, &err);
+    if (e) {
+        wait_for(r, e);
+        if (e->asked && e->settled_ms == 0)
+            reason = "it does not answer";
+        else if (e->asked || e->answer.found == AVRO_UNKNOWN)
+            reason = "it does not have this number";
+        else
+            answer = &e->answer;
+    }
     pthread_mutex_unlock(&r->lock);
-    if (!e)
-        return no_plan(id, "there are more schemas than are kept", arena, why);
-    if (state == READY)
-        return e->plan;
-    return no_plan(id,
-                   state == UNFIT                  ? e->why
-                   : state == UNKNOWN || was_asked ? "it does not have this number"
-                                                   : "it does not answer",
-                   arena, why);
+    if (status != LEAT_OK) {
+        *why = leat_value_fail(LEAT_V_BUDGET, "out of memory");
+        return NULL;
+    }
+    if (answer && answer->found == AVRO_READY)
+        return answer->plan;
+    return no_plan(id, answer ? answer->why : reason, arena, why);
 }
 
 /* ---- begin and end */
@@ -434,7 +416,7 @@ static void end(void *arg)
     for (uint32_t i = 0; i < BUCKETS; i++)
         for (struct entry *e = r->entries[i], *next; e; e = next) {
             next = e->next;
-            leat_arena_reset(&e->arena);
+            leat_arena_reset(&e->answer.arena);
             leat_mem_free(e);
         }
     avro_client_close(&r->client);

@@ -10,7 +10,10 @@
 
 #include "plan.h"
 
-#define AVRO_REGISTRY_SCHEMAS 1000 /* that are kept */
+#define AVRO_REGISTRY_SCHEMAS 1000                        /* that are kept */
+#define AVRO_REGISTRY_BYTES   ((size_t)256 * 1024 * 1024) /* that they take, read */
+#define AVRO_SUBJECT_BYTES    255
+#define AVRO_URL_BYTES        1024
 
 struct avro_auth {
     const char *user, *password;
@@ -50,8 +53,9 @@ LEAT_CHECKED enum leat_status avro_registry_ask(struct avro_registry *r, uint32_
                                                 struct leat_error *err);
 
 /* How to read a record of this number; NULL: it cannot be, *why is an error value (text in arena).
- * What is not settled is waited for, a few seconds: only who did not ask before meets that. The
- * plan lives as long as the registry. Thread: any. */
+ * What is not settled is waited for, a few seconds, and where that was in vain not again until
+ * there is an answer: only who did not ask before meets that. The plan lives as long as the
+ * registry. Thread: any. */
 const struct avro_plan *avro_registry_find(struct avro_registry *r, uint32_t id,
                                            struct leat_arena *arena, struct leat_value *why);
 

@@ -143,10 +143,12 @@ static enum leat_status resolve_enum(struct resolver *r, const struct avro_type 
     n->values = values;
     for (uint32_t i = 0; i < written->count; i++) {
         values[i] = leat_string(written->symbols[i]);
+        if (written == wanted)
+            continue;
         uint32_t k = 0;
         while (k < wanted->count && !leat_slice_eq(wanted->symbols[k], written->symbols[i]))
             k++;
-        if (written != wanted && k == wanted->count)
+        if (k == wanted->count)
             values[i] = wanted->standard.ptr
                             ? leat_string(wanted->standard)
                             : leat_value_fail(LEAT_V_ARGUMENT, "a symbol that the schema does not "
@@ -359,15 +361,20 @@ static enum leat_status resolve(struct resolver *r, const struct avro_type *writ
     struct avro_node *n = leat_arena_alloc(r->arena, sizeof *n);
     if (!p || !n)
         return no_memory(r);
+    if (r->depth == 8 * AVRO_DEPTH)
+        return leat_fail(r->err, LEAT_E_CONFIG, "types are nested more than %d deep",
+                         8 * AVRO_DEPTH);
+    r->depth++;
     *p = (struct pair){written, wanted, n, *bucket};
     *bucket = p;
     n->type = written;
     *node = n;
-    if (++r->depth > 8 * AVRO_DEPTH)
-        return leat_fail(r->err, LEAT_E_CONFIG, "types are nested more than %d deep",
-                         8 * AVRO_DEPTH);
     enum leat_status status = resolve_as(r, written, wanted, n);
     r->depth--;
+    if (status != LEAT_OK) { /* a record of a union may go on with this, and others meet it again */
+        n->op = AVRO_OP_WRONG;
+        n->why = "types are nested too deeply, or are too many";
+    }
     return status;
 }
 
