@@ -63,20 +63,22 @@ static inline int64_t short_text(const char *p, const char *end)
 static inline bool is_ascii(const char *p, size_t len)
 {
     uint64_t all = 0, word;
-    uint32_t half;
-    size_t i = 0;
+    uint32_t first, last;
 
-    for (; i + 8 <= len; i += 8) {
-        memcpy(&word, p + i, 8);
+    if (len >= 8) { /* the last eight overlap with those before */
+        for (size_t i = 0; i < len - 8; i += 8) {
+            memcpy(&word, p + i, 8);
+            all |= word;
+        }
+        memcpy(&word, p + len - 8, 8);
         all |= word;
+    } else if (len >= 4) {
+        memcpy(&first, p, 4);
+        memcpy(&last, p + len - 4, 4);
+        all = first | last;
+    } else if (len) {
+        all = (unsigned char)(p[0] | p[len / 2] | p[len - 1]);
     }
-    if (i + 4 <= len) {
-        memcpy(&half, p + i, 4);
-        all |= half;
-        i += 4;
-    }
-    for (; i < len; i++)
-        all |= (unsigned char)p[i];
     return !(all & UINT64_C(0x8080808080808080));
 }
 
@@ -113,7 +115,6 @@ static inline const char *skip_union(struct avro_reader *r, const struct avro_ty
 
 static const char *read_fields(struct avro_reader *r, const struct avro_pick *pick, const char *p)
 {
-    const struct avro_step *end = pick->steps + pick->node->type->count;
     struct leat_value **const columns = r->columns;
     const uint32_t row = r->row;
     const char *behind;
@@ -121,8 +122,10 @@ static const char *read_fields(struct avro_reader *r, const struct avro_pick *pi
 
     for (uint32_t i = 0; i < pick->sets_count; i++)
         put(r, pick->sets[i].column, pick->sets[i].value);
-    for (const struct avro_step *s = pick->steps; s < end && p; s++) {
+    for (const struct avro_step *s = pick->steps;; s++) {
         switch (s->kind) {
+        case AVRO_END:
+            return p;
         case AVRO_SKIP_NUMBER:
             p = skip_number(r, p);
             break;
@@ -168,9 +171,12 @@ static const char *read_fields(struct avro_reader *r, const struct avro_pick *pi
         case AVRO_PICK:
             p = read_pick(r, s->pick, p);
             break;
+        default: /* spares a comparison of each step */
+            __builtin_unreachable();
         }
+        if (!p)
+            return NULL;
     }
-    return p;
 }
 
 static const char *read_keys(struct avro_reader *r, const struct avro_pick *pick, const char *p)

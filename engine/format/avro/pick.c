@@ -178,7 +178,9 @@ static void pick_fields(struct picker *p, const struct want *w, const struct avr
     const struct avro_type *t = node->type;
     bool *written = take(p, node->shape->count, sizeof *written);
 
-    into->steps = take(p, t->count, sizeof *into->steps);
+    into->steps = take(p, (size_t)t->count + 1, sizeof *into->steps);
+    if (into->steps)
+        into->steps[t->count].kind = AVRO_END;
     for (uint32_t i = 0; i < t->count && !p->failed; i++) {
         const struct avro_node *part = node->parts[i];
         const struct want *c = NULL;

@@ -62,6 +62,7 @@ enum avro_step_kind {
     AVRO_TAKE_STRING,
     AVRO_TAKE,
     AVRO_PICK,
+    AVRO_END, /* behind the last field */
 };
 
 struct avro_step {
@@ -89,7 +90,7 @@ struct avro_pick {
     uint32_t columns_count;
     const uint32_t *below; /* of paths that go on from here */
     uint32_t below_count;
-    struct avro_step *steps;     /* RECORD: by written field */
+    struct avro_step *steps;     /* RECORD: by written field, then AVRO_END */
     const struct avro_set *sets; /* RECORD: what is not written and has a default */
     uint32_t sets_count;
     const struct avro_pick **parts; /* UNION: by branch */
