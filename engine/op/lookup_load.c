@@ -5,14 +5,13 @@
  * reload the old table then stays (the job thread says so). What a topic brings is applied row by
  * row, the last one of a key wins, and what cannot be read is passed over and counted.
  */
+#include "base/file.h"
 #include "data/block.h"
 #include "data/json.h"
 #include "data/value_ops.h"
 #include "op/lookup_table.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define SCRATCH_KEPT ((size_t)64 * 1024)
 
@@ -168,30 +167,6 @@ static enum leat_status add_change(struct loading *l, const struct leat_row *row
 
 /* ---- files */
 
-static enum leat_status read_file(const char *path, struct leat_arena *arena,
-                                  struct leat_slice *text, struct leat_error *err)
-{
-    FILE *f = fopen(path, "re");
-    struct stat st;
-
-    if (!f)
-        return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s", path, strerror(errno));
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode)) {
-        fclose(f);
-        return leat_fail(err, LEAT_E_IO, "'%s' is no regular file", path);
-    }
-    char *bytes = leat_arena_alloc(arena, (size_t)st.st_size + 1);
-    if (!bytes) {
-        fclose(f);
-        return leat_arena_failed(arena, err);
-    }
-    *text = (struct leat_slice){bytes, fread(bytes, 1, (size_t)st.st_size, f)};
-    bool failed = ferror(f);
-    fclose(f);
-    return failed ? leat_fail(err, LEAT_E_IO, "cannot read '%s': %s", path, strerror(errno))
-                  : LEAT_OK;
-}
-
 static bool is_array(struct leat_slice text)
 {
     size_t i = 0;
@@ -276,7 +251,7 @@ static enum leat_status from_file(struct loading *l, const void *arg, struct lea
     struct leat_slice text;
 
     (void)arg;
-    if (read_file(l->plan->path, arena, &text, err) != LEAT_OK)
+    if (leat_file_read(l->plan->path, SIZE_MAX, arena, &text, err) != LEAT_OK)
         return err->status;
     if (strcmp(l->plan->format->name, "json") == 0 && is_array(text))
         return add_array(l, text, arena, err);

@@ -376,7 +376,7 @@ static void a_wrong_schema_is_refused_with_the_place(void)
 {
     refused("{", "not JSON");
     refused("\"strng\"", "unknown type 'strng'");
-    refused("/no/such/file.avsc", "cannot open the schema '/no/such/file.avsc'");
+    refused("/no/such/file.avsc", "schema: cannot open '/no/such/file.avsc'");
     refused(FIELD("\"strng\""), "record 'R': field 'f': unknown type 'strng'");
     refused(FIELD("\"R\""), "this record contains itself without end: 'R'");
     refused(FIELD("[\"int\",[\"null\"]]"), "a union stands right inside a union");

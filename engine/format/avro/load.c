@@ -3,9 +3,7 @@
 #include "avro.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 static bool is_url(const char *url)
 {
@@ -63,31 +61,6 @@ enum leat_status avro_check(const void *self, struct leat_error *err)
 
 /* ---- schemas */
 
-static enum leat_status read_file(const char *path, struct leat_arena *arena,
-                                  struct leat_slice *text, struct leat_error *err)
-{
-    FILE *f = fopen(path, "re");
-    struct stat st;
-
-    if (!f)
-        return leat_fail(err, LEAT_E_CONFIG, "cannot open the schema '%s': %s", path,
-                         strerror(errno));
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode)) {
-        fclose(f);
-        return leat_fail(err, LEAT_E_CONFIG, "'%s' is no regular file", path);
-    }
-    char *bytes = leat_arena_alloc(arena, AVRO_SCHEMA_BYTES + 1);
-    if (!bytes) {
-        fclose(f);
-        return leat_arena_failed(arena, err);
-    }
-    *text = (struct leat_slice){bytes, fread(bytes, 1, AVRO_SCHEMA_BYTES + 1, f)};
-    bool failed = ferror(f);
-    fclose(f);
-    return failed ? leat_fail(err, LEAT_E_CONFIG, "cannot read '%s': %s", path, strerror(errno))
-                  : LEAT_OK;
-}
-
 /* JSON begins with one of these, a path hardly. */
 static bool is_inline(const char *given)
 {
@@ -104,7 +77,11 @@ static enum leat_status load_schema(const char *given, struct leat_arena *arena,
     enum leat_status status = LEAT_OK;
 
     if (!is_inline(given))
-        status = read_file(given, &scratch, &text, err);
+        status = leat_file_read(given, AVRO_SCHEMA_BYTES, &scratch, &text, err);
+    if (status == LEAT_E_IO) { /* the pipeline's mistake, not something to wait for */
+        err->status = status = LEAT_E_CONFIG;
+        leat_error_prefix(err, "schema");
+    }
     if (status == LEAT_OK && keep) {
         *keep = leat_arena_copy(arena, text);
         status = keep->ptr ? LEAT_OK : leat_arena_failed(arena, err);
