@@ -245,10 +245,11 @@ static bool holds_some(const struct leat_store_thread *t)
 static void *store_main(void *arg)
 {
     struct leat_store_thread *t = arg;
+    struct leat_msg *m = NULL;
 
     for (;;) {
-        struct leat_msg *m =
-            t->blocks_count ? leat_queue_take_for(&t->in, PAUSE_MS) : leat_queue_take(&t->in);
+        if (!m)
+            m = t->blocks_count ? leat_queue_take_for(&t->in, PAUSE_MS) : leat_queue_take(&t->in);
         for (; m; m = leat_queue_try(&t->in))
             take(t, m);
         note_asked(t);
@@ -260,7 +261,9 @@ static void *store_main(void *arg)
             note_asked(t);
             answer_all(t);
         }
-        if (atomic_load(&t->asked) & ASK_STOP && t->blocks_count == 0)
+        /* What the source has put before the stop was asked for may not have been seen yet. */
+        if (atomic_load(&t->asked) & ASK_STOP && t->blocks_count == 0 &&
+            !(m = leat_queue_try(&t->in)))
             return NULL;
     }
 }
