@@ -51,32 +51,10 @@ static bool take_bytes(struct leat_slice *from, struct leat_slice *s)
     return true;
 }
 
-/* How many bytes the UTF-8 character at p takes; 0: it is none, or one that MQTT forbids. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    uint32_t least = len == 2 ? 0x80 : len == 3 ? 0x800 : 0x10000;
-    uint32_t c = p[0] & (0xffu >> (len + 1));
-
-    if (len == 1)
-        return p[0] != 0;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3f);
-    }
-    return c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
-}
-
 bool mqtt_is_text(struct leat_slice s)
 {
-    size_t at = 0, len = 1;
-
-    for (; at < s.len && len; at += len)
-        len = utf8_len((const unsigned char *)s.ptr + at, s.len - at);
-    return len && s.len <= MQTT_TEXT_MAX;
+    return s.len == 0 || (s.len <= MQTT_TEXT_MAX && !memchr(s.ptr, '\0', s.len) &&
+                          leat_utf8_valid(s.ptr, s.ptr + s.len));
 }
 
 static bool take_text(struct leat_slice *from, struct leat_slice *s)

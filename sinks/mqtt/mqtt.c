@@ -57,6 +57,7 @@ struct mqtt_sink {
     uint32_t sent;
     atomic_uint settled; /* of these: acknowledged or refused */
     char why[160];       /* of a connection that was refused; written before `connected` */
+    size_t packet_max;   /* as the broker has said (version 5), 0: nothing; as `why` is written */
 };
 
 enum { VERSION_3_1_1, VERSION_5 };
@@ -153,7 +154,11 @@ static void connect_ok(void *arg, MQTTAsync_successData *data)
 
 static void connect_ok5(void *arg, MQTTAsync_successData5 *data)
 {
-    (void)data;
+    struct mqtt_sink *s = arg;
+
+    if (MQTTProperties_hasProperty(&data->properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE))
+        s->packet_max = (uint32_t)MQTTProperties_getNumericValue(
+            &data->properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE);
     on_connected(arg, CONNECT_DONE, NULL);
 }
 
@@ -333,6 +338,7 @@ static enum leat_status connect_broker(struct mqtt_sink *s, struct leat_error *e
     drop_client(s);
     atomic_store(&s->connected, CONNECT_WAITS);
     atomic_store(&s->lost, false);
+    s->packet_max = 0;
     if (create(s, err) != LEAT_OK)
         return err->status;
     int rc = start_connect(s);
@@ -347,6 +353,21 @@ static enum leat_status connect_broker(struct mqtt_sink *s, struct leat_error *e
 
 /* ---- messages */
 
+static size_t varint_len(size_t v)
+{
+    return v < 128 ? 1 : v < 16384 ? 2 : v < 2097152 ? 3 : 4;
+}
+
+/* Of a PUBLISH of version 5, with one user property. */
+static size_t packet_len(const struct mqtt_message *m, const MQTTProperty *p)
+{
+    size_t properties = 1 + 2 + (size_t)p->value.data.len + 2 + (size_t)p->value.value.len;
+    size_t body = 2 + m->topic.len + 2 + varint_len(properties) + properties + m->payload.len;
+
+    return 1 + varint_len(body) + body;
+}
+
+/* A message that is longer than the broker takes is not sent: it would end the connection. */
 static enum leat_status publish(struct mqtt_sink *s, uint64_t n, struct mqtt_message *m,
                                 struct leat_error *err)
 {
@@ -365,6 +386,10 @@ static enum leat_status publish(struct mqtt_sink *s, uint64_t n, struct mqtt_mes
                            n, m->number);
         property.value.data = (MQTTLenString){.data = (char[]){"leat-id"}, .len = 7};
         property.value.value = (MQTTLenString){.data = id, .len = len};
+        if (s->packet_max && packet_len(m, &property) > s->packet_max) {
+            settle(m, MQTT_REFUSED, MQTTREASONCODE_PACKET_TOO_LARGE);
+            return LEAT_OK;
+        }
         if (MQTTProperties_add(&out.properties, &property) != 0)
             return leat_fail(err, LEAT_E_NOMEM, "no memory for a message");
         response.onSuccess5 = sent_ok5;

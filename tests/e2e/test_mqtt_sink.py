@@ -181,6 +181,27 @@ def test_a_message_that_is_refused_stops_the_job_or_is_dropped():
             assert len(seen) == 4
 
 
+def test_a_message_beyond_the_limit_that_the_broker_names_is_refused_and_one_at_the_limit_is_taken():
+    mark = "limit-00000001-1-0"  # all ids have this length
+    limit = 500
+    text_bytes = limit - (1 + 2) - (2 + len("limit/t")) - 2 - (1 + 1 + 2 + len("leat-id") + 2 + len(mark))
+    broker = Mosquitto(f"max_packet_size {limit}")
+    sub = Subscriber(broker, "limit/#")
+    for times, (option, code) in enumerate((("refused: fail", 1), ("refused: drop", 0)), 1):
+        with folder() as dir:
+            pathlib.Path(dir, "in").mkdir()
+            sizes = [text_bytes, text_bytes + 1, 20]
+            write(dir, "in/a.json", "".join('{"n":"%s"}\n' % ("x" * (n - 8)) for n in sizes))
+            file = pipeline(dir, "limit", f'url: "{broker.url}", {option}')
+            with Leat("run", file, "--until", "caught_up") as leat:
+                assert leat.wait() == code and "acket too large" in leat.log, leat.log
+                assert leat.log.count("'limit/t'") == 1, leat.log
+        got = sub.take(lambda p: len(p) >= 2 * times)
+        assert len(got[0][2]) == len(mark), got[0][2]
+        assert [len(m[1]) for m in got] == [text_bytes, 20] * times, (option, got)
+    broker.end()
+
+
 def test_a_topic_with_a_wildcard_is_never_published_to():
     with folder() as dir:
         records(dir, range(2))
