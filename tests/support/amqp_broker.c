@@ -167,15 +167,11 @@ static void answer(struct talk *t, int channel, uint32_t id, int zeros)
 
 static void confirm(struct talk *t)
 {
-    size_t begun;
+    size_t begun = begin_method(&t->out, 1, 0x3c0050);
 
-    if (t->broker->confirms_none)
-        return;
-    begun = begin_method(&t->out, 1, 0x3c0050);
     amqp_put_number(&t->out, ++t->got_tag, 8);
     amqp_put_number(&t->out, 0, 1);
     amqp_end(&t->out, begun);
-    atomic_fetch_add(&t->broker->published, 1);
 }
 
 static uint64_t number(const uint8_t *at, int bytes)
@@ -210,6 +206,24 @@ static void hear_method(struct talk *t, uint32_t id, const uint8_t *more)
     t->over = t->over || id == 0x0a0033;
 }
 
+/* The message id in a header: flags, then those properties that are there. */
+static void note_id(struct talk *t, const uint8_t *at)
+{
+    uint64_t flags = number(at, 2);
+
+    at += 2;
+    if (flags & 0x8000) /* content type */
+        at += 1 + at[0];
+    if (flags & 0x2000) /* headers */
+        at += 4 + number(at, 4);
+    if (flags & 0x1000) /* delivery mode */
+        at++;
+    if (flags & 0x4f00 || !(flags & 0x0080))
+        abort(); /* what no message of ours has, or one without an id */
+    if (t->broker->ids)
+        id_set_add(t->broker->ids, at + 1, at[0]);
+}
+
 static void hear_frame(struct talk *t, const uint8_t *frame, size_t len)
 {
     const uint8_t *payload = frame + FRAME_HEAD;
@@ -218,6 +232,7 @@ static void hear_frame(struct talk *t, const uint8_t *frame, size_t len)
         hear_method(t, (uint32_t)number(payload, 4), payload + 4);
     } else if (frame[0] == 2) {
         t->body_left = number(payload + 4, 8);
+        note_id(t, payload + 12);
         if (t->body_left == 0)
             confirm(t);
     } else if (frame[0] == 3) {

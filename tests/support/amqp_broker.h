@@ -7,7 +7,8 @@
 #ifndef LEAT_AMQP_BROKER_H
 #define LEAT_AMQP_BROKER_H
 
-#include <pthread.h>
+#include "id_set.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,13 +38,13 @@ enum amqp_stage { AMQP_AT_START, AMQP_AT_TUNE, AMQP_AT_CONSUME };
 struct amqp_broker {
     enum amqp_stage stage;   /* where `first` is said, in place of what is due there */
     struct amqp_bytes first; /* len 0: the first connection is served well, too */
-    bool confirms_none;      /* what is published is neither confirmed nor counted */
+    struct id_set *ids;      /* NULL, or where the ids of what is published go */
 
     int listener, port;
     pthread_t thread;
     atomic_bool stopping;
-    atomic_int connections, published; /* messages that came to their end */
-    atomic_ullong acked;               /* the greatest tag acknowledged */
+    atomic_int connections;
+    atomic_ullong acked; /* the greatest tag acknowledged */
 };
 
 /* Served well: after basic.consume messages "m" without end, whatever is acknowledged. */
