@@ -162,9 +162,9 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed():
                 broker.verb("save")  # it acknowledges before it saves: not leat's to mend
                 saved = pathlib.Path(broker.file("data/mosquitto.db"))
                 wait_for("its file", saved.exists)
-                broker.verb("kill")
+                broker.kill()
                 leat.wait_log("trying again until it works")
-                broker.verb("restart")
+                broker.restart()
                 wait_for("what was acknowledged", lambda: set(output(dir)) >= set(sent))
             assert leat.stop() == 0
         assert set(output(dir)) == set(sent) and len(sent) == 2000 * kills

@@ -2,15 +2,14 @@
 """The sink `mqtt` with a real mosquitto, which is killed, and under a leat that is killed."""
 import os
 import pathlib
-import subprocess
+import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
-from leat_test import folder, main, wait_for, write  # noqa: E402
-from mqtt_test import (PUBACK, PUBLISH, PUBREC, SUBACK, SUBSCRIBE, FalseBroker, Mosquitto,  # noqa: E402
-                       Peer, packet, text)
-import socket  # noqa: E402
+from leat_test import folder, main, write  # noqa: E402
+from mqtt_test import (PUBACK, PUBLISH, SUBSCRIBE, FalseBroker, Mosquitto, Peer, packet,  # noqa: E402
+                       text)
 
 BROKER = Mosquitto("--secure")
 FULL = bool(os.environ.get("LEAT_FULL"))
@@ -41,25 +40,27 @@ def records(dir, numbers):
 
 
 class Subscriber:
-    """A lasting session of version 5 with QoS 1; what came, as (topic, payload, id, retained)."""
+    """A lasting session of version 5 with QoS 1; what came, as (topic, payload, id)."""
 
-    def __init__(self, broker, filter, lasting=True):
-        self.broker, self.filter, self.lasting = broker, filter, lasting
-        self.got = []
+    def __init__(self, broker, filter):
+        self.broker, self.filter = broker, filter
+        self.got, self.numbers = [], set()
         self.connect()
 
     def connect(self):
         host, port = self.broker.address.split(":")
-        self.peer = Peer(socket.create_connection((host, int(port)), timeout=20))
+        connection = socket.create_connection((host, int(port)), timeout=20)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.peer = Peer(connection)
         expiry = b"\x05\x11\0\0\xff\xff"
         self.peer.send(packet(0x10, text("MQTT") + b"\x05\0\0\0" + expiry + text("sub-" + self.filter)))
         self.peer.expect(2)
         self.peer.send(packet(SUBSCRIBE << 4 | 2, b"\0\1\0" + text(self.filter) + b"\1"))
 
     def take(self, until, seconds=30):
-        """Messages until until(their payloads) is true."""
+        """Messages until until(them) is true; `numbers` are those in their payloads."""
         self.peer.connection.settimeout(seconds)
-        while not until([m[1] for m in self.got]):
+        while not until(self.got):
             body = self.peer.expect(PUBLISH)
             size = int.from_bytes(body[:2], "big")
             topic, rest = body[2:2 + size].decode(), body[2 + size:]
@@ -67,11 +68,8 @@ class Subscriber:
             self.peer.send(packet(PUBACK << 4, id))
             mark = properties.split(b"leat-id", 1)[1][2:].decode() if b"leat-id" in properties else None
             self.got.append((topic, payload.decode(), mark))
+            self.numbers.add(payload.decode().split(":")[1].rstrip("}"))
         return self.got
-
-
-def numbers(payloads):
-    return {p.split(":")[1].rstrip("}") for p in payloads}
 
 
 def test_records_are_published_to_the_topic_of_a_template_with_an_id_that_lasts():
@@ -110,7 +108,7 @@ def test_nothing_is_lost_when_leat_is_killed_while_it_publishes():
                 sub.take(lambda p: len(p) > 3000 * round + 500)
                 leat.kill()
         with Leat("run", file) as leat:
-            got = sub.take(lambda p: len(numbers(p)) == 3000 * kills)
+            got = sub.take(lambda _: len(sub.numbers) == 3000 * kills)
             assert leat.stop() == 0
     seen = {}
     for topic, payload, mark in got:  # a copy has the id of the first
@@ -127,12 +125,13 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_when_it_is_kill
         file = pipeline(dir, "away", f'url: "{broker.url}", timeout: 1s')
         with Leat("run", file) as leat:
             sub.take(lambda p: len(p) > 100)
-            broker.verb("kill")
+            broker.kill()
             leat.wait_log("trying again")
-            broker.verb("restart")
+            broker.restart()
             sub.connect()
             records(dir, range(2000, 4000))
-            sub.take(lambda p: len(numbers(p) & set(map(str, range(2000, 4000)))) == 2000)
+            later = set(map(str, range(2000, 4000)))
+            sub.take(lambda _: later <= sub.numbers)
             assert leat.stop() == 0
     broker.end()
 
@@ -151,7 +150,7 @@ def test_tls_and_a_password_and_what_is_wrong_with_them_is_said():
                 leat.kill()
         with Leat("run", pipeline(dir, "tls", f'url: "mqtts://{at}", {ca}, '
                                   'auth: { user: leat, password: geheim-1 }')) as leat:
-            sub.take(lambda p: len(numbers(p)) == 3)
+            sub.take(lambda _: len(sub.numbers) == 3)
             assert leat.stop() == 0
 
 

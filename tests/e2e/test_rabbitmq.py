@@ -159,10 +159,9 @@ def test_the_broker_may_be_started_later():
         queue = BROKER.queue("early")
         BROKER.publish(queue, ['{"n":1}'])
         BROKER.kill()
-        with Leat("run", pipeline(dir, queue, brokers=(pathlib.Path(BROKER.folder) / "address")
-                                  .read_text().strip())) as run:
+        with Leat("run", pipeline(dir, queue, brokers=BROKER.address)) as run:
             run.wait_log("trying again until it works")
-            BROKER.run()
+            BROKER.restart()
             wait_for("the row", lambda: numbers(dir) == [1], 60)
             assert run.stop() == 0, run.log
 
@@ -197,7 +196,7 @@ def test_every_confirmed_message_survives_kills_of_the_broker():
                 wait_for("rows", lambda: len(rows(dir)) > 0)
                 BROKER.kill()
                 run.wait_log("trying again until it works")
-                BROKER.run()
+                BROKER.restart()
                 publisher.wait_for(200)
             confirmed = publisher.end()
             wait_for("every confirmed message", lambda: confirmed <= set(numbers(dir)), 60)

@@ -112,7 +112,7 @@ def test_kills_of_the_broker_lose_nothing():
                 wait_for("some", lambda: BROKER.ready("survives") > n * 20000 + 100)
                 BROKER.kill()
                 run.wait_log("trying again")
-                BROKER.run()
+                BROKER.restart()
                 wait_for("all", lambda: BROKER.ready("survives") >= (n + 1) * 20000, 60)
             assert run.stop() == 0, run.log
         assert sorted(set(numbers(BROKER.take("survives")))) == list(range(kills * 20000))

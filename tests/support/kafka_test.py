@@ -6,7 +6,6 @@
 
 Where Kafka cannot be had tests are skipped, or fail when LEAT_REQUIRE_BROKERS is set.
 """
-import atexit
 import json
 import os
 import pathlib
@@ -18,71 +17,25 @@ import tempfile
 import time
 
 from kafka_wire import COORDINATOR_COMES, KafkaError, Wire
-from leat_test import LEAT, ROOT, Skip, wait_for
+from leat_test import LEAT, wait_for
+from service import Service
 
-KAFKA = str(ROOT / "tests/broker/kafka")
 TOPIC_EXISTS, NO_LEADER, NOT_LEADER, NO_TOPIC = 36, 5, 6, 3
 T0 = (int(time.time()) - 3600) * 1000  # of records: an older one would be past its retention
 
 
-class Broker:
-    def __init__(self, *words):
-        self.words = words
-        self.folder = None
-        self.is_up = False
+class Broker(Service):
+    script = "kafka"
 
-    def start(self):
-        if self.folder:
-            return self
-        self.folder = tempfile.mkdtemp(prefix="leat-kafka-")
-        atexit.register(self.end)
+    def missing(self):
         for tool in ("kcat", "java"):
             if not shutil.which(tool):
-                self.skip(f"{tool} is not installed")
-        done = subprocess.run([KAFKA, "start", self.folder, *self.words], capture_output=True,
-                              text=True, timeout=400)
-        if done.returncode == 77:
-            self.skip(done.stderr.strip())
-        assert done.returncode == 0, done.stderr
-        self.is_up = True
-        return self
-
-    def skip(self, why):
-        self.end()
-        if os.environ.get("LEAT_REQUIRE_BROKERS"):
-            raise AssertionError(f"Kafka is required here: {why}")
-        raise Skip(why)
-
-    def end(self):
-        if self.folder:
-            subprocess.run([KAFKA, "kill", self.folder], timeout=60, check=False)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
-
-    def verb(self, verb, *words):
-        done = subprocess.run([KAFKA, verb, self.folder, *words], capture_output=True, text=True,
-                              timeout=100)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def kill(self):
-        self.verb("kill")
-        self.is_up = False
-
-    def restart(self):
-        self.verb("restart")
-        self.is_up = True
-
-    @property
-    def address(self):
-        self.start()
-        return (pathlib.Path(self.folder) / "address").read_text().strip()
+                return f"{tool} is not installed"
+        return None
 
     def wire(self, what):
         """One request on a connection of its own, again while the broker is getting ready."""
-        self.start()
-        if not self.is_up:
-            self.restart()  # an earlier test failed while it was down
+        self.up()
 
         def once():
             wire = None

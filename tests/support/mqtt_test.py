@@ -5,58 +5,18 @@
 
 Where mosquitto is not installed tests are skipped, or fail when LEAT_REQUIRE_BROKERS is set.
 """
-import atexit
-import os
-import pathlib
-import shutil
 import socket
 import struct
-import subprocess
-import tempfile
 import threading
 
-from leat_test import ROOT, Skip
+from service import Service
 
-SCRIPT = str(ROOT / "tests/broker/mosquitto")
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = range(1, 8)
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
 
 
-class Mosquitto:
-    def __init__(self, *words):
-        self.words = words
-        self.folder = None
-
-    def start(self):
-        if self.folder:
-            return
-        self.folder = tempfile.mkdtemp(prefix="leat-mosquitto-")
-        atexit.register(self.end)
-        done = subprocess.run([SCRIPT, "start", self.folder, *self.words], timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if done.returncode == 77:
-            self.end()
-            if os.environ.get("LEAT_REQUIRE_BROKERS"):
-                raise AssertionError(f"mosquitto is required here: {done.stderr.strip()}")
-            raise Skip(done.stderr.strip())
-        assert done.returncode == 0, done.stderr
-
-    def end(self):
-        if self.folder:
-            self.verb("kill")
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
-
-    def verb(self, verb):
-        subprocess.run([SCRIPT, verb, self.folder], timeout=60, check=True)
-
-    def file(self, name):
-        self.start()
-        return str(pathlib.Path(self.folder) / name)
-
-    @property
-    def address(self):
-        return pathlib.Path(self.file("address")).read_text().strip()
+class Mosquitto(Service):
+    script = "mosquitto"
 
     @property
     def url(self):

@@ -5,19 +5,14 @@
 
 Where RabbitMQ or pika cannot be had tests are skipped, or fail when LEAT_REQUIRE_BROKERS is set.
 """
-import atexit
 import contextlib
-import os
 import pathlib
-import shutil
-import subprocess
 import sys
-import tempfile
 import threading
 
-from leat_test import ROOT, Skip, wait_for
+from leat_test import wait_for
+from service import Service
 
-SCRIPT = str(ROOT / "tests/broker/rabbitmq")
 DEBIAN = "/usr/lib/python3/dist-packages"  # where python3-pika is, for a Python that is not Debian's
 
 try:
@@ -30,70 +25,20 @@ except ImportError:
         pika = None
 
 
-class Rabbit:
-    def __init__(self, *words):
-        self.words = words
-        self.folder = None
-        self.is_up = False
+class Rabbit(Service):
+    script = "rabbitmq"
 
-    def start(self):
-        if self.folder:
-            if not self.is_up:
-                self.run()  # an earlier test failed while it was down
-            return self
-        self.folder = tempfile.mkdtemp(prefix="leat-rabbitmq-")
-        atexit.register(self.end)
-        if pika is None:
-            self.skip("no pika: apt-get install python3-pika")
-        done = self.call("start", *self.words)
-        if done.returncode == 77:
-            self.skip(done.stderr.strip())
-        assert done.returncode == 0, done.stderr
-        self.is_up = True
-        return self
-
-    def skip(self, why):
-        self.end()
-        if os.environ.get("LEAT_REQUIRE_BROKERS"):
-            raise AssertionError(f"RabbitMQ is required here: {why}")
-        raise Skip(why)
-
-    def end(self):
-        if self.folder:
-            self.call("kill")
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
-
-    def call(self, verb, *words):
-        return subprocess.run([SCRIPT, verb, self.folder, *words], text=True, timeout=120,
-                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
-
-    def verb(self, verb):
-        done = self.call(verb)
-        assert done.returncode == 0, done.stderr
-
-    def kill(self):
-        self.verb("kill")
-        self.is_up = False
-
-    def run(self):
-        self.verb("run")
-        self.is_up = True
-
-    @property
-    def address(self):
-        self.start()
-        return (pathlib.Path(self.folder) / "address").read_text().strip()
+    def missing(self):
+        return None if pika else "no pika: apt-get install python3-pika"
 
     @property
     def tls_address(self):
-        self.start()
-        return (pathlib.Path(self.folder) / "tls_address").read_text().strip()
+        return pathlib.Path(self.file("tls_address")).read_text().strip()
 
     @contextlib.contextmanager
     def channel(self, confirm=True, address=None):
-        host, port = (address or self.address).split(":")
+        """At an address of one's own also while the broker is down."""
+        host, port = (address or self.up().address).split(":")
         parameters = pika.ConnectionParameters(host, int(port), connection_attempts=20,
                                                retry_delay=0.2, heartbeat=600)
         connection = pika.BlockingConnection(parameters)
@@ -134,9 +79,6 @@ class Rabbit:
                 ch.basic_ack(taken[-1][0].delivery_tag, multiple=True)
             ch.cancel()
         return taken
-
-    def log(self):
-        return (pathlib.Path(self.folder) / "log").read_text(errors="replace")
 
 
 class Publisher(threading.Thread):
