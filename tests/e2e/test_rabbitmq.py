@@ -14,19 +14,21 @@ BROKER = Rabbit()
 FULL = bool(os.environ.get("LEAT_FULL"))
 
 
-def pipeline(dir, queue, source="", name="rabbit", ops="", sink="", brokers=None, more=""):
+def pipeline(dir, queue, source="", name="rabbit", ops="", sink="", brokers=None, more="",
+             store="commit", every="50ms"):
     brokers = brokers or BROKER.address
     sink = sink or f'files: {{ path: "{dir}/out/{{file}}.jsonl" }}'
     stream = f"streams:\n  made:\n    from: in\n    ops:\n{ops}" if ops else ""
     return write(dir, name + ".yaml", f"""leat: 1
 name: {name}
-batch: {{ every: 50ms }}
+batch: {{ every: {every} }}
 checkpoint: {{ dir: {dir}/state-{name} }}
 {more}
 sources:
   in:
     rabbitmq: {{ brokers: "{brokers}", queue: {queue}{source} }}
     format: json
+    store: {store}
 {stream}
 sinks:
   out:
@@ -166,11 +168,27 @@ def test_the_broker_may_be_started_later():
             assert run.stop() == 0, run.log
 
 
-def test_every_confirmed_message_survives_kills_of_leat():
+def test_with_the_level_disk_a_message_is_acknowledged_before_its_batch_and_comes_from_the_store():
+    with folder() as dir:
+        queue = BROKER.queue("stored")
+        BROKER.publish(queue, [f'{{"n":{n}}}' for n in range(50)])
+        file = pipeline(dir, queue, ", prefetch: 10", store="disk", every="1h")
+        with Leat("run", file) as run:
+            wait_for("all to be delivered, ten at a time", lambda: BROKER.ready(queue) == 0)
+            run.kill()
+        assert files(dir) == [] and BROKER.ready(queue) <= 10
+        BROKER.take(queue)  # what was not acknowledged yet
+        file = pipeline(dir, queue, ", prefetch: 10", store="disk")
+        with Leat("run", file) as run:
+            wait_for("what was acknowledged", lambda: set(range(40)) <= set(numbers(dir)))
+            assert run.stop() == 0, run.log
+
+
+def check_kills_of_leat(queue, store):
     kills = 20 if FULL else 3
     with folder() as dir:
-        publisher = Publisher(BROKER, BROKER.queue("kills"))
-        file = pipeline(dir, "kills")
+        publisher = Publisher(BROKER, BROKER.queue(queue))
+        file = pipeline(dir, queue, store=store)
         for _ in range(kills):
             with Leat("run", file) as run:
                 run.wait_log("consumes queue")
@@ -183,7 +201,15 @@ def test_every_confirmed_message_survives_kills_of_leat():
         with Leat("run", file) as run:
             wait_for("every confirmed message", lambda: confirmed <= set(numbers(dir)), 60)
             assert run.stop() == 0, run.log
-        assert all_acknowledged("kills")
+        assert all_acknowledged(queue)
+
+
+def test_every_confirmed_message_survives_kills_of_leat():
+    check_kills_of_leat("kills", "commit")
+
+
+def test_every_confirmed_message_survives_kills_of_leat_at_level_disk():
+    check_kills_of_leat("kills-disk", "disk")
 
 
 def test_every_confirmed_message_survives_kills_of_the_broker():
