@@ -1,24 +1,5 @@
 #include "calls.h"
 
-#define VERSION    1
-#define ARENA_KEEP ((size_t)4 * 1024 * 1024)
-
-static struct flume_call *append(struct flume_calls *c)
-{
-    struct flume_call *call = leat_arena_alloc(&c->arena, sizeof *call);
-
-    if (!call)
-        return NULL;
-    call->events.arena = &c->arena;
-    if (c->last)
-        c->last->next = call;
-    else
-        c->first = call;
-    c->last = call;
-    c->count++;
-    return call;
-}
-
 static void put_long(struct leat_bytes *b, int64_t v)
 {
     char bytes[AVRO_LONG_BYTES];
@@ -71,29 +52,31 @@ enum leat_status flume_calls_add(struct flume_calls *c, const struct leat_chunk 
                                  uint32_t row, struct leat_slice id, struct leat_error *err)
 {
     size_t bytes = chunk->values[row].len + chunk->headers[row].len + chunk->keys[row].len + id.len;
-    struct flume_call *call = c->last;
+    struct flume_call *call = c->box.last;
 
     if (!call || call->count >= c->max_records || call->events.len + bytes > (size_t)c->max_bytes) {
-        call = append(c);
+        call = leat_outbox_add(&c->box, sizeof *call);
         if (!call)
-            return leat_arena_failed(&c->arena, err);
+            return leat_arena_failed(&c->box.arena, err);
+        call->events.arena = &c->box.arena;
     }
     put_event(&call->events, chunk, row, id);
     call->count++;
     c->events++;
-    return call->events.failed ? leat_arena_failed(&c->arena, err) : LEAT_OK;
+    return call->events.failed ? leat_arena_failed(&c->box.arena, err) : LEAT_OK;
+}
+
+static void put(const void *item, struct leat_bytes *section)
+{
+    const struct flume_call *call = item;
+
+    leat_bytes_put_u32(section, call->count);
+    leat_bytes_put_slice(section, leat_bytes_slice(&call->events));
 }
 
 void flume_calls_write(const struct flume_calls *c, struct leat_bytes *section)
 {
-    uint8_t version = VERSION;
-
-    leat_bytes_put(section, &version, 1);
-    leat_bytes_put_u32(section, c->count);
-    for (const struct flume_call *call = c->first; call; call = call->next) {
-        leat_bytes_put_u32(section, call->count);
-        leat_bytes_put_slice(section, leat_bytes_slice(&call->events));
-    }
+    leat_outbox_write(&c->box, put, section);
 }
 
 /* What is in a log must be so many events: it is sent as it is. */
@@ -109,43 +92,32 @@ static bool is_whole(struct leat_slice events, uint32_t count)
     return count > 0 && step == FLUME_STEP_END;
 }
 
+static enum leat_status take(struct leat_outbox *box, struct leat_slice *from,
+                             struct leat_error *err)
+{
+    uint32_t count;
+    struct leat_slice events;
+
+    if (!leat_take_u32(from, &count) || !leat_take_slice(from, &events) || !is_whole(events, count))
+        return leat_outbox_damaged(err);
+    struct flume_call *call = leat_outbox_add(box, sizeof *call);
+    if (!call)
+        return leat_arena_failed(&box->arena, err);
+    call->events.ptr = (char *)(uintptr_t)events.ptr;
+    call->events.len = events.len;
+    call->count = count;
+    return LEAT_OK;
+}
+
 enum leat_status flume_calls_read(struct flume_calls *c, struct leat_slice from,
                                   struct leat_error *err)
 {
-    uint8_t version = 0;
-    uint32_t calls = 0, count;
-    struct leat_slice events;
-
-    flume_calls_clear(c);
-    if (!leat_take(&from, &version, 1) || version != VERSION || !leat_take_u32(&from, &calls))
-        return leat_fail(err, LEAT_E_CORRUPT, "damaged record of calls");
-    while (calls-- > 0) {
-        if (!leat_take_u32(&from, &count) || !leat_take_slice(&from, &events) ||
-            !is_whole(events, count))
-            return leat_fail(err, LEAT_E_CORRUPT, "damaged record of calls");
-        struct flume_call *call = append(c);
-        if (!call)
-            return leat_arena_failed(&c->arena, err);
-        call->events.ptr = (char *)(uintptr_t)events.ptr;
-        call->events.len = events.len;
-        call->count = count;
-        c->events += count;
-    }
-    return from.len == 0 ? LEAT_OK : leat_fail(err, LEAT_E_CORRUPT, "damaged record of calls");
+    c->events = 0;
+    return leat_outbox_read(&c->box, from, take, err);
 }
 
 void flume_calls_clear(struct flume_calls *c)
 {
-    leat_arena_recycle(&c->arena, ARENA_KEEP);
-    c->first = c->last = NULL;
-    c->count = 0;
+    leat_outbox_clear(&c->box);
     c->events = 0;
-}
-
-void flume_calls_free(struct flume_calls *c)
-{
-    c->first = c->last = NULL;
-    c->count = 0;
-    c->events = 0;
-    leat_arena_reset(&c->arena);
 }

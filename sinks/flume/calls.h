@@ -5,7 +5,8 @@
  * Which rows share a call depends on the rows and the options alone, and the bytes are in the
  * record: after a crash the same events are sent, with the same ids.
  *
- *     section: u8 version | u32 calls | of each: u32 events, u32 length, events as Avro has them
+ *     section: an outbox (data/outbox.h), of each call: u32 events, u32 length, events as Avro has
+ *              them
  *
  * Thread: the sink's.
  */
@@ -15,7 +16,7 @@
 #include "../../connectors/flume/avro.h"
 
 struct flume_call {
-    struct flume_call *next;
+    struct leat_outbox_item item;
     struct leat_bytes events;
     uint32_t count;
 };
@@ -23,10 +24,8 @@ struct flume_call {
 struct flume_calls {
     int64_t max_records, max_bytes; /* of one call; a larger record goes alone */
 
-    struct leat_arena arena;
-    struct flume_call *first, *last;
-    uint32_t count;
-    uint64_t events; /* in all of them */
+    struct leat_outbox box;
+    uint64_t events; /* in all calls */
 };
 
 /* Add row `row` of a chunk; the headers `leat-id` and, where there is a key, `key` are added to its
@@ -43,6 +42,5 @@ LEAT_CHECKED enum leat_status flume_calls_read(struct flume_calls *c, struct lea
 
 /* Forget all of them; memory is kept for the next batch. */
 void flume_calls_clear(struct flume_calls *c);
-void flume_calls_free(struct flume_calls *c);
 
 #endif

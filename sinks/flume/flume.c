@@ -92,7 +92,7 @@ static enum leat_status flume_open(void *self, const struct leat_env *env, struc
     s->env = env;
     s->calls = (struct flume_calls){.max_records = s->batch.records,
                                     .max_bytes = s->batch.bytes.bytes,
-                                    .arena = {.budget = env->budget}};
+                                    .box.arena.budget = env->budget};
     s->client = (struct flume_client){.address = s->connect,
                                       .env = env,
                                       .security.budget = env->budget,
@@ -105,7 +105,7 @@ static enum leat_status flume_open(void *self, const struct leat_env *env, struc
 /* From where the last try got to. */
 static enum leat_status send_all(struct sink *s, struct leat_error *err)
 {
-    for (; s->next; s->next = s->next->next)
+    for (; s->next; s->next = s->next->item.next)
         if (flume_client_send(&s->client, s->next, err) != LEAT_OK)
             return err->status;
     return LEAT_OK;
@@ -120,7 +120,7 @@ static enum leat_status flume_recover(void *self, uint64_t n, struct leat_slice 
         return LEAT_OK;
     if (flume_calls_read(&s->calls, section, err) != LEAT_OK)
         return err->status;
-    s->next = s->calls.first;
+    s->next = s->calls.box.first;
     enum leat_status status = send_all(s, err);
     flume_calls_clear(&s->calls); /* they borrow from the section */
     s->next = NULL;
@@ -151,7 +151,7 @@ static enum leat_status flume_prepare(void *self, uint64_t n,
 
     (void)n, (void)positions, (void)err;
     flume_calls_write(&s->calls, section);
-    s->next = s->calls.first;
+    s->next = s->calls.box.first;
     return LEAT_OK;
 }
 
@@ -182,7 +182,7 @@ static void flume_close(void *self)
 
     flume_client_close(&s->client);
     flume_security_fini(&s->client.security);
-    flume_calls_free(&s->calls);
+    leat_outbox_free(&s->calls.box);
     s->next = NULL;
 }
 

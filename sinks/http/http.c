@@ -297,7 +297,7 @@ static enum leat_status post(struct http *h, uint64_t n, const struct http_reque
 /* From where the last call got to. */
 static enum leat_status post_all(struct http *h, uint64_t n, struct leat_error *err)
 {
-    for (; h->next; h->next = h->next->next, h->sent++)
+    for (; h->next; h->next = h->next->item.next, h->sent++)
         if (post(h, n, h->next, err) != LEAT_OK)
             return err->status;
     return LEAT_OK;
@@ -305,7 +305,7 @@ static enum leat_status post_all(struct http *h, uint64_t n, struct leat_error *
 
 static void rewind_requests(struct http *h)
 {
-    h->next = h->requests.first;
+    h->next = h->requests.box.first;
     h->sent = 0;
 }
 
@@ -321,7 +321,7 @@ static enum leat_status http_open(void *self, const struct leat_env *env, struct
     h->requests = (struct http_requests){.form = (enum http_body)h->body.index,
                                          .max_records = h->batch.records,
                                          .max_bytes = h->batch.bytes.bytes,
-                                         .arena = {.budget = env->budget}};
+                                         .box.arena.budget = env->budget};
     if (!set_up(h))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for an HTTP client");
     return LEAT_OK;
@@ -338,7 +338,7 @@ static enum leat_status http_recover(void *self, uint64_t n, struct leat_slice s
         return err->status;
     rewind_requests(h);
     enum leat_status status = post_all(h, n, err);
-    http_requests_clear(&h->requests); /* they borrow from the section */
+    leat_outbox_clear(&h->requests.box); /* they borrow from the section */
     h->next = NULL;
     return status;
 }
@@ -374,7 +374,7 @@ static enum leat_status http_commit(void *self, uint64_t n, struct leat_error *e
 
     if (post_all(h, n, err) != LEAT_OK)
         return err->status;
-    http_requests_clear(&h->requests);
+    leat_outbox_clear(&h->requests.box);
     return LEAT_OK;
 }
 
@@ -383,7 +383,7 @@ static enum leat_status http_abort(void *self, uint64_t n, struct leat_error *er
     struct http *h = self;
 
     (void)n, (void)err; /* nothing was sent */
-    http_requests_clear(&h->requests);
+    leat_outbox_clear(&h->requests.box);
     h->next = NULL;
     return LEAT_OK;
 }
@@ -394,7 +394,7 @@ static void http_close(void *self)
 
     curl_easy_cleanup(h->curl);
     curl_slist_free_all(h->fixed);
-    http_requests_free(&h->requests);
+    leat_outbox_free(&h->requests.box);
     h->curl = NULL;
     h->fixed = NULL;
     h->next = NULL;

@@ -4,7 +4,7 @@
  * Which rows share a request depends on the rows and the options alone, and the bytes are in the
  * record: after a crash the same requests are sent, with the same ids.
  *
- *     section: u8 version | u32 requests | of each: u32 length, body
+ *     section: an outbox (data/outbox.h), of each request: u32 length, body
  *
  * Thread: the sink's.
  */
@@ -16,7 +16,7 @@
 enum http_body { HTTP_LINES, HTTP_ARRAY, HTTP_EACH };
 
 struct http_request {
-    struct http_request *next;
+    struct leat_outbox_item item;
     struct leat_bytes body;
     int64_t records;
 };
@@ -25,9 +25,7 @@ struct http_requests {
     enum http_body form;
     int64_t max_records, max_bytes; /* of one request; a larger record goes alone */
 
-    struct leat_arena arena;
-    struct http_request *first, *last;
-    uint32_t count;
+    struct leat_outbox box;
 };
 
 /* Add a record. LEAT_E_NOMEM, LEAT_E_FULL. */
@@ -42,9 +40,5 @@ void http_requests_write(const struct http_requests *r, struct leat_bytes *secti
 /* Bodies are borrowed from the section. LEAT_E_CORRUPT. */
 LEAT_CHECKED enum leat_status http_requests_read(struct http_requests *r, struct leat_slice section,
                                                  struct leat_error *err);
-
-/* Forget all of them; memory is kept for the next batch. */
-void http_requests_clear(struct http_requests *r);
-void http_requests_free(struct http_requests *r);
 
 #endif

@@ -1,8 +1,6 @@
 #include "messages.h"
 
-#define VERSION    1
-#define ARENA_KEEP ((size_t)4 * 1024 * 1024)
-#define TOPIC_MAX  65535
+#define TOPIC_MAX 65535
 
 static bool is_topic(struct leat_slice s)
 {
@@ -18,66 +16,43 @@ enum leat_status mqtt_messages_add(struct mqtt_messages *m, struct leat_slice to
         return leat_fail(err, LEAT_E_DATA,
                          "'%.*s' is no topic to publish to: text without '+', '#' and NUL",
                          (int)(topic.len < 100 ? topic.len : 100), topic.ptr ? topic.ptr : "");
-    struct mqtt_message *one = leat_arena_alloc(&m->arena, sizeof *one);
+    struct leat_slice copy = leat_arena_copy(&m->box.arena, topic);
+    struct mqtt_message *one = copy.ptr ? leat_outbox_add(&m->box, sizeof *one) : NULL;
     if (!one)
-        return leat_arena_failed(&m->arena, err);
-    one->topic = leat_arena_copy(&m->arena, topic);
-    if (!one->topic.ptr)
-        return leat_arena_failed(&m->arena, err);
+        return leat_arena_failed(&m->box.arena, err);
+    one->topic = copy;
     one->payload = payload.ptr ? payload : LEAT_LIT("");
-    one->number = m->count++;
+    one->number = m->box.count - 1;
     one->owner = m->owner;
-    if (m->last)
-        m->last->next = one;
-    else
-        m->first = one;
-    m->last = one;
     return LEAT_OK;
+}
+
+static void put(const void *item, struct leat_bytes *section)
+{
+    const struct mqtt_message *one = item;
+
+    leat_bytes_put_slice(section, one->topic);
+    leat_bytes_put_slice(section, one->payload);
 }
 
 void mqtt_messages_write(const struct mqtt_messages *m, struct leat_bytes *section)
 {
-    uint8_t version = VERSION;
+    leat_outbox_write(&m->box, put, section);
+}
 
-    leat_bytes_put(section, &version, 1);
-    leat_bytes_put_u32(section, m->count);
-    for (const struct mqtt_message *one = m->first; one; one = one->next) {
-        leat_bytes_put_slice(section, one->topic);
-        leat_bytes_put_slice(section, one->payload);
-    }
+static enum leat_status take(struct leat_outbox *box, struct leat_slice *from,
+                             struct leat_error *err)
+{
+    struct leat_slice topic, payload;
+
+    if (!leat_take_slice(from, &topic) || !leat_take_slice(from, &payload))
+        return leat_outbox_damaged(err);
+    enum leat_status status = mqtt_messages_add((struct mqtt_messages *)box, topic, payload, err);
+    return status == LEAT_E_DATA ? leat_outbox_damaged(err) : status;
 }
 
 enum leat_status mqtt_messages_read(struct mqtt_messages *m, struct leat_slice from,
                                     struct leat_error *err)
 {
-    struct leat_slice topic, payload;
-    uint8_t version = 0;
-    uint32_t count = 0;
-
-    mqtt_messages_clear(m);
-    bool good = leat_take(&from, &version, 1) && version == VERSION && leat_take_u32(&from, &count);
-    for (; good && count > 0; count--) {
-        good = leat_take_slice(&from, &topic) && leat_take_slice(&from, &payload);
-        if (good && mqtt_messages_add(m, topic, payload, err) != LEAT_OK) {
-            if (err->status != LEAT_E_DATA)
-                return err->status;
-            good = false;
-        }
-    }
-    return good && from.len == 0 ? LEAT_OK
-                                 : leat_fail(err, LEAT_E_CORRUPT, "damaged record of messages");
-}
-
-void mqtt_messages_clear(struct mqtt_messages *m)
-{
-    leat_arena_recycle(&m->arena, ARENA_KEEP);
-    m->first = m->last = NULL;
-    m->count = 0;
-}
-
-void mqtt_messages_free(struct mqtt_messages *m)
-{
-    m->first = m->last = NULL;
-    m->count = 0;
-    leat_arena_reset(&m->arena);
+    return leat_outbox_read(&m->box, from, take, err);
 }

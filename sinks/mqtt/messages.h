@@ -4,7 +4,7 @@
  * What is in the record is what is published, after a crash too, in the same order and with the
  * same numbers.
  *
- *     section: u8 version | u32 messages | of each: u32 length, topic | u32 length, payload
+ *     section: an outbox (data/outbox.h), of each message: u32 length, topic | u32 length, payload
  *
  * Thread: the sink's, except `state`.
  */
@@ -16,7 +16,7 @@
 enum mqtt_message_state { MQTT_UNSENT, MQTT_DONE, MQTT_REFUSED };
 
 struct mqtt_message {
-    struct mqtt_message *next;
+    struct leat_outbox_item item;
     void *owner;
     struct leat_slice topic; /* a NUL is behind it */
     struct leat_slice payload;
@@ -26,10 +26,8 @@ struct mqtt_message {
 };
 
 struct mqtt_messages {
+    struct leat_outbox box; /* first */
     void *owner;
-    struct leat_arena arena;
-    struct mqtt_message *first, *last;
-    uint32_t count;
 };
 
 /* The topic is copied, the payload borrowed. LEAT_E_DATA: this is no topic to publish to.
@@ -42,9 +40,5 @@ void mqtt_messages_write(const struct mqtt_messages *m, struct leat_bytes *secti
 /* Payloads are borrowed from the section. LEAT_E_CORRUPT. */
 LEAT_CHECKED enum leat_status mqtt_messages_read(struct mqtt_messages *m, struct leat_slice section,
                                                  struct leat_error *err);
-
-/* Forget all of them; memory is kept for the next batch. */
-void mqtt_messages_clear(struct mqtt_messages *m);
-void mqtt_messages_free(struct mqtt_messages *m);
 
 #endif

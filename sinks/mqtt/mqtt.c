@@ -447,7 +447,7 @@ static enum leat_status publish_some(struct mqtt_sink *s, uint64_t n, struct lea
 
     s->sent = 0;
     atomic_store(&s->settled, 0);
-    for (; m && s->sent < WINDOW && bytes < WINDOW_BYTES; m = m->next) {
+    for (; m && s->sent < WINDOW && bytes < WINDOW_BYTES; m = m->item.next) {
         if (atomic_load(&m->state) != MQTT_UNSENT)
             continue;
         if (publish(s, n, m, err) != LEAT_OK)
@@ -460,7 +460,7 @@ static enum leat_status publish_some(struct mqtt_sink *s, uint64_t n, struct lea
     if (atomic_load(&s->settled) < s->sent)
         return leat_fail(err, LEAT_E_UNREACHABLE, "'%s' %s", s->url,
                          over ? "closed the connection" : "does not acknowledge");
-    for (; s->oldest != m; s->oldest = s->oldest->next)
+    for (; s->oldest != m; s->oldest = s->oldest->item.next)
         if (look_at(s, s->oldest, err) != LEAT_OK)
             return err->status;
     return LEAT_OK;
@@ -490,7 +490,7 @@ static enum leat_status mqtt_open(void *self, const struct leat_env *env, struct
     if (check(self, err) != LEAT_OK)
         return err->status;
     s->env = env;
-    s->messages = (struct mqtt_messages){.owner = s, .arena = {.budget = env->budget}};
+    s->messages = (struct mqtt_messages){.owner = s, .box.arena.budget = env->budget};
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return s->wake >= 0 ? LEAT_OK : leat_fail(err, LEAT_E_IO, "eventfd: %s", strerror(errno));
 }
@@ -504,9 +504,9 @@ static enum leat_status mqtt_recover(void *self, uint64_t n, struct leat_slice s
         return LEAT_OK;
     if (mqtt_messages_read(&s->messages, section, err) != LEAT_OK)
         return err->status;
-    s->oldest = s->messages.first;
+    s->oldest = s->messages.box.first;
     enum leat_status status = publish_all(s, n, err);
-    mqtt_messages_clear(&s->messages); /* they borrow from the section */
+    leat_outbox_clear(&s->messages.box); /* they borrow from the section */
     s->oldest = NULL;
     return status;
 }
@@ -533,7 +533,7 @@ static enum leat_status mqtt_prepare(void *self, uint64_t n, const struct leat_p
 
     (void)n, (void)positions, (void)err;
     mqtt_messages_write(&s->messages, section);
-    s->oldest = s->messages.first;
+    s->oldest = s->messages.box.first;
     return LEAT_OK;
 }
 
@@ -543,7 +543,7 @@ static enum leat_status mqtt_commit(void *self, uint64_t n, struct leat_error *e
 
     if (publish_all(s, n, err) != LEAT_OK)
         return err->status;
-    mqtt_messages_clear(&s->messages);
+    leat_outbox_clear(&s->messages.box);
     return LEAT_OK;
 }
 
@@ -552,7 +552,7 @@ static enum leat_status mqtt_abort(void *self, uint64_t n, struct leat_error *er
     struct mqtt_sink *s = self;
 
     (void)n, (void)err; /* nothing was published */
-    mqtt_messages_clear(&s->messages);
+    leat_outbox_clear(&s->messages.box);
     s->oldest = NULL;
     return LEAT_OK;
 }
@@ -565,7 +565,7 @@ static void mqtt_close(void *self)
     if (s->env && s->wake >= 0)
         close(s->wake);
     s->wake = -1;
-    mqtt_messages_free(&s->messages);
+    leat_outbox_free(&s->messages.box);
     s->oldest = NULL;
 }
 

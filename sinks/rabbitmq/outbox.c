@@ -1,95 +1,67 @@
 #include "outbox.h"
 
-#define VERSION    1
-#define ARENA_KEEP ((size_t)4 * 1024 * 1024)
-
-enum leat_status rabbit_outbox_add(struct rabbit_outbox *box, const struct rabbit_out *message,
+enum leat_status rabbit_outbox_add(struct rabbit_outbox *out, const struct rabbit_out *message,
                                    struct leat_error *err)
 {
-    struct rabbit_out *m = leat_arena_alloc(&box->arena, sizeof *m);
+    struct rabbit_out *m = leat_outbox_add(&out->box, sizeof *m);
 
     if (!m)
-        return leat_arena_failed(&box->arena, err);
+        return leat_arena_failed(&out->box.arena, err);
     *m = *message;
-    m->next = NULL;
-    if (box->last)
-        box->last->next = m;
-    else
-        box->first = m;
-    box->last = m;
-    box->count++;
+    m->item.next = NULL;
     return LEAT_OK;
 }
 
-enum leat_status rabbit_outbox_end(struct rabbit_outbox *box, struct leat_error *err)
+enum leat_status rabbit_outbox_end(struct rabbit_outbox *out, struct leat_error *err)
 {
     uint32_t n = 0;
 
-    box->all = leat_arena_array(&box->arena, box->count + 1, sizeof(struct rabbit_out *));
-    if (!box->all)
-        return leat_arena_failed(&box->arena, err);
-    for (struct rabbit_out *m = box->first; m; m = m->next)
-        box->all[n++] = m;
+    out->all = leat_arena_array(&out->box.arena, out->box.count + 1, sizeof(struct rabbit_out *));
+    if (!out->all)
+        return leat_arena_failed(&out->box.arena, err);
+    for (struct rabbit_out *m = out->box.first; m; m = m->item.next)
+        out->all[n++] = m;
     return LEAT_OK;
 }
 
-void rabbit_outbox_write(const struct rabbit_outbox *box, struct leat_bytes *section)
+static void put(const void *item, struct leat_bytes *section)
 {
-    uint8_t version = VERSION;
+    const struct rabbit_out *m = item;
 
-    leat_bytes_put(section, &version, 1);
-    leat_bytes_put_u32(section, box->count);
-    for (const struct rabbit_out *m = box->first; m; m = m->next) {
-        leat_bytes_put_slice(section, m->routing_key);
-        leat_bytes_put_slice(section, m->value);
-        leat_bytes_put_slice(section, m->headers);
-        leat_bytes_put_u64(section, (uint64_t)m->time_ms);
-    }
+    leat_bytes_put_slice(section, m->routing_key);
+    leat_bytes_put_slice(section, m->value);
+    leat_bytes_put_slice(section, m->headers);
+    leat_bytes_put_u64(section, (uint64_t)m->time_ms);
 }
 
-static bool take_message(struct leat_slice *from, struct rabbit_out *m)
+void rabbit_outbox_write(const struct rabbit_outbox *out, struct leat_bytes *section)
 {
+    leat_outbox_write(&out->box, put, section);
+}
+
+static enum leat_status take(struct leat_outbox *box, struct leat_slice *from,
+                             struct leat_error *err)
+{
+    struct leat_slice key, value, headers;
     uint64_t time_ms;
 
-    *m = (struct rabbit_out){0};
-    if (!leat_take_slice(from, &m->routing_key) || !leat_take_slice(from, &m->value) ||
-        !leat_take_slice(from, &m->headers) || !leat_take_u64(from, &time_ms))
-        return false;
+    if (!leat_take_slice(from, &key) || !leat_take_slice(from, &value) ||
+        !leat_take_slice(from, &headers) || !leat_take_u64(from, &time_ms))
+        return leat_outbox_damaged(err);
+    struct rabbit_out *m = leat_outbox_add(box, sizeof *m);
+    if (!m)
+        return leat_arena_failed(&box->arena, err);
+    m->routing_key = key;
+    m->value = value;
+    m->headers = headers;
     m->time_ms = (int64_t)time_ms;
-    return true;
+    return LEAT_OK;
 }
 
-enum leat_status rabbit_outbox_read(struct rabbit_outbox *box, struct leat_slice from,
+enum leat_status rabbit_outbox_read(struct rabbit_outbox *out, struct leat_slice from,
                                     struct leat_error *err)
 {
-    uint8_t version = 0;
-    uint32_t count = 0;
-    struct rabbit_out m;
-
-    rabbit_outbox_clear(box);
-    if (!leat_take(&from, &version, 1) || version != VERSION || !leat_take_u32(&from, &count))
-        return leat_fail(err, LEAT_E_CORRUPT, "damaged record of messages");
-    while (count-- > 0) {
-        if (!take_message(&from, &m))
-            return leat_fail(err, LEAT_E_CORRUPT, "damaged record of messages");
-        if (rabbit_outbox_add(box, &m, err) != LEAT_OK)
-            return err->status;
-    }
-    if (from.len)
-        return leat_fail(err, LEAT_E_CORRUPT, "damaged record of messages");
-    return rabbit_outbox_end(box, err);
-}
-
-void rabbit_outbox_clear(struct rabbit_outbox *box)
-{
-    leat_arena_recycle(&box->arena, ARENA_KEEP);
-    box->first = box->last = NULL;
-    box->all = NULL;
-    box->count = 0;
-}
-
-void rabbit_outbox_free(struct rabbit_outbox *box)
-{
-    rabbit_outbox_clear(box);
-    leat_arena_reset(&box->arena);
+    if (leat_outbox_read(&out->box, from, take, err) != LEAT_OK)
+        return err->status;
+    return rabbit_outbox_end(out, err);
 }

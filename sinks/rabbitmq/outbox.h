@@ -4,8 +4,8 @@
  *
  * The bytes are in the record: after a crash the same messages are sent, with the same ids.
  *
- *     section: u8 version | u32 messages | of each: routing key, value, headers (u32 and bytes),
- *              u64 time in ms
+ *     section: an outbox (data/outbox.h), of each message: routing key, value, headers (u32 and
+ *              bytes), u64 time in ms
  *
  * Thread: the sink's.
  */
@@ -15,34 +15,28 @@
 #include "leat.h"
 
 struct rabbit_out {
-    struct rabbit_out *next;
+    struct leat_outbox_item item;
     struct leat_slice routing_key, value, headers; /* borrowed */
     int64_t time_ms;                               /* LEAT_NO_TIME: none */
 };
 
 struct rabbit_outbox {
-    struct leat_arena arena;
-    struct rabbit_out *first, *last;
+    struct leat_outbox box;
     struct rabbit_out **all; /* by number, once it is complete */
-    uint32_t count;
 };
 
 /* Add a message; its bytes are borrowed until the next clear. LEAT_E_NOMEM, LEAT_E_FULL. */
-LEAT_CHECKED enum leat_status rabbit_outbox_add(struct rabbit_outbox *box,
+LEAT_CHECKED enum leat_status rabbit_outbox_add(struct rabbit_outbox *out,
                                                 const struct rabbit_out *message,
                                                 struct leat_error *err);
 
-/* No more messages: box->all is there. LEAT_E_NOMEM, LEAT_E_FULL. */
-LEAT_CHECKED enum leat_status rabbit_outbox_end(struct rabbit_outbox *box, struct leat_error *err);
+/* No more messages: out->all is there. LEAT_E_NOMEM, LEAT_E_FULL. */
+LEAT_CHECKED enum leat_status rabbit_outbox_end(struct rabbit_outbox *out, struct leat_error *err);
 
-void rabbit_outbox_write(const struct rabbit_outbox *box, struct leat_bytes *section);
+void rabbit_outbox_write(const struct rabbit_outbox *out, struct leat_bytes *section);
 
 /* Complete; messages are borrowed from the section. LEAT_E_CORRUPT. */
-LEAT_CHECKED enum leat_status rabbit_outbox_read(struct rabbit_outbox *box,
+LEAT_CHECKED enum leat_status rabbit_outbox_read(struct rabbit_outbox *out,
                                                  struct leat_slice section, struct leat_error *err);
-
-/* Forget all of them; memory is kept for the next batch. */
-void rabbit_outbox_clear(struct rabbit_outbox *box);
-void rabbit_outbox_free(struct rabbit_outbox *box);
 
 #endif

@@ -42,7 +42,7 @@ struct sink {
     const struct leat_env *env;
     struct rabbit_link link;
     struct leat_slice constant; /* the routing key, where it is the same for all rows */
-    struct rabbit_outbox box;
+    struct rabbit_outbox out;
     uint32_t confirmed;    /* all before this number */
     uint32_t sent;         /* number of the next to be published */
     uint64_t tags;         /* delivery tags of this connection before ... */
@@ -222,7 +222,7 @@ static int read_headers(struct leat_slice from, amqp_table_entry_t entries[HEADE
 static enum leat_status publish(struct sink *s, uint64_t n, uint32_t number, struct leat_error *err)
 {
     static const struct leat_slice none = {"null", 4};
-    const struct rabbit_out *m = s->box.all[number];
+    const struct rabbit_out *m = s->out.all[number];
     amqp_table_entry_t entries[HEADERS_MAX];
     char id[160];
 
@@ -280,7 +280,7 @@ static bool may_send(const struct sink *s)
 {
     struct pollfd out = {.fd = s->link.fd, .events = POLLOUT};
 
-    return s->sent < s->box.count && s->sent - s->confirmed < WINDOW && !s->link.blocked &&
+    return s->sent < s->out.box.count && s->sent - s->confirmed < WINDOW && !s->link.blocked &&
            !s->nacked && poll(&out, 1, 0) == 1 && out.revents & POLLOUT;
 }
 
@@ -291,7 +291,7 @@ static enum leat_status deliver(struct sink *s, uint64_t n, struct leat_error *e
 
     if (connect_link(s, err) != LEAT_OK)
         return err->status;
-    while (s->confirmed < s->box.count) {
+    while (s->confirmed < s->out.box.count) {
         uint32_t before = s->confirmed;
         while (may_send(s)) {
             if (publish(s, n, s->sent, err) != LEAT_OK)
@@ -350,7 +350,7 @@ static enum leat_status rabbit_open(void *self, const struct leat_env *env, stru
         return err->status;
     s->env = env;
     s->constant = s->routing_key.node->text;
-    s->box = (struct rabbit_outbox){.arena = {.budget = env->budget}};
+    s->out = (struct rabbit_outbox){.box.arena.budget = env->budget};
     s->link = (struct rabbit_link){
         .conf = &s->conf, .env = env, .job = env->job, .writes = true, .wake_fd = -1, .fd = -1};
     return LEAT_OK;
@@ -363,14 +363,14 @@ static enum leat_status rabbit_recover(void *self, uint64_t n, struct leat_slice
 
     if (n == 0 || section.len == 0 || n <= s->env->finished)
         return LEAT_OK;
-    if (rabbit_outbox_read(&s->box, section, err) != LEAT_OK)
+    if (rabbit_outbox_read(&s->out, section, err) != LEAT_OK)
         return err->status;
     begin_delivery(s);
     enum leat_status status = deliver_all(s, n, err);
     if (status != LEAT_OK)
         rabbit_link_close(&s->link, false); /* the messages borrow from the section */
     begin_delivery(s);
-    rabbit_outbox_clear(&s->box);
+    leat_outbox_clear(&s->out.box);
     return status;
 }
 
@@ -406,7 +406,7 @@ static enum leat_status rabbit_write(void *self, uint64_t n, const struct leat_c
                                      .value = chunk->values[row],
                                      .headers = chunk->headers[row],
                                      .time_ms = chunk->times_ms[row]};
-        if (check_row(&m, err) != LEAT_OK || rabbit_outbox_add(&s->box, &m, err) != LEAT_OK)
+        if (check_row(&m, err) != LEAT_OK || rabbit_outbox_add(&s->out, &m, err) != LEAT_OK)
             return err->status;
     }
     return LEAT_OK;
@@ -419,9 +419,9 @@ static enum leat_status rabbit_prepare(void *self, uint64_t n,
     struct sink *s = self;
 
     (void)n, (void)positions;
-    if (rabbit_outbox_end(&s->box, err) != LEAT_OK)
+    if (rabbit_outbox_end(&s->out, err) != LEAT_OK)
         return err->status;
-    rabbit_outbox_write(&s->box, section);
+    rabbit_outbox_write(&s->out, section);
     begin_delivery(s);
     return LEAT_OK;
 }
@@ -430,10 +430,10 @@ static enum leat_status rabbit_commit(void *self, uint64_t n, struct leat_error 
 {
     struct sink *s = self;
 
-    if (s->box.count && deliver_all(s, n, err) != LEAT_OK)
+    if (s->out.box.count && deliver_all(s, n, err) != LEAT_OK)
         return err->status;
     begin_delivery(s);
-    rabbit_outbox_clear(&s->box);
+    leat_outbox_clear(&s->out.box);
     return LEAT_OK;
 }
 
@@ -442,7 +442,7 @@ static enum leat_status rabbit_abort(void *self, uint64_t n, struct leat_error *
     struct sink *s = self;
 
     (void)n, (void)err; /* nothing was sent */
-    rabbit_outbox_clear(&s->box);
+    leat_outbox_clear(&s->out.box);
     return LEAT_OK;
 }
 
@@ -453,7 +453,7 @@ static enum leat_status rabbit_tick(void *self, int64_t tick_ms, struct leat_err
     struct leat_error lost;
 
     (void)tick_ms, (void)err;
-    if (s->link.state && s->box.count == 0 && listen_to(s, 0, &lost) != LEAT_OK)
+    if (s->link.state && s->out.box.count == 0 && listen_to(s, 0, &lost) != LEAT_OK)
         rabbit_link_close(&s->link, false);
     return LEAT_OK;
 }
@@ -465,7 +465,7 @@ static void rabbit_close(void *self)
     if (!s->env)
         return;
     rabbit_link_close(&s->link, true);
-    rabbit_outbox_free(&s->box);
+    leat_outbox_free(&s->out.box);
 }
 
 static const struct leat_module module = {

@@ -1,40 +1,7 @@
-/*
- * fuzz_flume_calls.c - feeds bytes to the reader of the calls that a log record holds.
- *
- * What it accepts must come back as the same bytes. The first byte chooses which allocation fails.
- */
+/* fuzz_flume_calls.c - feeds bytes to the reader of the calls that a log record holds. */
 #include "../../sinks/flume/calls.h"
+#include "section.h"
 
-#include <assert.h>
+static struct flume_calls calls = {.max_records = 1, .max_bytes = 1};
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static unsigned countdown;
-
-static bool gate(void)
-{
-    return countdown == 0 || --countdown != 0;
-}
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
-{
-    struct flume_calls calls = {.max_records = 1, .max_bytes = 1};
-    struct leat_arena arena = {0};
-    struct leat_error err;
-
-    if (size < 1 || size > 65536)
-        return 0;
-    struct leat_slice bytes = {(const char *)data + 1, size - 1};
-    countdown = data[0];
-    leat_mem_gate = gate;
-    if (flume_calls_read(&calls, bytes, &err) == LEAT_OK) {
-        struct leat_bytes again = {.arena = &arena};
-        flume_calls_write(&calls, &again);
-        assert(again.failed || leat_slice_eq(leat_bytes_slice(&again), bytes));
-    }
-    leat_mem_gate = NULL;
-    assert(calls.arena.bytes <= 64 * (size + 65536));
-    flume_calls_free(&calls);
-    leat_arena_reset(&arena);
-    return 0;
-}
+FUZZ_SECTION(calls, &calls.box, flume_calls_read, flume_calls_write)

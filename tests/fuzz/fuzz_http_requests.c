@@ -1,40 +1,7 @@
-/*
- * fuzz_http_requests.c - feeds bytes to the reader of the requests that a log record holds.
- *
- * What it accepts must come back as the same bytes. The first byte chooses which allocation fails.
- */
+/* fuzz_http_requests.c - feeds bytes to the reader of the requests that a log record holds. */
 #include "../../sinks/http/requests.h"
+#include "section.h"
 
-#include <assert.h>
+static struct http_requests requests = {.max_records = 1, .max_bytes = 1};
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static unsigned countdown;
-
-static bool gate(void)
-{
-    return countdown == 0 || --countdown != 0;
-}
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
-{
-    struct http_requests r = {.max_records = 1, .max_bytes = 1};
-    struct leat_arena arena = {0};
-    struct leat_error err;
-
-    if (size < 1 || size > 65536)
-        return 0;
-    struct leat_slice bytes = {(const char *)data + 1, size - 1};
-    countdown = data[0];
-    leat_mem_gate = gate;
-    if (http_requests_read(&r, bytes, &err) == LEAT_OK) {
-        struct leat_bytes again = {.arena = &arena};
-        http_requests_write(&r, &again);
-        assert(again.failed || leat_slice_eq(leat_bytes_slice(&again), bytes));
-    }
-    leat_mem_gate = NULL;
-    assert(r.arena.bytes <= 64 * (size + 65536));
-    http_requests_free(&r);
-    leat_arena_reset(&arena);
-    return 0;
-}
+FUZZ_SECTION(requests, &requests.box, http_requests_read, http_requests_write)
