@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Every environment of config/examples/ as its file has it, between the real services it is for."""
+"""Every pipeline of config/examples/ as its file has it, between the real services it is for."""
 import contextlib
+import datetime
+import decimal
 import http.client
 import json
 import pathlib
 import socket
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -13,8 +16,11 @@ from kafka_test import Broker, Leat  # noqa: E402
 from leat_test import ROOT, folder, leat, main, wait_for  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
 from rabbit_test import Rabbit  # noqa: E402
+from registry_test import Registry, framed  # noqa: E402
+from zeromq_test import PEER, needs_peer  # noqa: E402
 
 KAFKA = Broker()
+KEPT = {"retention.ms": "-1"}  # also records whose event time is long ago
 
 
 def example(name):
@@ -138,6 +144,122 @@ def test_words_of_a_socket_are_counted():
             peer.sendall(b"to be or not\nto be\n")
             wait_for("the words", lambda: all(w in run.out for w in ("to", "be", "or", "not")))
             peer.close()
+
+
+def test_what_instruments_publish_is_in_a_file_per_instrument_and_day():
+    needs_peer()
+    address = f"tcp://127.0.0.1:{free_port()}"
+    sent = [("scale-1", {"at": "2026-01-01T09:00:00Z", "value": 71.5, "unit": "kg"}),
+            ("oven-7", {"at": "2026-01-02T09:00:00Z", "value": 230.0, "unit": None}),
+            ("oven-7", {"at": "2026-01-02T09:00:01Z", "value": 0.0, "unit": "test"}),
+            ("door", {"at": "2026-01-02T09:00:02Z", "value": 1.0, "unit": None}),
+            ("scale-1", {"at": "2026-01-02T09:00:03Z", "value": 72.0, "unit": "kg"})]
+    with folder() as dir:
+        with running(dir, "zeromq-to-files", INSTRUMENTS=address):
+            subprocess.run([*PEER, "pub", "bind", address], check=True, timeout=60, text=True,
+                           input="".join(f"{name}\t{json.dumps(v)}\n" for name, v in sent))
+            wait_for("the last of them", lambda: [*pathlib.Path(dir).glob("readings/scale-1/2026-01-02/.*")])
+        found = lines(dir, "readings/*/*/*.jsonl")
+    assert found == {f"readings/{name}/{v['at'][:10]}": [
+        {**v, "instrument": name}] for name, v in (sent[0], sent[1], sent[4])}, found
+
+
+def orders(**more):
+    return [{"city": city, "amount": amount, **more} for city, amount in (("Paris", 61), ("Rome", 70), ("Nice", 50))]
+
+
+def test_orders_get_the_region_of_their_city():
+    KAFKA.topic("orders.plain")
+    KAFKA.topic("orders.enriched")
+    KAFKA.produce("orders.plain", map(json.dumps, orders()))
+    with folder() as dir, running(dir, "enrich", "--set", "sources.orders.kafka.topic=orders.plain", "--set",
+                                  f"tables.regions.file.path={ROOT}/config/examples/regions.csv",
+                                  BROKERS=KAFKA.address):
+        wait_for("3 orders", lambda: len(payloads("orders.enriched")) == 3)
+    assert [(o["region"] and o["region"]["region"], o["above_target"]) for o in payloads("orders.enriched")] == [
+        ("Ile-de-France", True), (None, False), ("Provence-Alpes-Cote d'Azur", False)]
+
+
+def test_paid_orders_in_avro_are_summed_per_city_in_avro():
+    KAFKA.topic("orders.avro")
+    KAFKA.topic("orders.per_city", **KEPT)
+    schema = json.loads((ROOT / "config/examples/order.avsc").read_text())
+    with folder() as dir, Registry() as registry:
+        number = registry.add(json.dumps(schema))
+
+        def produce(minute, records):
+            KAFKA.produce("orders.avro", [framed(number, schema, {
+                "created_at": datetime.datetime(2026, 1, 1, 10, minute, tzinfo=datetime.timezone.utc),
+                "note": None, **o, "amount": decimal.Decimal(o["amount"])}) for o in records])
+        produce(0, orders(status="paid") + orders(status="new"))
+        produce(5, orders(status="paid")[:1])
+        with running(dir, "avro-orders", "--set", "sources.orders.kafka.topic=orders.avro", "--set",
+                     f"sources.orders.format.avro.schema={ROOT}/config/examples/order.avsc",
+                     BROKERS=KAFKA.address, REGISTRY=registry.url):
+            wait_for("the sums of a minute", lambda: len(KAFKA.raw_values("orders.per_city")) == 3)
+        out = registry.subjects["orders.per_city-value"]
+        per_city = json.loads(registry.schemas[out])
+        assert sorted(KAFKA.raw_values("orders.per_city")) == sorted(
+            framed(out, per_city, {"city": o["city"], "orders": 1, "revenue": o["amount"]}) for o in orders())
+
+
+def test_balances_are_right_after_every_payment_also_of_a_second_run():
+    KAFKA.topic("payments.made", 4)
+
+    def payments(numbers):
+        KAFKA.produce("payments.made", [json.dumps({"id": f"p{n}", "account": f"a{n % 3}", "amount": n})
+                                        for n in numbers] + ['{"id":"bad","account":"a0","amount":"much"}'])
+
+    def found():
+        return {b["after"]: b["balance"] for b in payloads("balances")} if KAFKA.records("balances") else {}
+    with folder() as dir:
+        for numbers in (range(30), range(30, 50)):
+            payments(numbers)
+            with running(dir, "exactly-once", "--set", "sources.payments.kafka.topic=payments.made",
+                         BROKERS=KAFKA.address):
+                wait_for("balances", lambda: len(found()) == numbers.stop)
+    assert len(KAFKA.records("balances")) == 50
+    assert found() == {f"p{n}": sum(range(n % 3, n + 1, 3)) for n in range(50)}
+    assert len(KAFKA.records("payments.dead")) == 2
+
+
+def test_a_card_over_its_limit_is_told():
+    KAFKA.topic("payments", 2)
+    KAFKA.topic("card-warnings", **KEPT)
+
+    def pay(*times):
+        for part, card in enumerate(("a", "b")):
+            KAFKA.produce("payments", [json.dumps({"card": card, "shop": "books", "amount": 400 + 200 * part,
+                                                   "paid_at": f"2026-01-01T{time}:00Z"}) for time in times], part)
+    pay("10:00", "10:10", "10:20")
+    with folder() as dir, running(dir, "card-limits", BROKERS=KAFKA.address):
+        wait_for("warnings", lambda: len(payloads("card-warnings")) == 2)
+        pay("12:00")
+        wait_for("what was spent", lambda: len(payloads("card-warnings")) == 4)
+    assert sorted((w["card"], w["what"], w["payments"], w["total"]) for w in payloads("card-warnings")) == [
+        ("a", "limit", 3, 1200), ("a", "over", 3, 1200), ("b", "limit", 2, 1200), ("b", "over", 3, 1800)]
+
+
+def test_a_click_meets_its_view():
+    for topic in ("clicks.new", "views", "clicks.priced", "ads.missed"):
+        KAFKA.topic(topic, **KEPT)
+    with folder() as dir, running(dir, "clicks-and-views", "--set", "sources.clicks.kafka.topic=clicks.new",
+                                  BROKERS=KAFKA.address):
+        KAFKA.produce("clicks.new", [json.dumps({"view": "v1", "user": 7, "at": "2026-01-01T10:00:05Z"}),
+                                     json.dumps({"view": "v9", "user": 8, "at": "2026-01-01T14:00:00Z"})])
+        KAFKA.produce("views", [json.dumps({"view": view, "ad": ad, "price": 0.5, "at": f"2026-01-01T{at}Z"})
+                                for view, ad, at in (("v1", "shoes", "10:00:00"), ("v2", "shoes", "10:00:01"),
+                                                     ("v3", "hats", "14:00:00"))])
+        wait_for("what was clicked and what was missed", lambda: payloads("clicks.priced") and
+                 payloads("ads.missed"))
+    assert payloads("clicks.priced") == [{"ad": "shoes", "user": 7, "price": 0.5}]
+    assert [m["missed"] for m in payloads("ads.missed")] == [1]
+
+
+def test_every_example_has_a_test_here():
+    there = {path.stem for path in example("x").parent.glob("*.yaml")}
+    text = pathlib.Path(__file__).read_text()
+    assert there == {name for name in there if f'running(dir, "{name}"' in text}
 
 
 main(sys.modules[__name__])

@@ -10,16 +10,8 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from flume_test import free_port  # noqa: E402
 from kafka_test import Leat  # noqa: E402
-from leat_test import ROOT, Skip, folder, leat, main, wait_for, write  # noqa: E402
-
-PEER = ["/usr/bin/python3", str(ROOT / "tests/support/zeromq_peer.py")]
-
-
-def needs_peer():
-    done = subprocess.run(["/usr/bin/python3", "-c", "import zmq"], capture_output=True)
-    if done.returncode != 0 and os.environ.get("LEAT_REQUIRE_BROKERS") != "1":
-        raise Skip("no zmq for Python: apt-get install python3-zmq")
-    assert done.returncode == 0, done.stderr
+from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from zeromq_test import PEER, needs_peer  # noqa: E402
 
 
 def keys():
