@@ -123,10 +123,13 @@ static enum leat_status read_delta(struct leat_state_table *t, struct leat_slice
 enum leat_status leat_state_snapshot(struct leat_state_table *t, struct leat_bytes *all,
                                      struct leat_error *err)
 {
-    size_t size = 32 + t->heap.pages_count * LEAT_HEAP_PAGE;
+    size_t size = 32, copied = t->heap.pages_count * LEAT_HEAP_PAGE;
 
-    for (uint32_t i = 0; i < t->segments_count; i++)
-        size += 4 + (sizeof(uint64_t) << t->segments[i].bits);
+    for (uint32_t i = 0; i < t->segments_count; i++) {
+        size += 4;
+        copied += sizeof(uint64_t) << t->segments[i].bits;
+    }
+    size += copied;
     if (all->len == 0 && all->room < size) { /* exactly, for it may be large */
         all->ptr = leat_arena_alloc(all->arena, size);
         all->room = all->ptr ? size : 0;
@@ -139,12 +142,12 @@ enum leat_status leat_state_snapshot(struct leat_state_table *t, struct leat_byt
     leat_bytes_put_u64(all, t->wheel.now);
     for (uint32_t i = 0; i < t->segments_count; i++)
         leat_bytes_put_u32(all, t->segments[i].bits);
-    for (uint32_t i = 0; i < t->segments_count; i++)
-        leat_bytes_put(all, t->segments[i].slots, sizeof(uint64_t) << t->segments[i].bits);
     leat_heap_close_page(&t->heap);
-    for (uint32_t i = 0; i < t->heap.pages_count; i++)
-        leat_bytes_put(all, t->heap.pages[i], LEAT_HEAP_PAGE);
-    return all->failed ? leat_arena_failed(all->arena, err) : LEAT_OK;
+    char *to = leat_bytes_reserve(all, copied);
+    if (!to || !state_copy_begin(t, all->arena, to))
+        return leat_arena_failed(all->arena, err);
+    all->len += copied;
+    return LEAT_OK;
 }
 
 /* Which units begin an entry that no slot has led to yet. */

@@ -288,6 +288,7 @@ static bool rebuild(struct leat_state_table *t, struct leat_segment_slots *s, ui
 
     if (!slots)
         return false;
+    keep_segment(t, s);
     *s = (struct leat_segment_slots){.slots = slots, .bits = bits};
     for (uint32_t i = 0; i < UINT32_C(1) << old.bits; i++)
         if (old.slots[i])
@@ -429,10 +430,13 @@ static bool add(struct leat_state_table *t, struct leat_slice key, uint32_t hash
     if (!*number)
         return false;
     uint8_t *at = (uint8_t *)leat_heap_at(&t->heap, *number);
+    struct leat_segment_slots *s = segment_of(t, hash);
+    keep_block(t, *number, size_of(t, key.len, value.len));
+    keep_segment(t, s);
     memset(at, 0, entry_head(t));
     at[0] = ENTRY_USED;
     write_parts(t, at, key, value);
-    put_slot(segment_of(t, hash), (uint64_t)hash << 32 | *number);
+    put_slot(s, (uint64_t)hash << 32 | *number);
     t->entries++;
     t->keys++;
     return true;
@@ -447,6 +451,8 @@ static bool move(struct leat_state_table *t, uint32_t hash, const struct entry *
 
     if (!to)
         return false;
+    keep_block(t, to, size_of(t, key.len, value.len));
+    keep_segment(t, segment_of(t, hash));
     uint8_t *at = (uint8_t *)leat_heap_at(&t->heap, to);
     memcpy(at, old->at, entry_head(t));
     at[0] = (uint8_t)(at[0] & ~ENTRY_CHANGED); /* its new number is not in the list */
@@ -465,6 +471,7 @@ static bool replace(struct leat_state_table *t, uint32_t hash, struct leat_slice
     struct entry old = entry_at(t, *number);
     size_t size = size_of(t, key.len, value.len);
 
+    keep_block(t, *number, leat_heap_room(old.size));
     if (old.value.len == value.len) {
         if (value.len)
             memcpy((char *)(uintptr_t)old.value.ptr, value.ptr, value.len);
@@ -511,6 +518,7 @@ enum leat_status leat_state_remove(struct leat_state_table *t, uint32_t number,
     uint8_t *flags = (uint8_t *)leat_heap_at(&t->heap, number);
 
     unlink_timer(t, number);
+    keep_block(t, number, 1);
     *flags |= ENTRY_DEAD;
     t->keys--;
     if (!(*flags & ENTRY_CHANGED) && !entry_changed(t, number))
@@ -527,6 +535,8 @@ void entry_purge(struct leat_state_table *t, uint32_t number)
     if (!slot) /* a damaged image: nobody finds it, so it may stay */
         return;
     struct leat_segment_slots *s = segment_of(t, hash);
+    keep_segment(t, s);
+    keep_block(t, number, 1);
     free_slot(s, (uint32_t)(slot - s->slots));
     t->entries--;
     leat_heap_free(&t->heap, number, e.size);

@@ -36,6 +36,15 @@ struct leat_segment_slots {
 
 struct leat_state_changes;
 
+/* An image that is being copied: state_copy.c. Pieces are first its segments, then its pages. */
+struct leat_state_copy {
+    char *slots, *pages; /* where they go, the caller's */
+    size_t *slots_at;    /* of each segment, from `slots` */
+    uint64_t *done;      /* a bit per piece; NULL: no copy is under way */
+    uint32_t segments, pieces;
+    uint32_t next; /* all before are done */
+};
+
 struct leat_state_table {
     struct leat_heap heap;
     bool timed;
@@ -47,6 +56,7 @@ struct leat_state_table {
     uint64_t keys;                          /* alive */
     struct leat_wheel wheel;
     struct leat_state_changes *changes, *changes_last;
+    struct leat_state_copy copy;
 };
 
 /* `arena` lives as long as the table. t is zeroed. */
@@ -105,6 +115,7 @@ LEAT_CHECKED enum leat_status leat_state_append(struct leat_state_table *t,
                                                 struct leat_bytes *delta, struct leat_error *err);
 LEAT_CHECKED enum leat_status leat_state_snapshot(struct leat_state_table *t,
                                                   struct leat_bytes *all, struct leat_error *err);
+bool leat_state_snapshot_more(struct leat_state_table *t, size_t *most);
 LEAT_CHECKED enum leat_status leat_state_read(struct leat_state_table *t, struct leat_slice bytes,
                                               struct leat_error *err);
 

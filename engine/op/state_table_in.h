@@ -52,6 +52,27 @@ void entry_take_changes(struct leat_state_table *t,
 /* For it: the change needs not be written; what is dead is gone. */
 void entry_forget_change(struct leat_state_table *t, uint32_t number, void *arg);
 
+/* The whole image is to go to `slots`, and pages behind them. Lists that are needed until then come
+ * from `arena`. False: no memory. */
+LEAT_CHECKED bool state_copy_begin(struct leat_state_table *t, struct leat_arena *arena,
+                                   char *slots);
+void state_copy_segment(struct leat_state_table *t, uint32_t i);
+void state_copy_block(struct leat_state_table *t, uint32_t number, size_t size);
+
+/* Before slots are changed, or a block for `size` bytes: a copy that is under way wants them as
+ * they are. */
+static inline void keep_segment(struct leat_state_table *t, const struct leat_segment_slots *s)
+{
+    if (t->copy.done)
+        state_copy_segment(t, (uint32_t)(s - t->segments));
+}
+
+static inline void keep_block(struct leat_state_table *t, uint32_t number, size_t size)
+{
+    if (t->copy.done)
+        state_copy_block(t, number, size);
+}
+
 /* Zeroed slots. NULL: no memory. */
 uint64_t *segment_slots(struct leat_state_table *t, uint32_t bits);
 bool segments_make_room(struct leat_state_table *t, uint32_t count);

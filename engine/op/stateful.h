@@ -215,6 +215,7 @@ enum leat_status leat_stateful_append(const void *plan, void *memory, struct lea
                                       struct leat_error *err);
 enum leat_status leat_stateful_snapshot(const void *plan, void *memory, struct leat_bytes *all,
                                         struct leat_error *err);
+bool leat_stateful_snapshot_more(const void *plan, void *memory, size_t *most);
 enum leat_status leat_stateful_read(const void *plan, void *memory, struct leat_slice bytes,
                                     struct leat_error *err);
 void leat_stateful_measure(const void *plan, const void *memory, uint64_t *keys, uint64_t *bytes);
@@ -226,8 +227,8 @@ void leat_stateful_shape(const struct leat_stateful *plan, const char *op, struc
 #define LEAT_STATEFUL_STATE(shape_is) \
     {.size = sizeof(struct leat_stateful_memory), .open = leat_stateful_open, \
      .append = leat_stateful_append, .snapshot = leat_stateful_snapshot, \
-     .read = leat_stateful_read, .shape = (shape_is), .measure = leat_stateful_measure, \
-     .due = leat_stateful_due}
+     .snapshot_more = leat_stateful_snapshot_more, .read = leat_stateful_read, \
+     .shape = (shape_is), .measure = leat_stateful_measure, .due = leat_stateful_due}
 #define LEAT_STATEFUL_OP(state_is, ...) \
     {.scope = LEAT_SCOPE_KEY, .state = (state_is), .combiner = &leat_stateful_combiner, \
      .combiner_size = sizeof(struct leat_stateful_in), .makes_rows = true, \

@@ -355,6 +355,14 @@ enum leat_status leat_stateful_snapshot(const void *plan, void *memory, struct l
     return leat_state_snapshot(&m->table, all, err);
 }
 
+bool leat_stateful_snapshot_more(const void *plan, void *memory, size_t *most)
+{
+    struct leat_stateful_memory *m = memory;
+
+    (void)plan;
+    return leat_state_snapshot_more(&m->table, most);
+}
+
 enum leat_status leat_stateful_read(const void *plan, void *memory, struct leat_slice bytes,
                                     struct leat_error *err)
 {

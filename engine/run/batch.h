@@ -117,11 +117,14 @@ LEAT_CHECKED enum leat_status leat_flow_capture(struct leat_flow *flow,
                                                 struct leat_log_state **list, uint32_t *count,
                                                 struct leat_error *err);
 
-/* All of state partition q, in `arena`. Between batches. */
+/* All of state partition q, in `arena`, as it is now; its bytes are there when `more` has returned
+ * true, which copies about `most` of them. Both between batches; no batch runs after the arena was
+ * reset before that. */
 LEAT_CHECKED enum leat_status leat_flow_snapshot(struct leat_flow *flow, uint32_t q,
                                                  struct leat_arena *arena,
                                                  struct leat_log_state **list, uint32_t *count,
                                                  struct leat_error *err);
+bool leat_flow_snapshot_more(struct leat_flow *flow, uint32_t q, size_t most);
 
 /* State that was left out: no operator has its name; or, `other`, one has, and cannot read it. */
 typedef void leat_dropped_fn(void *arg, struct leat_slice name, bool other);

@@ -260,9 +260,9 @@ enum leat_status leat_flow_capture(struct leat_flow *flow, struct leat_flow_grou
 
 /* ---- all of it */
 
-enum leat_status leat_flow_snapshot(struct leat_flow *flow, uint32_t q, struct leat_arena *arena,
-                                    struct leat_log_state **list, uint32_t *count,
-                                    struct leat_error *err)
+static enum leat_status begin_snapshot(struct leat_flow *flow, uint32_t q, struct leat_arena *arena,
+                                       struct leat_log_state **list, uint32_t *count,
+                                       struct leat_error *err)
 {
     struct keeper k;
 
@@ -283,6 +283,35 @@ enum leat_status leat_flow_snapshot(struct leat_flow *flow, uint32_t q, struct l
             (struct leat_log_state){k.node->state_name, k.shape, q, leat_bytes_slice(&all)};
     }
     return LEAT_OK;
+}
+
+static bool copy_more(struct leat_flow *flow, uint32_t q, size_t *most)
+{
+    struct keeper k;
+
+    for (uint64_t at = 0; next_keeper(flow, q, &at, &k);) {
+        const struct leat_state *state = k.node->op->state;
+        if (k.part->memory && state->snapshot_more &&
+            !state->snapshot_more(k.node->plan, k.part->memory[k.node->number], most))
+            return false;
+    }
+    return true;
+}
+
+enum leat_status leat_flow_snapshot(struct leat_flow *flow, uint32_t q, struct leat_arena *arena,
+                                    struct leat_log_state **list, uint32_t *count,
+                                    struct leat_error *err)
+{
+    enum leat_status status = begin_snapshot(flow, q, arena, list, count, err);
+
+    if (status != LEAT_OK)
+        copy_more(flow, q, NULL);
+    return status;
+}
+
+bool leat_flow_snapshot_more(struct leat_flow *flow, uint32_t q, size_t most)
+{
+    return copy_more(flow, q, &most);
 }
 
 /* ---- and back */

@@ -2,8 +2,9 @@
  * job_state.c - the state of a running job: read at its start, its changes go into record N, and
  * from time to time one state partition is written as a whole.
  *
- * Snapshots go around: in `snapshot_every` each of the P state partitions has its turn, so that
- * there is never much to do at once. Thread: job.
+ * Snapshots go around: in `snapshot_every` each of the P state partitions has its turn, and its
+ * bytes are copied a few at a time: some behind each batch, more while there is nothing else to do.
+ * So there is never much to do at once. Thread: job.
  */
 #include "run/job_thread.h"
 #include "run/shape_file.h"
@@ -61,6 +62,8 @@ static void say_dropped(struct leat_job_thread *job, const struct dropping *d)
 
 /* ---- snapshots */
 
+#define COPY_BYTES ((size_t)256 << 10) /* at once: as long as a batch waits for it */
+
 static enum leat_status take_snapshot(struct leat_job_thread *job, uint32_t q, uint64_t n,
                                       struct leat_error *err)
 {
@@ -86,6 +89,7 @@ static enum leat_status snapshot_all(struct leat_job_thread *job, uint64_t n,
 
     for (uint32_t q = 0; q < job->plan->partitions; q++)
         if (take_snapshot(job, q, n, err) != LEAT_OK ||
+            !leat_flow_snapshot_more(job->flow, q, SIZE_MAX) ||
             state->backend->write(state, &job->snapshot.work.snapshot, err) != LEAT_OK ||
             state->backend->publish(state, q, n, err) != LEAT_OK)
             return err->status;
@@ -115,8 +119,17 @@ static void consider_snapshot(struct leat_job_thread *job, uint64_t n)
         return;
     }
     s->q = (s->q + 1) % job->plan->partitions;
-    s->busy = true;
+    s->busy = s->copying = true;
     s->written = s->committed = false;
+}
+
+void leat_job_copy_snapshot(struct leat_job_thread *job)
+{
+    struct leat_job_snapshot *s = &job->snapshot;
+
+    if (!s->copying || !leat_flow_snapshot_more(job->flow, s->work.snapshot.q, COPY_BYTES))
+        return;
+    s->copying = false;
     s->work.msg.kind = LEAT_MSG_SNAPSHOT;
     leat_queue_put(&s->thread.in, &s->work.msg);
 }
@@ -173,6 +186,7 @@ enum leat_status leat_job_capture_state(struct leat_job_thread *job, struct leat
         job->state->backend->append(job->state, &slot->log.record, list, count, err) != LEAT_OK)
         return err->status;
     consider_snapshot(job, slot->n);
+    leat_job_copy_snapshot(job);
     return LEAT_OK;
 }
 

@@ -314,7 +314,9 @@ static void loop(struct leat_job_thread *job)
         int64_t wait_ms = at_ms == LEAT_JOB_NEVER ? -1
                           : at_ms > job->now_ms   ? at_ms - job->now_ms
                                                   : 0;
-        struct leat_msg *m = leat_queue_take_for(&job->in, wait_ms);
+        struct leat_msg *m = leat_queue_take_for(&job->in, job->snapshot.copying ? 0 : wait_ms);
+        if (!m)
+            leat_job_copy_snapshot(job);
         read_clock(job);
         for (; m && !job->over; m = job->over ? NULL : leat_queue_try(&job->in))
             handle(job, m);

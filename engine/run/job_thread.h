@@ -122,14 +122,14 @@ struct leat_job_slot {
     uint32_t committing; /* sinks that have not answered */
 };
 
-/* The snapshot that is taken, written, or waits for its group to be committed. */
+/* The snapshot that is copied, written, or waits for its group to be committed. */
 struct leat_job_snapshot {
     struct leat_snapshot_thread thread;
     struct leat_snapshot_work work;
     struct leat_arena arena; /* its bytes */
     int64_t every_ms, next_ms;
     uint32_t q; /* whose turn is next */
-    bool busy, written, committed;
+    bool busy, copying, written, committed;
     bool said; /* that it cannot be done */
 };
 
@@ -302,6 +302,8 @@ LEAT_CHECKED enum leat_status leat_job_capture_state(struct leat_job_thread *job
                                                      struct leat_job_slot *slot,
                                                      struct leat_error *err);
 void leat_job_state_committed(struct leat_job_thread *job, uint64_t n);
+/* A few more bytes of the one that is being copied. Between batches. */
+void leat_job_copy_snapshot(struct leat_job_thread *job);
 void leat_job_snapshot_done(struct leat_job_thread *job, struct leat_snapshot_work *w);
 void leat_job_state_close(struct leat_job_thread *job);
 

@@ -49,8 +49,9 @@ static void use(struct leat_state_table *t, struct leat_arena *out)
     for (n = 0; t->timed && n < 1000 && (number = leat_state_take_due(t, INT64_MAX / 2)); n++)
         if (leat_state_remove(t, number, &err) != LEAT_OK)
             return;
-    if (leat_state_append(t, &delta, &err) == LEAT_OK)
-        (void)!leat_state_snapshot(t, &all, &err);
+    if (leat_state_append(t, &delta, &err) == LEAT_OK &&
+        leat_state_snapshot(t, &all, &err) == LEAT_OK)
+        leat_state_snapshot_more(t, &(size_t){SIZE_MAX});
 }
 
 static void read_state(bool timed, struct leat_slice bytes)
@@ -84,7 +85,8 @@ static struct leat_bytes good_image(bool timed, unsigned keys, struct leat_arena
             (i % 5 == 4 && leat_state_remove(&t, number, &err)))
             abort();
     }
-    if (leat_state_snapshot(&t, &all, &err) != LEAT_OK)
+    if (leat_state_snapshot(&t, &all, &err) != LEAT_OK ||
+        !leat_state_snapshot_more(&t, &(size_t){SIZE_MAX}))
         abort();
     leat_arena_reset(&own);
     return all;

@@ -95,6 +95,8 @@ static void write_image(struct leat_bytes *image)
     struct leat_error err;
 
     check(leat_state_snapshot(&table, image, &err), &err);
+    if (!leat_state_snapshot_more(&table, &(size_t){SIZE_MAX}))
+        exit(2);
 }
 
 static void read_image(const struct leat_bytes *image)

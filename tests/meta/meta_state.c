@@ -125,6 +125,9 @@ static void write_part(struct pipeline *p, struct store *s, uint32_t stage, uint
         const struct leat_state *state = st->nodes[n].op->state;
         write_state *write = all ? state->snapshot : state->append;
         OK(write(st->nodes[n].plan, part->memory[n], &bytes, &err));
+        if (all && state->snapshot_more)
+            CU_ASSERT(
+                state->snapshot_more(st->nodes[n].plan, part->memory[n], &(size_t){SIZE_MAX}));
         keep(s, stage, n, q, &bytes);
         OK(state->append(st->nodes[n].plan, part->memory[n], &again, &err));
         CU_ASSERT_EQUAL_FATAL(again.len, 0);

@@ -193,6 +193,15 @@ static void a_table_does_what_an_array_does(void)
     }
 }
 
+static enum leat_status whole_image(struct leat_state_table *t, struct leat_bytes *image,
+                                    struct leat_error *err)
+{
+    if (leat_state_snapshot(t, image, err) != LEAT_OK)
+        return err->status;
+    CU_ASSERT(leat_state_snapshot_more(t, &(size_t){SIZE_MAX}));
+    return LEAT_OK;
+}
+
 struct copy {
     struct leat_arena arena, bytes;
     struct leat_state_table table;
@@ -246,7 +255,7 @@ static void an_image_is_the_same_table_and_goes_on(void)
             some_changes(m, 500, &now_ms);
         if (seed > 2)
             leat_state_batch_ends(&m->table); /* else with removals that nobody wrote yet */
-        OK(leat_state_snapshot(&m->table, &image, &err));
+        OK(whole_image(&m->table, &image, &err));
         OK(leat_state_read(&c.table, leat_bytes_slice(&image), &err));
         check(m, &c.table);
         CU_ASSERT_EQUAL(c.table.entries, m->alive);
@@ -267,6 +276,113 @@ static void an_image_is_the_same_table_and_goes_on(void)
         copy_fini(&c);
         model_free(m);
     }
+}
+
+/* Both ways: what the one has the other has, and not more. */
+static void same_entries(const struct leat_state_table *a, const struct leat_state_table *b)
+{
+    struct leat_state_walk walk = {0};
+    unsigned wrong = 0;
+
+    CU_ASSERT_EQUAL(a->keys, b->keys);
+    for (uint32_t number, other; (number = leat_state_next(a, &walk));) {
+        struct leat_slice key = leat_state_key(a, number);
+        other = leat_state_find(b, key, leat_state_hash(leat_key_hash(key)));
+        wrong += !other ||
+                 !leat_slice_eq(leat_state_value(a, number), leat_state_value(b, other)) ||
+                 (a->timed && leat_state_due_ms(a, number) != leat_state_due_ms(b, other));
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+static void an_image_that_is_copied_while_the_table_goes_on_is_of_its_beginning(void)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct model *m = model_new(seed, seed % 2);
+        struct copy c, of_then;
+        struct leat_error err;
+        int64_t now_ms = 1000;
+        unsigned pieces = 0;
+        copy_init(&c, seed % 2);
+        copy_init(&of_then, seed % 2);
+        struct leat_bytes image = {.arena = &c.bytes}, at_once_image = {.arena = &of_then.bytes};
+        for (int batch = 0; batch < 20; batch++)
+            some_changes(m, 500, &now_ms);
+        if (seed > 2)
+            leat_state_batch_ends(&m->table); /* else with removals that nobody wrote yet */
+        OK(whole_image(&m->table, &at_once_image, &err));
+        OK(leat_state_snapshot(&m->table, &image, &err));
+        do {
+            some_changes(m, 20, &now_ms);
+            leat_state_batch_ends(&m->table);
+            pieces++;
+        } while (!leat_state_snapshot_more(&m->table, &(size_t){50000}));
+        CU_ASSERT(pieces > 3);
+        check(m, &m->table);
+        OK(leat_state_read(&of_then.table, leat_bytes_slice(&at_once_image), &err));
+        OK(leat_state_read(&c.table, leat_bytes_slice(&image), &err));
+        same_entries(&of_then.table, &c.table);
+        copy_fini(&c);
+        copy_fini(&of_then);
+        model_free(m);
+    }
+}
+
+#define BEFORE (22 * 900) /* the next key splits a segment, before any other is in the way */
+
+static void a_table_that_grows_while_it_is_copied_gives_what_it_was(void)
+{
+    struct leat_arena arena = {0};
+    struct leat_state_table t = {0};
+    struct copy c;
+    struct leat_error err;
+    struct leat_bytes image = {.arena = &c.bytes};
+    uint32_t number, i = 0, wrong = 0;
+
+    copy_init(&c, false);
+    leat_state_table_init(&t, &arena, false);
+    for (; i < BEFORE; i++) {
+        struct name n = name_of(i);
+        OK(leat_state_put(&t, key_of(&n), n.hash, LEAT_LIT("before"), 0, &number, &err));
+    }
+    uint32_t segments = t.segments_count;
+    OK(leat_state_snapshot(&t, &image, &err));
+    do {
+        for (uint32_t end = i + 2000; i < end; i++) {
+            struct name n = name_of(i);
+            OK(leat_state_put(&t, key_of(&n), n.hash, LEAT_LIT("since"), 0, &number, &err));
+        }
+    } while (!leat_state_snapshot_more(&t, &(size_t){16384}));
+    CU_ASSERT(t.segments_count > 2 * segments);
+    OK(leat_state_read(&c.table, leat_bytes_slice(&image), &err));
+    CU_ASSERT_EQUAL(c.table.keys, BEFORE);
+    for (i = 0; i < BEFORE; i++) {
+        struct name n = name_of(i);
+        number = leat_state_find(&c.table, key_of(&n), n.hash);
+        wrong += !number || !leat_slice_eq(leat_state_value(&c.table, number), LEAT_LIT("before"));
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    copy_fini(&c);
+    leat_arena_reset(&arena);
+}
+
+static void a_copy_that_nobody_waits_for_any_more_is_left_alone(void)
+{
+    struct model *m = model_new(2, true);
+    struct leat_arena bytes = {0};
+    struct leat_bytes image = {.arena = &bytes};
+    struct leat_error err;
+    int64_t now_ms = 1000;
+
+    for (int batch = 0; batch < 10; batch++)
+        some_changes(m, 500, &now_ms);
+    OK(leat_state_snapshot(&m->table, &image, &err));
+    CU_ASSERT_FALSE(leat_state_snapshot_more(&m->table, &(size_t){1}));
+    CU_ASSERT(leat_state_snapshot_more(&m->table, NULL));
+    leat_arena_reset(&bytes);
+    some_changes(m, 500, &now_ms);
+    check(m, &m->table);
+    model_free(m);
 }
 
 static void a_delta_holds_what_changed_and_nothing_else(void)
@@ -440,7 +556,7 @@ static void lack_of_memory_is_told_wherever_it_happens(void)
             status = leat_state_put(&t, key_of(&n), n.hash, LEAT_LIT("value"), i, &number, &err);
         }
         if (status == LEAT_OK)
-            status = leat_state_snapshot(&t, &image, &err);
+            status = whole_image(&t, &image, &err);
         if (status == LEAT_OK)
             status = leat_state_read(&copy, leat_bytes_slice(&image), &err);
         /* A segment that could not be split is no failure. */
@@ -459,7 +575,7 @@ static void bytes_of_another_kind_are_refused(void)
     copy_init(&c, true);
     struct leat_bytes image = {.arena = &c.bytes};
     put(m, 1, 10, 0);
-    OK(leat_state_snapshot(&m->table, &image, &err));
+    OK(whole_image(&m->table, &image, &err));
     CU_ASSERT_EQUAL(leat_state_read(&c.table, leat_bytes_slice(&image), &err), LEAT_E_CORRUPT);
     CU_ASSERT_EQUAL(leat_state_read(&m->table, LEAT_LIT("X\1\0\0"), &err), LEAT_E_CORRUPT);
     CU_ASSERT_EQUAL(leat_state_read(&m->table, LEAT_LIT("D\2\0\0"), &err), LEAT_E_CORRUPT);
@@ -473,6 +589,9 @@ static void bytes_of_another_kind_are_refused(void)
 
 LEAT_TESTS("state_table", T(a_table_does_what_an_array_does), T(deltas_make_the_same_table),
            T(an_image_is_the_same_table_and_goes_on),
+           T(an_image_that_is_copied_while_the_table_goes_on_is_of_its_beginning),
+           T(a_table_that_grows_while_it_is_copied_gives_what_it_was),
+           T(a_copy_that_nobody_waits_for_any_more_is_left_alone),
            T(a_delta_holds_what_changed_and_nothing_else),
            T(memory_of_keys_that_come_and_go_is_used_again),
            T(a_key_takes_40_bytes_at_most_beyond_key_and_value),
