@@ -51,6 +51,7 @@ static void protocol_error(struct mqtt_client *c, const char *what)
 {
     char text[200];
 
+    leat_bad_input(c->env);
     send_disconnect(c, MQTT_REASON_MALFORMED);
     snprintf(text, sizeof text, "the broker sent %s", what);
     go_offline(c, text);

@@ -157,15 +157,26 @@ static enum leat_status unreachable(const struct rabbit_link *l, struct leat_err
     return leat_fail(err, LEAT_E_UNREACHABLE, "RabbitMQ at '%s': %s", l->peer, why);
 }
 
+enum leat_status rabbit_link_broken(const struct rabbit_link *l, struct leat_error *err,
+                                    const char *what)
+{
+    leat_bad_input(l->env);
+    return unreachable(l, err, what);
+}
+
 enum leat_status rabbit_link_failed(const struct rabbit_link *l, int code, struct leat_error *err)
 {
     switch (code) {
     case AMQP_STATUS_NO_MEMORY:
         return leat_fail(err, LEAT_E_NOMEM, "no memory for the connection to RabbitMQ");
     case AMQP_STATUS_BAD_AMQP_DATA:
-        return unreachable(l, err,
-                           "it sent what is not AMQP 0-9-1, or a frame longer than was agreed "
-                           "(does this port speak TLS?)");
+        return rabbit_link_broken(
+            l, err,
+            "it sent what is not AMQP 0-9-1, or a frame longer than was agreed "
+            "(does this port speak TLS?)");
+    case AMQP_STATUS_UNKNOWN_CLASS:
+    case AMQP_STATUS_UNKNOWN_METHOD:
+        return rabbit_link_broken(l, err, amqp_error_string2(code));
     case AMQP_STATUS_HEARTBEAT_TIMEOUT:
         return unreachable(l, err, "nothing was heard of it for two heartbeats");
     case AMQP_STATUS_CONNECTION_CLOSED:
@@ -213,10 +224,11 @@ static enum leat_status look_at(struct rabbit_link *l, const amqp_frame_t *f,
                                 struct leat_error *err)
 {
     if (f->frame_type == PROTOCOL_HEADER)
-        return unreachable(l, err, "it speaks another version of AMQP, not 0-9-1");
+        return rabbit_link_broken(l, err, "it speaks another version of AMQP, not 0-9-1");
     if (f->frame_type != AMQP_FRAME_METHOD)
-        return f->channel == RABBIT_CHANNEL ? LEAT_OK
-                                            : unreachable(l, err, "it sent content on no channel");
+        return f->channel == RABBIT_CHANNEL
+                   ? LEAT_OK
+                   : rabbit_link_broken(l, err, "it sent content on no channel");
     if (f->payload.method.id == AMQP_CONNECTION_CLOSE_METHOD && f->channel == 0) {
         const amqp_connection_close_t *c = f->payload.method.decoded;
         amqp_connection_close_ok_t ok = {0};
@@ -230,7 +242,7 @@ static enum leat_status look_at(struct rabbit_link *l, const amqp_frame_t *f,
         return refused(l, c->reply_code, c->reply_text, err);
     }
     if (f->channel > RABBIT_CHANNEL)
-        return unreachable(l, err, "it uses a channel that was never opened");
+        return rabbit_link_broken(l, err, "it uses a channel that was never opened");
     return LEAT_OK;
 }
 
@@ -318,7 +330,7 @@ static enum leat_status await(struct rabbit_link *l, amqp_channel_t channel,
     }
     if (frame.frame_type != AMQP_FRAME_METHOD || frame.channel != channel ||
         frame.payload.method.id != wanted)
-        return unreachable(l, err, "it answers what was not asked");
+        return rabbit_link_broken(l, err, "it answers what was not asked");
     if (answer)
         *answer = frame.payload.method.decoded;
     return LEAT_OK;
@@ -416,7 +428,8 @@ static enum leat_status tune(struct rabbit_link *l, struct leat_error *err)
     if (t->frame_max && t->frame_max < frames)
         frames = t->frame_max;
     if (frames < FRAME_MIN)
-        return unreachable(l, err, "it wants frames of less than 4096 bytes, which AMQP forbids");
+        return rabbit_link_broken(l, err,
+                                  "it wants frames of less than 4096 bytes, which AMQP forbids");
     if (t->heartbeat && t->heartbeat < beat_s)
         beat_s = t->heartbeat;
     l->frame_max = frames;

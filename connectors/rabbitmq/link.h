@@ -107,6 +107,11 @@ void rabbit_link_release(struct rabbit_link *l);
 /* Send a heartbeat if one is due, without looking at what has come: for who does not read now. */
 LEAT_CHECKED enum leat_status rabbit_link_beat(struct rabbit_link *l, struct leat_error *err);
 
+/* The broker says what AMQP does not allow, or not here: `what`. Counted as bad input;
+ * LEAT_E_UNREACHABLE. */
+enum leat_status rabbit_link_broken(const struct rabbit_link *l, struct leat_error *err,
+                                    const char *what);
+
 /* What a call of librabbitmq has returned below zero; always a failure. */
 enum leat_status rabbit_link_failed(const struct rabbit_link *l, int code, struct leat_error *err);
 

@@ -258,18 +258,13 @@ static enum leat_status keep(struct source *s, amqp_bytes_t piece, struct leat_e
     return LEAT_OK;
 }
 
-static enum leat_status broken(const struct source *s, struct leat_error *err, const char *what)
-{
-    return leat_fail(err, LEAT_E_UNREACHABLE, "RabbitMQ at '%s': %s", s->link.peer, what);
-}
-
 static enum leat_status begin_message(struct source *s, const amqp_basic_deliver_t *d,
                                       struct leat_error *err)
 {
     if (s->reading != BETWEEN)
-        return broken(s, err, "a message begins within another");
+        return rabbit_link_broken(&s->link, err, "a message begins within another");
     if (d->delivery_tag != s->last_tag + 1)
-        return broken(s, err, "it does not count its messages one by one");
+        return rabbit_link_broken(&s->link, err, "it does not count its messages one by one");
     s->last_tag = d->delivery_tag;
     s->key_len = d->routing_key.len < sizeof s->key ? d->routing_key.len : sizeof s->key;
     if (s->key_len)
@@ -288,7 +283,7 @@ static enum leat_status take_header(struct source *s, const amqp_frame_t *f, str
     const amqp_basic_properties_t *p = f->payload.properties.decoded;
 
     if (s->reading != HEADER || f->payload.properties.class_id != AMQP_BASIC_CLASS)
-        return broken(s, err, "a header of no message");
+        return rabbit_link_broken(&s->link, err, "a header of no message");
     rabbit_headers_put_properties(&s->headers, p);
     if (p->_flags & AMQP_BASIC_HEADERS_FLAG)
         rabbit_headers_put_table(&s->headers, &p->headers);
@@ -304,7 +299,7 @@ static enum leat_status take_header(struct source *s, const amqp_frame_t *f, str
 static enum leat_status take_body(struct source *s, amqp_bytes_t piece, struct leat_error *err)
 {
     if (s->reading != BODY || piece.len > s->body_left)
-        return broken(s, err, "more of a message than was announced");
+        return rabbit_link_broken(&s->link, err, "more of a message than was announced");
     if (keep(s, piece, err) != LEAT_OK)
         return err->status;
     s->body_left -= piece.len;
@@ -325,7 +320,7 @@ static enum leat_status take_frame(struct source *s, const amqp_frame_t *f, stru
             err, LEAT_E_UNREACHABLE,
             "RabbitMQ at '%s' has ended the delivery: queue '%s' was deleted, or moves",
             s->link.peer, s->queue);
-    return broken(s, err, "it says what was not asked");
+    return rabbit_link_broken(&s->link, err, "it says what was not asked");
 }
 
 /* Hand on a whole message. LEAT_E_FULL: later. */

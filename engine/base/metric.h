@@ -3,7 +3,8 @@
  *
  * The tables give each its name, unit and meaning, ready for the status line, `leat docs` and a
  * metrics page. A reader sees each number whole, not all of one moment. There is a struct of them
- * per job, and one per source partition in a list that only grows.
+ * per job, and one per source partition in a list that only grows. Only `bad_input` is written by
+ * several: the threads of all sources and sinks, with leat_bad_input().
  */
 #ifndef LEAT_BASE_METRIC_H
 #define LEAT_BASE_METRIC_H
@@ -21,6 +22,8 @@ enum leat_metric_kind { LEAT_METRIC_COUNTER, LEAT_METRIC_GAUGE };
     X(bytes_in, COUNTER, "bytes of blocks read")                                                   \
     X(bytes_out, COUNTER, "bytes handed to sinks")                                                 \
     X(errors, COUNTER, "records that could not be decoded or evaluated")                           \
+    X(bad_input, COUNTER,                                                                          \
+      "frames, requests or messages that the protocol does not allow, refused")                    \
     X(late, COUNTER, "records whose windows were final")                                           \
     X(fetch_failures, COUNTER, "fetches that failed and were tried again")                         \
     X(scheduling_ms, GAUGE, "from the time of the last batch to when it began")                    \

@@ -2,11 +2,13 @@
 """The source `mqtt` with brokers that break the protocol, lie about lengths, dribble and forget."""
 import json
 import pathlib
+import socket
 import sys
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
-from leat_test import folder, main, wait_for, write  # noqa: E402
+from leat_test import BUILD, Skip, folder, main, wait_for, write  # noqa: E402
 from mqtt_test import (CONNACK, CONNECT, DISCONNECT, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK,  # noqa: E402
                        FalseBroker, packet, publish_packet)
 
@@ -30,6 +32,12 @@ streams:
 sinks:
   out: {{ from: s, console: {{}}, format: json }}
 """)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def message(size, id=1, qos=1, **more):
@@ -64,10 +72,16 @@ def test_what_is_malformed_ends_the_connection_and_the_next_one_is_served():
         peer.expect(PUBACK)
         peer.expect(DISCONNECT)
 
+    if not (BUILD / "engine/modules/endpoint.so").exists():
+        raise Skip("leat was built without libmicrohttpd")
+    port = free_port()
     with FalseBroker(script) as broker, folder() as dir:
-        with Leat("run", pipeline(dir, broker)) as leat:
+        with Leat("run", pipeline(dir, broker, head=f'http: {{ listen: "127.0.0.1:{port}" }}')) as leat:
             wait_for("the good one", lambda: sizes(leat) == [5], 60)
             assert broker.count == len(bad) + 1 and "the broker sent" in leat.log
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+                said = answer.read().decode()
+            assert f'leat_bad_input_total{{pipeline="hostile"}} {len(bad)}\n' in said, said
             assert leat.stop() == 0
 
 
