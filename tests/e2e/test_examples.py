@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from flume_test import Peer, fetched, free_port  # noqa: E402
 from kafka_test import Broker, Leat  # noqa: E402
-from leat_test import ROOT, folder, leat, main, wait_for  # noqa: E402
+from leat_test import ROOT, folder, leat, main, wait_for, write  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
 from rabbit_test import Rabbit  # noqa: E402
 from registry_test import Registry, framed  # noqa: E402
@@ -104,8 +104,7 @@ def test_events_go_from_flume_to_a_topic_per_level():
     fetched()
     port = free_port()
     KAFKA.topic("events.info")
-    with folder() as dir, running(dir, "flume-to-kafka", "--set",
-                                  f"sources.events.flume.listen=127.0.0.1:{port}", BROKERS=KAFKA.address):
+    with folder() as dir, running(dir, "flume-to-kafka", LISTEN=f"127.0.0.1:{port}", BROKERS=KAFKA.address):
         with Peer("client", "127.0.0.1", port, 0, 250, 100) as client:
             assert client.wait() == 0 and client.acked == 249, client.lines
         assert len(payloads("events.info")) == 250, "who is answered finds its events in Kafka"
@@ -115,6 +114,28 @@ def test_events_go_from_flume_to_a_topic_per_level():
     assert sorted((e["host"], e["id"]) for e in found) == sorted(
         [("n1", n) for n in range(250)] + [("a1", n) for n in range(100)])
     assert all(e["level"] == "info" for e in found)
+
+
+def test_lines_go_through_the_agent_of_docker_compose_to_a_topic_per_level():
+    fetched()
+    port, lines_port = free_port(), free_port()
+    KAFKA.topic("events.warn")
+    with folder() as dir, running(dir, "flume-to-kafka", LISTEN=f"127.0.0.1:{port}", BROKERS=KAFKA.address):
+        conf = (ROOT / "config/docker/flume.conf").read_text()
+        for here, there in (("44444", lines_port), ("0.0.0.0", "127.0.0.1"), ("flume-to-kafka", "127.0.0.1"),
+                            ("4141", port), ("/var/lib/flume", dir + "/flume")):
+            assert here in conf, here
+            conf = conf.replace(f"= {here}", f"= {there}")
+        with Peer("node", write(dir, "flume.conf", conf)):
+            def connected():
+                with contextlib.suppress(OSError):
+                    return socket.create_connection(("127.0.0.1", lines_port))
+            with wait_for("the agent", connected, 60) as s:
+                s.sendall(b"".join(b'{"id":%d,"level":"WARN"}\n' % n for n in range(200)))
+                wait_for("the lines", lambda: len(payloads("events.warn")) >= 200, 60)
+    found = payloads("events.warn")
+    assert sorted(e["id"] for e in found) == list(range(200)), "once each, as nothing broke"
+    assert all(e["host"] != "unknown" for e in found), "the agent's interceptor says where they come from"
 
 
 def test_clicks_go_from_http_to_kafka_and_bad_ones_to_a_topic_of_their_own():
