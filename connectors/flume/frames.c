@@ -22,14 +22,11 @@ static void give(struct flume_frames *f)
     f->size = 0;
 }
 
-static enum leat_status grow(struct flume_frames *f, struct leat_error *err)
+/* As much as `size` bytes. */
+static enum leat_status have(struct flume_frames *f, size_t size, struct leat_error *err)
 {
-    size_t all = f->used + f->left, size = f->size ? 2 * f->size : SIZE_FIRST;
-
-    if (size > all)
-        size = all;
     if (size - f->size > f->room->max - f->room->used || !leat_budget_take(f->room->budget, size))
-        return leat_fail(err, LEAT_E_FULL, "no room for a call of %zu bytes", all);
+        return leat_fail(err, LEAT_E_FULL, "no room for a call of %zu bytes", f->used + f->left);
     char *larger = leat_mem_alloc_raw(size);
     if (!larger) {
         leat_budget_give(f->room->budget, size);
@@ -42,6 +39,18 @@ static enum leat_status grow(struct flume_frames *f, struct leat_error *err)
     f->payload = larger;
     f->size = size;
     return LEAT_OK;
+}
+
+static enum leat_status grow(struct flume_frames *f, struct leat_error *err)
+{
+    size_t all = f->used + f->left, size = f->size ? 2 * f->size : SIZE_FIRST;
+
+    return have(f, size < all ? size : all, err);
+}
+
+enum leat_status flume_frames_reserve(struct flume_frames *f, struct leat_error *err)
+{
+    return f->size ? LEAT_OK : have(f, SIZE_FIRST, err);
 }
 
 enum leat_status flume_frames_want(struct flume_frames *f, char **into, size_t *len,

@@ -43,6 +43,10 @@ LEAT_CHECKED enum leat_status flume_frames_want(struct flume_frames *f, char **i
 LEAT_CHECKED enum leat_status flume_frames_took(struct flume_frames *f, size_t len,
                                                 struct leat_error *err);
 
+/* Have room for what comes next, if it is small, so that nothing is lacking then. LEAT_E_FULL,
+ * LEAT_E_NOMEM. */
+LEAT_CHECKED enum leat_status flume_frames_reserve(struct flume_frames *f, struct leat_error *err);
+
 static inline bool flume_frames_whole(const struct flume_frames *f)
 {
     return f->at == FRAMES_WHOLE;

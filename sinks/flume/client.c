@@ -159,6 +159,11 @@ static enum leat_status no_source(struct flume_client *c, struct leat_error *err
     return away(c, "it does not answer as a Flume source does", err);
 }
 
+static enum leat_status no_room(struct flume_client *c, struct leat_error *err)
+{
+    return err->status == LEAT_E_FULL ? away(c, "no memory for its answer", err) : err->status;
+}
+
 /* Until a whole answer is there. */
 static enum leat_status read_answer(struct flume_client *c, struct leat_error *err)
 {
@@ -167,8 +172,7 @@ static enum leat_status read_answer(struct flume_client *c, struct leat_error *e
 
     while (!flume_frames_whole(&c->frames)) {
         if (flume_frames_want(&c->frames, &into, &len, err) != LEAT_OK)
-            return err->status == LEAT_E_FULL ? away(c, "no memory for its answer", err)
-                                              : err->status;
+            return no_room(c, err);
         flume_channel_turn(&c->channel);
         ssize_t n = flume_channel_read(&c->channel, into, len);
         if (n == 0)
@@ -223,6 +227,9 @@ static enum leat_status call_once(struct flume_client *c, const struct flume_cal
     bool hello = !c->established;
 
     *again = false;
+    flume_frames_next(&c->frames);
+    if (flume_frames_reserve(&c->frames, err) != LEAT_OK) /* or it would be sent again and again */
+        return no_room(c, err);
     enum leat_status status = LEAT_OK;
     if (!put_call(c, call, with_text, &b))
         status = leat_arena_failed(&arena, err);
@@ -231,7 +238,6 @@ static enum leat_status call_once(struct flume_client *c, const struct flume_cal
     leat_arena_reset(&arena);
     if (status != LEAT_OK)
         return status;
-    flume_frames_next(&c->frames);
     if (!flume_channel_flush(&c->channel))
         return channel_failed(c, err);
     if (read_answer(c, err) != LEAT_OK)
