@@ -189,6 +189,53 @@ enum leat_status leat_kafka_conf_new(const struct leat_kafka_conf *conf,
     return status;
 }
 
+static bool has(const rd_kafka_conf_t *made, const char *name, const char *part)
+{
+    char text[TEXT_MAX] = "";
+    size_t size = sizeof text;
+
+    return rd_kafka_conf_get(made, name, text, &size) == RD_KAFKA_CONF_OK && strstr(text, part);
+}
+
+static enum leat_status no_token(rd_kafka_conf_t *made, struct leat_error *err)
+{
+    char text[TEXT_MAX];
+    bool oidc = rd_kafka_conf_set(made, "sasl.oauthbearer.method", "oidc", text, sizeof text) ==
+                RD_KAFKA_CONF_OK;
+
+    if (oidc)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "sasl: OAUTHBEARER needs to know where tokens are from: `rdkafka: { "
+                         "sasl.oauthbearer.method: oidc, sasl.oauthbearer.token.endpoint.url: URL, "
+                         "... }`");
+    return leat_fail(err, LEAT_E_CONFIG,
+                     "sasl: OAUTHBEARER: librdkafka %s of this machine is not built to ask for "
+                     "tokens (OIDC); it can make unsigned ones, for trying: `rdkafka: { "
+                     "enable.sasl.oauthbearer.unsecure.jwt: true, sasl.oauthbearer.config: "
+                     "principal=NAME }`",
+                     rd_kafka_version_str());
+}
+
+/* What librdkafka's own settings say. Without it a client would not begin, or wait for ever. */
+static enum leat_status check_passed_through(rd_kafka_conf_t *made, int mechanism,
+                                             struct leat_error *err)
+{
+    char text[TEXT_MAX] = "";
+    size_t size = sizeof text;
+
+    if (mechanism == LEAT_KAFKA_SASL_GSSAPI &&
+        has(made, "sasl.kerberos.kinit.cmd", "%{sasl.kerberos.keytab}") &&
+        (rd_kafka_conf_get(made, "sasl.kerberos.keytab", text, &size) != RD_KAFKA_CONF_OK ||
+         !*text))
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "sasl: GSSAPI needs a key: `rdkafka: { sasl.kerberos.keytab: FILE, "
+                         "sasl.kerberos.principal: NAME@REALM }`");
+    if (mechanism == LEAT_KAFKA_SASL_OAUTHBEARER && !has(made, "sasl.oauthbearer.method", "oidc") &&
+        !has(made, "enable.sasl.oauthbearer.unsecure.jwt", "true"))
+        return no_token(made, err);
+    return LEAT_OK;
+}
+
 enum leat_status leat_kafka_conf_check(const struct leat_kafka_conf *conf, struct leat_error *err)
 {
     rd_kafka_conf_t *made;
@@ -199,6 +246,7 @@ enum leat_status leat_kafka_conf_check(const struct leat_kafka_conf *conf, struc
         return leat_fail(err, LEAT_E_CONFIG, "tls: `certificate` and `key` belong together");
     if (leat_kafka_conf_new(conf, NULL, NULL, &made, err) != LEAT_OK)
         return err->status;
+    enum leat_status status = check_passed_through(made, conf->sasl.mechanism.index, err);
     rd_kafka_conf_destroy(made);
-    return LEAT_OK;
+    return status;
 }

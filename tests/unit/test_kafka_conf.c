@@ -124,6 +124,32 @@ static void what_delivery_rests_on_is_leats(void)
     check_pair("group.id", "mine", false, "is leat's");
 }
 
-LEAT_TESTS("kafka_conf", T(brokers_alone_are_enough), T(tls_and_sasl_choose_the_protocol),
+static void a_mechanism_whose_settings_are_librdkafkas_says_which_are_missing(void)
+{
+    check_refused((const char *const[]){"brokers=a:1", "sasl.mechanism=GSSAPI", NULL},
+                  "sasl.kerberos.keytab: FILE");
+    check_refused((const char *const[]){"brokers=a:1", "sasl.mechanism=OAUTHBEARER", NULL},
+                  "sasl: OAUTHBEARER");
+
+    struct leat_arena arena = {0};
+    struct holder h;
+    char value[80];
+
+    OK(read_conf(&h, &arena,
+                 (const char *const[]){"brokers=a:1", "sasl.mechanism=GSSAPI",
+                                       "rdkafka.sasl.kerberos.keytab=/k", NULL}));
+    get(&h, "sasl.kerberos.keytab", value, sizeof value);
+    CU_ASSERT_STRING_EQUAL(value, "/k");
+    OK(read_conf(&h, &arena,
+                 (const char *const[]){"brokers=a:1", "sasl.mechanism=GSSAPI",
+                                       "rdkafka.sasl.kerberos.kinit.cmd=true", NULL}));
+    OK(read_conf(&h, &arena,
+                 (const char *const[]){"brokers=a:1", "sasl.mechanism=OAUTHBEARER",
+                                       "rdkafka.enable.sasl.oauthbearer.unsecure.jwt=true", NULL}));
+    leat_arena_reset(&arena);
+}
+
+LEAT_TESTS("kafka_conf", T(a_mechanism_whose_settings_are_librdkafkas_says_which_are_missing),
+           T(brokers_alone_are_enough), T(tls_and_sasl_choose_the_protocol),
            T(a_password_in_the_clear_must_be_meant), T(half_a_login_is_refused),
            T(what_librdkafka_knows_is_passed_through), T(what_delivery_rests_on_is_leats))
