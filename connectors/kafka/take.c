@@ -8,7 +8,10 @@
  */
 #include "take.h"
 
+#include "kafka/kept.h"
+
 #include <endian.h>
+#include <stdlib.h>
 
 #define FRAME     24 /* of coding_framed, per row */
 #define BLOCK_MIN 256
@@ -72,9 +75,28 @@ static bool put(struct kafka_fetcher *f, size_t *at, const void *bytes, size_t l
     return true;
 }
 
+/* The first header of a row that was kept, if it is its time. */
+static bool take_time(const char *name, const void *value, size_t len, int64_t *time_ms)
+{
+    char text[24];
+    char *end;
+
+    if (strcmp(name, LEAT_KAFKA_KEPT_TIME) != 0 || len >= sizeof text)
+        return false;
+    if (len)
+        memcpy(text, value, len);
+    text[len] = 0;
+    int64_t ms = strtoll(text, &end, 10);
+    if (*end)
+        return false;
+    if (len)
+        *time_ms = ms;
+    return true;
+}
+
 /* As in struct leat_row. False: out of memory. */
-static bool encode_headers(struct kafka_fetcher *f, const rd_kafka_message_t *m,
-                           struct leat_slice *into)
+static bool encode_headers(struct kafka_fetcher *f, const rd_kafka_message_t *m, bool kept,
+                           struct leat_row *row)
 {
     rd_kafka_headers_t *headers;
     const char *name;
@@ -84,15 +106,20 @@ static bool encode_headers(struct kafka_fetcher *f, const rd_kafka_message_t *m,
 
     if (rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return true; /* it has none */
-    while (rd_kafka_header_get_all(headers, count, &name, &value, &len) ==
-           RD_KAFKA_RESP_ERR_NO_ERROR) {
+    for (size_t i = 0;
+         rd_kafka_header_get_all(headers, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR;
+         i++) {
+        if (kept && i == 0 && take_time(name, value, len, &row->time_ms))
+            continue;
         if (!put(f, &at, name, strlen(name)) || !put(f, &at, value, len))
             return false;
         count++;
     }
+    if (count == 0)
+        return true;
     count = htole32(count);
     memcpy(f->headers, &count, sizeof count);
-    *into = (struct leat_slice){f->headers, at};
+    row->headers = (struct leat_slice){f->headers, at};
     return true;
 }
 
@@ -157,15 +184,16 @@ static bool copy(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_m
 {
     rd_kafka_timestamp_type_t type;
     int64_t time = rd_kafka_message_timestamp(m, &type);
+    bool kept = p->request.fetch.kept, no_headers = p->request.fetch.no_headers && !kept;
     struct leat_row row = {
         .key = {m->key, m->key_len},
         .value = {m->payload, m->len},
-        .time_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? LEAT_NO_TIME : time,
+        .time_ms = kept || type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? LEAT_NO_TIME : time,
         .position = m->offset,
     };
 
     /* Costly: librdkafka makes a buffer of its own even to find that there are none. */
-    if (!p->request.fetch.no_headers && !encode_headers(f, m, &row.headers))
+    if (!no_headers && !encode_headers(f, m, kept, &row))
         return false;
     if (!p->open || !leat_block_append(p->open, &row)) {
         size_t need = FRAME + row.key.len + row.value.len + row.headers.len;

@@ -18,6 +18,11 @@ static bool is_sink(const struct leat_module *m)
     return m->sink != NULL;
 }
 
+static bool is_store(const struct leat_module *m)
+{
+    return m->keep != NULL;
+}
+
 static bool is_op(const struct leat_module *m)
 {
     return m->op && !m->op->internal;
@@ -36,6 +41,10 @@ struct topic {
 static const struct topic topics[] = {
     {"connectors", "Connectors", "What can stand in a source: where records come from.", is_source},
     {"sinks", "Sinks", "What can stand in a sink: where records go.", is_sink},
+    {"stores", "Stores",
+     "What can stand in `store:` of a source, beside `commit` and `disk`: where its records are "
+     "kept before its sender is told.",
+     is_store},
     {"ops", "Operators",
      "What can stand in `ops:`, in this order of words: name, argument, what "
      "comes out.",
@@ -45,13 +54,20 @@ static const struct topic topics[] = {
 
 /* ---- modules */
 
-static void print_module(const struct leat_module *m, FILE *out)
+static const char *summary(const struct topic *t, const struct leat_module *m)
 {
-    fprintf(out, "## %s\n\n%s.\n\n", m->name, m->summary);
+    return t->has == is_store ? m->keep->summary : m->summary;
+}
+
+static void print_module(const struct topic *t, const struct leat_module *m, FILE *out)
+{
+    const struct leat_opt *opts = t->has == is_store ? m->keep->opts : m->opts;
+
+    fprintf(out, "## %s\n\n%s.\n\n", m->name, summary(t, m));
     if (m->op && m->op->argument)
         fprintf(out, "Argument: `%s`\n\n", m->op->argument);
-    if (m->opts && m->opts->name)
-        leat_opts_write_docs(m->opts, out);
+    if (opts && opts->name)
+        leat_opts_write_docs(opts, out);
     fprintf(out, "\n");
 }
 
@@ -93,7 +109,7 @@ static int print_topic(const struct topic *t, const char *name)
     for (size_t i = 0; i < l.count; i++) {
         if (name && strcmp(l.list[i]->name, name) != 0)
             continue;
-        print_module(l.list[i], stdout);
+        print_module(t, l.list[i], stdout);
         if (name)
             return CLI_OK;
     }
@@ -157,7 +173,7 @@ static void print_overview(void)
         list_topic(&topics[t], &l);
         printf("%s (leat docs %s)\n", topics[t].title, topics[t].name);
         for (size_t i = 0; i < l.count; i++)
-            printf("  %-28s %s\n", l.list[i]->name, l.list[i]->summary);
+            printf("  %-28s %s\n", l.list[i]->name, summary(&topics[t], l.list[i]));
         printf("\n");
     }
     printf("Functions of expressions: leat docs functions\n");
@@ -174,7 +190,7 @@ static int find_anywhere(const char *name)
         for (size_t i = 0; i < l.count; i++)
             if (strcmp(l.list[i]->name, name) == 0) {
                 printf("# %s: %s\n\n", topics[t].title, name);
-                print_module(l.list[i], stdout);
+                print_module(&topics[t], l.list[i], stdout);
                 found = true;
             }
     }
@@ -189,7 +205,7 @@ int cli_docs(int argc, char **argv)
     const char *name = argc > 2 ? argv[2] : NULL;
 
     if (argc > 3 || (argc > 1 && argv[1][0] == '-')) {
-        printf("usage: leat docs [connectors|sinks|ops|functions|formats|metrics [NAME]]\n");
+        printf("usage: leat docs [connectors|sinks|stores|ops|functions|formats|metrics [NAME]]\n");
         return argc > 1 && strcmp(argv[1], "--help") == 0 ? CLI_OK : CLI_USAGE;
     }
     leat_module_load_all();

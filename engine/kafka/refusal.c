@@ -1,5 +1,7 @@
 #include "kafka/refusal.h"
 
+#include "kafka/settings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,12 +20,10 @@ size_t leat_kafka_message_bytes(const rd_kafka_message_t *m)
     return bytes;
 }
 
-static void note(struct leat_kafka_rules *rules, const rd_kafka_ConfigEntry_t *entry)
+static void note(void *arg, const char *name, const char *value)
 {
-    const char *name = rd_kafka_ConfigEntry_name(entry), *value = rd_kafka_ConfigEntry_value(entry);
+    struct leat_kafka_rules *rules = arg;
 
-    if (!value)
-        return;
     if (strcmp(name, "max.message.bytes") == 0)
         rules->max_bytes = strtoll(value, NULL, 10);
     else if (strcmp(name, "segment.bytes") == 0)
@@ -32,31 +32,18 @@ static void note(struct leat_kafka_rules *rules, const rd_kafka_ConfigEntry_t *e
         rules->wants_keys = strstr(value, "compact");
 }
 
+/* What cannot be had is not known: the texts do without. */
 void leat_kafka_rules_ask(struct leat_kafka_client *c, const char *topic,
                           struct leat_kafka_rules *rules)
 {
-    size_t count = 0;
+    struct leat_error err;
 
     if (strcmp(topic, rules->topic) == 0)
         return;
     *rules = (struct leat_kafka_rules){0};
     snprintf(rules->topic, sizeof rules->topic, "%s", topic);
-    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(c->rk);
-    rd_kafka_DescribeConfigs(c->rk, &ask, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, LEAT_KAFKA_WAIT_MS);
-    rd_kafka_queue_destroy(queue);
-    const rd_kafka_DescribeConfigs_result_t *result =
-        event && !rd_kafka_event_error(event) ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
-    const rd_kafka_ConfigResource_t **all =
-        result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
-    const rd_kafka_ConfigEntry_t **entries =
-        count ? rd_kafka_ConfigResource_configs(all[0], &count) : NULL;
-    for (size_t i = 0; entries && i < count; i++)
-        note(rules, entries[i]);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(ask);
+    if (leat_kafka_settings(c, topic, note, rules, &err) != LEAT_OK)
+        leat_log_write(c->env->log, LEAT_LOG_DEBUG, "%s", err.text);
 }
 
 rd_kafka_resp_err_t leat_kafka_rules_break(const struct leat_kafka_rules *rules, const char *topic,

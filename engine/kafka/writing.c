@@ -9,13 +9,15 @@ enum leat_status leat_kafka_writing_conf(const struct leat_kafka_conf *conf,
                                          const struct leat_kafka_writing *writing,
                                          rd_kafka_conf_t **made, struct leat_error *err)
 {
-    int64_t tenth = (int64_t)(env->budget->cap / 10);
+    int64_t tenth = (int64_t)(env->budget->cap / 10), largest = (int64_t)writing->largest;
+    int64_t room = tenth > largest ? tenth : largest;
     char id[80], kbytes[24], messages[24], batch[24];
     bool transactional = writing->transactional_id != NULL;
 
     int64_t count = tenth / QUEUE_ROOM > 10000 ? tenth / QUEUE_ROOM : 10000;
     snprintf(id, sizeof id, "leat-%.40s", env->job);
-    snprintf(kbytes, sizeof kbytes, "%lld", (long long)(tenth / 1024 > 1024 ? tenth / 1024 : 1024));
+    snprintf(kbytes, sizeof kbytes, "%lld",
+             (long long)(room / 1024 > 1024 ? room / 1024 + 1 : 1024));
     snprintf(messages, sizeof messages, "%lld", (long long)(count < 1000000 ? count : 1000000));
     snprintf(batch, sizeof batch, "%zu", writing->batch_bytes);
     const struct leat_kafka_property ours[] = {

@@ -17,6 +17,7 @@ struct leat_kafka_writing {
     const char *compression; /* NULL: left to the topics */
     size_t batch_bytes;
     const char *transactional_id; /* NULL: at least once, what can heal is waited for */
+    size_t largest; /* record: the queue has room for it whatever the budget is; 0: not known */
 };
 
 /* The configuration of a producer: the budget gives the size of its queue, which waits for all

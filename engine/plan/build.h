@@ -82,6 +82,10 @@ void *plan_alloc(struct planner *p, size_t size); /* never NULL: ends the planni
 const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *(*find)(const char *name),
                                       const char *what, void **self);
+/* The module alone; NULL: there is none, which was said. */
+const struct leat_module *plan_find_module(struct planner *p, const struct leat_spec_module *m,
+                                           const struct leat_module *(*find)(const char *name),
+                                           const char *what);
 /* `connector`: whose records they are (NULL: of none); it says which format is usual, and whether
  * any bytes will do. */
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
@@ -98,6 +102,10 @@ void plan_format_fields(struct planner *p, const struct leat_module *format, voi
 int plan_option_choice(const struct leat_module *m, const void *self, const char *name, int none);
 enum leat_template_rules plan_template(const struct leat_module *m, const void *self,
                                        const struct leat_node **node);
+
+/* plan_store.c: `store:` of a source whose module is known. */
+void plan_store(struct planner *p, const struct leat_spec_source *spec,
+                struct leat_plan_source *source);
 
 /* plan_source.c, plan_table.c, plan_stream.c, plan_sink.c */
 void plan_sources(struct planner *p);

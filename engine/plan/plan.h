@@ -9,6 +9,7 @@
 #define LEAT_PLAN_PLAN_H
 
 #include "base/module.h"
+#include "data/keeper.h"
 #include "data/source.h"
 #include "op/build.h"
 #include "op/dead_letter.h"
@@ -61,6 +62,16 @@ struct leat_plan_exchange {
     struct leat_slice name; /* stream and operator: "per_city.aggregate" */
 };
 
+/* Of a source whose records are kept outside before their senders are told (`store: kafka`): the
+ * push source that receives them, and where it puts them. The plan's source then is the one that
+ * reads them there. */
+struct leat_plan_receiver {
+    const struct leat_module *module; /* NULL: there is none */
+    void *self;
+    const struct leat_keeper *keep;
+    void *keep_self;
+};
+
 struct leat_plan_source {
     struct leat_slice name;
     const struct leat_module *module;
@@ -70,6 +81,7 @@ struct leat_plan_source {
     int64_t lateness_ms, idle_ms, max_future_ms; /* 0: off, for the last two */
     int64_t max_record_bytes;
     bool lost_to_earliest;
+    struct leat_plan_receiver receiver;
     enum leat_store_level store; /* of a push source */
     int64_t store_quota;
     bool needs_headers; /* somebody looks at them, or they travel on */

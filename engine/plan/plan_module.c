@@ -58,6 +58,13 @@ static const struct leat_module *find(struct planner *p, struct leat_slice name,
     return NULL;
 }
 
+const struct leat_module *plan_find_module(struct planner *p, const struct leat_spec_module *m,
+                                           const struct leat_module *(*find_by)(const char *name),
+                                           const char *what)
+{
+    return find(p, m->name, m->node, find_by, what);
+}
+
 const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *(*find_by)(const char *name),
                                       const char *what, void **self)

@@ -82,7 +82,8 @@ static void print_node(const struct leat_plan *plan, const struct leat_plan_node
 
 static void print_source(const struct leat_plan *plan, const struct leat_plan_source *s, FILE *out)
 {
-    fprintf(out, "%.*s (%s), one task per partition\n", LEAT_FMT(s->name), s->module->name);
+    fprintf(out, "%.*s (%s%s), one task per partition\n", LEAT_FMT(s->name),
+            s->receiver.module ? "its store in " : "", s->module->name);
     if (s->event_time) {
         fprintf(out, "  time       of the event, lateness ");
         print_ms(out, s->lateness_ms);
@@ -164,11 +165,26 @@ static const char *promise(const struct leat_plan *plan, const struct leat_plan_
     return "exactly once: shown when the batch's record in the log is synced";
 }
 
+/* A source whose records are kept outside: where, and by whom. */
+static void print_receiver(const struct leat_plan_source *s, FILE *out)
+{
+    fprintf(out, "\nreceiver %.*s (%s)\n  -> ", LEAT_FMT(s->name), s->receiver.module->name);
+    s->receiver.keep->print(s->receiver.keep_self, out);
+    fprintf(out, "\n");
+}
+
 /* A source with a store: what holds before it, and from there on. */
 static void print_to_store(const struct leat_plan_source *from, FILE *out)
 {
-    bool untold = from->module->push->untold;
+    const struct leat_module *module = from->receiver.module ? from->receiver.module : from->module;
+    bool untold = module->push->untold;
 
+    if (from->receiver.module) {
+        fprintf(out, "  %.*s -> its store in %s: %s\n", LEAT_FMT(from->name), from->module->name,
+                untold ? "at most once, the sender is not told"
+                       : "at least once, the sender is told when it is there");
+        return;
+    }
     fprintf(out, "  %.*s -> its store on the disk (at most ", LEAT_FMT(from->name));
     print_size(out, from->store_quota);
     fprintf(out, "): %s\n",
@@ -205,7 +221,8 @@ static void print_promises(const struct leat_plan *plan, FILE *out)
     fprintf(out, "\npromises\n");
     for (uint32_t i = 0; i < plan->sources_count; i++) {
         const struct leat_plan_source *from = &plan->sources[i];
-        bool stored = from->module->push && from->store == LEAT_STORE_DISK;
+        bool stored =
+            from->receiver.module || (from->module->push && from->store == LEAT_STORE_DISK);
         if (stored)
             print_to_store(from, out);
         for (uint32_t k = 0; k < plan->sinks_count; k++) {
@@ -228,6 +245,9 @@ void leat_plan_print(const struct leat_plan *plan, FILE *out)
     fprintf(out, "\n");
     if (spec->description.len)
         fprintf(out, "  %.*s\n", LEAT_FMT(spec->description));
+    for (uint32_t i = 0; i < plan->sources_count; i++)
+        if (plan->sources[i].receiver.module)
+            print_receiver(&plan->sources[i], out);
     for (uint32_t i = 0; i < plan->stages_count; i++)
         print_stage(plan, i, out);
     for (uint32_t i = 0; i < plan->tables_count; i++)

@@ -119,21 +119,6 @@ static enum leat_key_format key_format_of(struct planner *p, const struct leat_n
     return LEAT_KEY_RAW;
 }
 
-/* What can be read again needs no store. */
-static void plan_store(struct planner *p, const struct leat_spec_source *spec,
-                       struct leat_plan_source *source)
-{
-    const struct leat_push *push = source->module ? source->module->push : NULL;
-    bool disk = spec->store.node ? spec->store.disk : push && push->store == LEAT_STORE_DISK;
-
-    if (source->module && !push && spec->store.node)
-        leat_diag_error_key(p->diags, spec->store.node,
-                            "'%s' can be read again, so there is nothing to store",
-                            source->module->name);
-    source->store = disk ? LEAT_STORE_DISK : LEAT_STORE_COMMIT;
-    source->store_quota = spec->store.quota.bytes;
-}
-
 static void plan_source(struct planner *p, const struct leat_spec_source *spec, uint32_t number)
 {
     struct leat_plan_source *source = &p->plan->sources[number];
@@ -151,8 +136,9 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
                                         .lost_to_earliest = spec->on_lost.index == 1};
     source->module =
         plan_module(p, &spec->connector, leat_module_find_source, "source", &source->self);
+    const struct leat_module *from = source->module; /* whose records they are */
     plan_store(p, spec, source);
-    head->format = plan_format(p, &spec->format, source->module,
+    head->format = plan_format(p, &spec->format, from,
                                source->module && source->module->push ? LEAT_FORMAT_READS_ONCE
                                                                       : LEAT_FORMAT_READS,
                                &head->format_self);
@@ -161,12 +147,11 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     head->source = spec->name;
     head->key_format = key_format_of(p, spec->key_format);
     head->from_text = head->format && strcmp(head->format->name, "csv") == 0;
-    if (head->from_text && plan_has_header(&spec->format) && source->module &&
-        !source->module->of_files)
+    if (head->from_text && plan_has_header(&spec->format) && from && !from->of_files)
         leat_diag_hint(p->diags,
                        leat_diag_error(p->diags, spec->format.node,
                                        "only files begin with a header line, '%s' has none",
-                                       source->module->name),
+                                       from->name),
                        "name the fields: { csv: { columns: [a, b] } }, or in a schema");
     head->max_record_bytes = spec->max_record.bytes;
 
@@ -180,10 +165,10 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
                            .planner = p};
     view.sources = 1ull << (number % 64);
     view.segment->key_touched = true;
-    if (source->module && source->module->computed)
-        generated(p, spec, &b, source->module, source->self, head);
+    if (from && from->computed)
+        generated(p, spec, &b, from, source->self, head);
     else
-        view.has_key = !source->module || source->module->keyed;
+        view.has_key = !from || from->keyed;
     if (spec->time.at)
         event_time(p, spec, &b, head);
     head->segment = view.segment;

@@ -34,6 +34,7 @@ struct leat_spec_store {
     const struct leat_node *node; /* NULL: not given, the connector has one that is usual for it */
     bool disk;
     struct leat_size quota;
+    struct leat_spec_module keep; /* outside: "kafka" with its settings; name ptr NULL: not */
 };
 
 struct leat_spec_source {

@@ -144,9 +144,8 @@ static const struct leat_node *find_connection(struct spec_reader *r, const stru
     return NULL;
 }
 
-/* The settings of the connection, those given here winning, and without `use`. */
-static const struct leat_node *merge_use(struct spec_reader *r, struct leat_slice connector,
-                                         const struct leat_node *given)
+const struct leat_node *spec_merge_use(struct spec_reader *r, struct leat_slice connector,
+                                       const struct leat_node *given)
 {
     static const char *const use_only[] = {"use", NULL};
     const struct leat_node *use = leat_node_find(given, "use"), *settings;
@@ -232,7 +231,7 @@ void spec_read_connector(struct spec_reader *r, const struct leat_node *map,
         return;
     }
     connector->name = c->key;
-    connector->given = c->kind == LEAT_NODE_MAP ? merge_use(r, c->key, c) : c;
+    connector->given = c->kind == LEAT_NODE_MAP ? spec_merge_use(r, c->key, c) : c;
 }
 
 void spec_read_format(struct spec_reader *r, const struct leat_node *node,

@@ -26,6 +26,12 @@ const struct leat_node *spec_pick(struct spec_reader *r, const struct leat_node 
 const struct leat_node *spec_merge(struct spec_reader *r, const struct leat_node *given,
                                    const struct leat_node *more);
 
+/* `given` without `use`, and the settings of the connection that it names, those given here
+ * winning.
+ */
+const struct leat_node *spec_merge_use(struct spec_reader *r, struct leat_slice connector,
+                                       const struct leat_node *given);
+
 bool spec_lists(const char *const *keys, struct leat_slice key);
 
 /* "unknown key 'x'", with the nearest of `keys`. */
@@ -41,7 +47,8 @@ void spec_read_connector(struct spec_reader *r, const struct leat_node *map,
 void spec_read_format(struct spec_reader *r, const struct leat_node *node,
                       struct leat_spec_module *format);
 
-/* `store: disk` or `store: { disk: { quota: 4GiB } }`; NULL: not given. */
+/* `store: disk`, `store: { disk: { quota: 4GiB } }` or `store: { kafka: { use: main } }`; NULL: not
+ * given. */
 void spec_read_store(struct spec_reader *r, const struct leat_node *node,
                      struct leat_spec_store *store);
 

@@ -19,7 +19,6 @@
 #define FETCH_BYTES_MAX ((size_t)1024 * 1024)
 #define GATHER_EARLY_MS 5
 #define GATHER_LATE_MS  2
-#define INBOX_BYTES     ((size_t)64 * 1024)
 #define ROW_BYTES       64 /* guess, where a block does not say how many rows it has */
 
 /* ---- partitions */
@@ -64,7 +63,7 @@ static void *push_main(void *arg)
 {
     struct leat_job_source *s = arg;
 
-    if (s->plan->module->push->run(s->self, &s->inbox, &s->run_error) == LEAT_OK)
+    if (s->push->run(s->push_self, &s->inbox, &s->run_error) == LEAT_OK)
         s->run_error = s->inbox.failed;
     leat_inbox_end(&s->inbox);
     s->ended.kind = LEAT_MSG_ENDED;
@@ -87,8 +86,8 @@ enum leat_status leat_job_add_push_part(struct leat_job_thread *job, struct leat
 /* The inbox, with a store or without. What is stored can be read while the sender is away. */
 static enum leat_status init_push(struct leat_job_source *s, struct leat_error *err)
 {
-    if (!s->has_inbox && leat_inbox_init(&s->inbox, s->plan->module->push, s->self, &s->env,
-                                         &s->job->in, LEAT_JOB_BLOCKS, INBOX_BYTES, err) != LEAT_OK)
+    if (!s->has_inbox && leat_inbox_init(&s->inbox, s->push, s->push_self, &s->env, &s->job->in,
+                                         LEAT_JOB_BLOCKS, LEAT_JOB_INBOX_BYTES, err) != LEAT_OK)
         return err->status;
     s->has_inbox = true;
     s->inbox.source = (uint32_t)(s - s->job->sources);
@@ -99,13 +98,12 @@ static enum leat_status init_push(struct leat_job_source *s, struct leat_error *
     return leat_job_add_push_part(s->job, s, 0, 0, err);
 }
 
-static enum leat_status start_push(struct leat_job_source *s, struct leat_error *err)
+enum leat_status leat_job_start_push(struct leat_job_source *s, struct leat_error *err)
 {
     s->inbox.failed.status = LEAT_OK;
     if (leat_thread_start(&s->thread, "leat-source", push_main, s, err) != LEAT_OK)
         return err->status;
     s->has_thread = true;
-    s->retry.again_ms = LEAT_JOB_NEVER;
     return LEAT_OK;
 }
 
@@ -128,6 +126,8 @@ enum leat_status leat_job_push_ended(struct leat_job_thread *job, struct leat_jo
     s->has_thread = false;
     if (job->step.stopping)
         return LEAT_OK;
+    if (leat_job_receives(s))
+        return leat_job_receive_ended(s, &why, err);
     if (why.status != LEAT_OK) {
         close_source(s);
         return wait_for(s, &why, err);
@@ -225,8 +225,8 @@ static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
         status = open_source(s, &why);
     if (status == LEAT_OK && s->plan->module->pull)
         status = list_source(s, &why);
-    else if (status == LEAT_OK)
-        status = start_push(s, &why);
+    else if (status == LEAT_OK && (status = leat_job_start_push(s, &why)) == LEAT_OK)
+        s->retry.again_ms = LEAT_JOB_NEVER;
     if (status != LEAT_OK)
         return wait_for(s, &why, err);
     leat_retry_over(&s->retry, &s->log);
@@ -235,9 +235,13 @@ static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
 
 enum leat_status leat_job_sources_turn(struct leat_job_thread *job, struct leat_error *err)
 {
-    for (uint32_t i = 0; i < job->plan->sources_count && !job->step.stopping; i++)
-        if (job->now_ms >= job->sources[i].retry.again_ms && turn(&job->sources[i], err) != LEAT_OK)
+    for (uint32_t i = 0; i < job->plan->sources_count && !job->step.stopping; i++) {
+        struct leat_job_source *s = &job->sources[i];
+        if (leat_job_receives(s) && leat_job_receive_turn(s, err) != LEAT_OK)
             return err->status;
+        if (job->now_ms >= s->retry.again_ms && turn(s, err) != LEAT_OK)
+            return err->status;
+    }
     return LEAT_OK;
 }
 
@@ -245,9 +249,13 @@ int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job)
 {
     int64_t wake_ms = LEAT_JOB_NEVER;
 
-    for (uint32_t i = 0; i < job->plan->sources_count; i++)
-        if (job->sources[i].retry.again_ms < wake_ms)
-            wake_ms = job->sources[i].retry.again_ms;
+    for (uint32_t i = 0; i < job->plan->sources_count; i++) {
+        const struct leat_job_source *s = &job->sources[i];
+        if (s->retry.again_ms < wake_ms)
+            wake_ms = s->retry.again_ms;
+        if (leat_job_receives(s) && s->receive.again_ms < wake_ms)
+            wake_ms = s->receive.again_ms;
+    }
     return wake_ms;
 }
 
@@ -323,6 +331,7 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
                                            .from = from,
                                            .max_bytes = fetch_bytes(job),
                                            .no_headers = !s->plan->needs_headers,
+                                           .kept = leat_job_receives(s),
                                            .by_ms = gather_until_ms(job),
                                            .earliest = p->was_lost}};
     if (s->store.running)
@@ -501,8 +510,10 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->env.budget = &job->blocks;
     s->env.max_record_bytes = s->plan->max_record_bytes;
     s->retry.again_ms = 0;
+    s->push = m->push;
+    s->push_self = s->self;
     job->step.has_push = job->step.has_push || m->push;
-    return LEAT_OK;
+    return leat_job_receives(s) ? leat_job_receive_init(s, err) : LEAT_OK;
 }
 
 enum leat_status leat_job_sources_init(struct leat_job_thread *job, struct leat_error *err)
@@ -535,10 +546,14 @@ void leat_job_sources_close(struct leat_job_thread *job)
             continue;
         if (s->store.running)
             leat_store_thread_hurry(&s->store);
+        leat_keep_thread_hurry(&s->keep);
         stop_push(s);
         if (s->is_open)
             close_source(s);
+        if (s->push_is_open)
+            s->push->close(s->push_self);
         leat_store_thread_stop(&s->store);
+        leat_keep_thread_stop(&s->keep);
         if (s->has_inbox)
             leat_inbox_fini(&s->inbox);
         leat_mem_free(s->part_of);

@@ -193,6 +193,12 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
                                                offsetof(struct leat_job_source, store.news)),
             &err);
         break;
+    case LEAT_MSG_KEEP_NEWS:
+        err.status = leat_job_keep_news(
+            (struct leat_job_source *)(void *)((char *)m -
+                                               offsetof(struct leat_job_source, keep.news)),
+            &err);
+        break;
     case LEAT_MSG_TABLE:
         err.status = leat_table_topic_answered(m, job->now_ms, &err);
         break;

@@ -7,6 +7,7 @@
  *     job_lock.c    the directory: one process, one pipeline
  *     job_part.c    their partitions
  *     job_store.c   the block stores of push sources
+ *     job_receive.c push sources whose records are kept outside
  *     job_batch.c   batches: cut, run, captured as record N
  *     job_commit.c  groups: prepare, log, commit, finish
  *     job_metric.c  counters, of the job and of its source partitions
@@ -25,6 +26,7 @@
 #include "run/inbox.h"
 #include "run/job.h"
 #include "run/job_lock.h"
+#include "run/keep_thread.h"
 #include "run/log_thread.h"
 #include "run/message.h"
 #include "run/retry.h"
@@ -32,6 +34,8 @@
 #include "run/snapshot_thread.h"
 #include "run/store_thread.h"
 #include "run/table_topic.h"
+
+#define LEAT_JOB_INBOX_BYTES ((size_t)64 * 1024)
 
 #define LEAT_JOB_EVENTS 8 /* that carrying out the actions of one may lead to */
 
@@ -76,8 +80,13 @@ struct leat_job_source {
     bool is_open, is_listed, is_behind; /* one of its partitions */
     struct leat_retry retry;            /* again_ms: when to open or list it; LEAT_JOB_NEVER */
 
-    /* push */
-    struct leat_msg ended; /* first of what run() says when it returns */
+    /* push; where it is kept outside the source's other half, which is a pull then */
+    const struct leat_push *push;
+    void *push_self;
+    bool push_is_open;            /* of two halves */
+    struct leat_retry receive;    /* the same: when to open it again */
+    struct leat_keep_thread keep; /* the same */
+    struct leat_msg ended;        /* first of what run() says when it returns */
     struct leat_inbox inbox;
     struct leat_store_thread store; /* `store: disk` */
     struct leat_error run_error;
@@ -250,6 +259,10 @@ void leat_job_tell_end(struct leat_job_thread *job, struct leat_job_source_part 
 void leat_job_seal(struct leat_job_thread *job);
 void leat_job_sources_close(struct leat_job_thread *job);
 
+/* The thread on which the push source receives; its inbox is ready. */
+LEAT_CHECKED enum leat_status leat_job_start_push(struct leat_job_source *s,
+                                                  struct leat_error *err);
+
 /* A partition of a push source, which begins at `first` unless the log knows better. */
 LEAT_CHECKED enum leat_status leat_job_add_push_part(struct leat_job_thread *job,
                                                      struct leat_job_source *s, uint32_t part,
@@ -270,6 +283,18 @@ LEAT_CHECKED enum leat_status leat_job_store_refuse_rest(struct leat_job_source 
                                                          struct leat_error *err);
 LEAT_CHECKED enum leat_status leat_job_store_news(struct leat_job_source *s,
                                                   struct leat_error *err);
+
+/* job_receive.c */
+bool leat_job_receives(const struct leat_job_source *s); /* its records are kept outside first */
+LEAT_CHECKED enum leat_status leat_job_receive_init(struct leat_job_source *s,
+                                                    struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_receive_turn(struct leat_job_source *s,
+                                                    struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_job_keep_news(struct leat_job_source *s, struct leat_error *err);
+/* The receiver's run() is over, `why` (status LEAT_OK: by itself). */
+LEAT_CHECKED enum leat_status leat_job_receive_ended(struct leat_job_source *s,
+                                                     const struct leat_error *why,
+                                                     struct leat_error *err);
 
 /* job_metric.c */
 /* What is so between batches: who waits, and the memory in use. */

@@ -133,7 +133,8 @@ static enum leat_status fetch_once(struct leat_range_source *s, const struct lea
     const struct leat_fetch fetch = {.part = part->id,
                                      .from = from,
                                      .max_bytes = FETCH_BYTES,
-                                     .no_headers = !s->plan->needs_headers};
+                                     .no_headers = !s->plan->needs_headers,
+                                     .kept = s->plan->receiver.module != NULL};
 
     s->plan->module->pull->fetch(s->self, &fetch, on_answer, &answer);
     if (!leat_queue_take_for(&s->answers, ANSWER_MS)) {

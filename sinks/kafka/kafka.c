@@ -15,6 +15,7 @@
  * Thread: the sink's own, or the decider's.
  */
 #include "kafka/txn.h"
+#include "keep.h"
 #include "producer.h"
 
 #include <assert.h>
@@ -265,6 +266,7 @@ static const struct leat_module module = {
             .close = kafka_close,
         },
     .decider = &leat_kafka_decider,
+    .keep = &kafka_keep,
 };
 
 LEAT_MODULE(module);

@@ -68,8 +68,8 @@ enum leat_status kafka_producer_open(struct kafka_producer *p, struct leat_error
         p->batches.bytes = p->batches.fit = LEAT_KAFKA_BATCH_BYTES;
     p->topics.client = &p->client;
     p->topics.create = p->create;
-    const struct leat_kafka_writing writing = {.compression = p->compression,
-                                               .batch_bytes = p->batches.bytes};
+    const struct leat_kafka_writing writing = {
+        .compression = p->compression, .batch_bytes = p->batches.bytes, .largest = p->largest};
     p->failed_end = &p->failed;
     if (leat_kafka_writing_conf(p->conf, p->env, &writing, &made, err) != LEAT_OK)
         return err->status;

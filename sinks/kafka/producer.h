@@ -35,6 +35,7 @@ struct kafka_producer {
     const struct kafka_create *create;
     const char *compression;
     const struct leat_env *env;
+    size_t largest; /* record that is sure to come; 0: not known */
 
     struct leat_kafka_batches batches; /* smaller after a broker refused one */
     struct leat_kafka_rules rules;     /* of a topic that refused one of the records at hand */

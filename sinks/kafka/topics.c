@@ -49,8 +49,8 @@ static enum leat_status check_made(struct kafka_topics *all, const char *name,
     const char *why = rd_kafka_topic_result_error_string(topics[0]);
     if (code == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR ||
         code == RD_KAFKA_RESP_ERR_INVALID_PARTITIONS || code == RD_KAFKA_RESP_ERR_INVALID_CONFIG)
-        return leat_fail(err, LEAT_E_CONFIG, "topic '%s' cannot be made as `create` says: %s", name,
-                         why);
+        return leat_fail(err, LEAT_E_CONFIG, "topic '%s' cannot be made as `%s` says: %s", name,
+                         all->create_is ? all->create_is : "create", why);
     return leat_fail(err, LEAT_E_UNREACHABLE, "topic '%s' cannot be made: %s", name, why);
 }
 

@@ -22,6 +22,7 @@ struct kafka_out_topic {
 struct kafka_topics {
     struct leat_kafka_client *client;
     const struct kafka_create *create;
+    const char *create_is; /* what it is called in the file; NULL: `create` */
     /* Where several sinks share a handle: what is the topics' own, else NULL. */
     const struct leat_pairs *properties;
     const char *compression;

@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from leat_test import ROOT, leat, main  # noqa: E402
 
-TOPICS = ["connectors", "sinks", "ops", "functions", "formats", "metrics"]
+TOPICS = ["connectors", "sinks", "stores", "ops", "functions", "formats", "metrics"]
 
 
 def test_the_committed_reference_is_what_leat_docs_prints():

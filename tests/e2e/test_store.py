@@ -6,23 +6,17 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
+from line_sender import Senders, can_connect, free_port, send_lines  # noqa: E402
 from leat_test import LEAT, folder, leat, main, wait_for, write  # noqa: E402
 from small_disk import SmallDisk  # noqa: E402
 
 KILLS = 20 if "--full" in sys.argv else 3
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def job(dir, source, every="100ms", state=None, store="disk", delivery="exactly_once"):
@@ -62,61 +56,18 @@ def files_of(dir, pattern="*.leatblk"):
     return sorted(pathlib.Path(dir, "state/store/in").glob(pattern))
 
 
-def send_lines(port, lines):
-    wait_for("the port", lambda: can_connect(port))
-    with socket.create_connection(("127.0.0.1", port)) as s:
-        s.sendall(b"".join(b"%s\n" % line for line in lines))
-
-
-def can_connect(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-class Sender(threading.Thread):
-    """POSTs one line after the other, each once; knows which were answered with 204."""
-
-    def __init__(self, port, name):
-        super().__init__(daemon=True)
-        self.port, self.prefix = port, name
-        self.acknowledged, self.sent, self.over = [], 0, False
-
-    def run(self):
-        while not self.over:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-            try:
-                while not self.over:
-                    line = f"{self.prefix}-{self.sent}"
-                    self.sent += 1
-                    connection.request("POST", "/", line)
-                    answer = connection.getresponse()
-                    answer.read()
-                    if answer.status == 204:
-                        self.acknowledged.append(line)
-            except (OSError, http.client.HTTPException):
-                connection.close()
-
-
 def test_what_was_acknowledged_is_in_the_outputs_once_however_often_leat_is_killed():
     with folder() as dir:
         port = free_port()
         file = job(dir, by_http(port))
-        senders = [Sender(port, name) for name in "abcd"]
-        for s in senders:
-            s.start()
-        told = lambda: sum(len(s.acknowledged) for s in senders)  # noqa: E731
-        for kill in range(KILLS):
-            with Leat("run", file) as run:
-                before = told()
-                wait_for("answers", lambda: told() > before + 20 + kill * 37 % 50, 60)
-                run.process.kill()
-                run.wait()
-        for s in senders:
-            s.over = True
+        with Senders(port) as senders:
+            for kill in range(KILLS):
+                with Leat("run", file) as run:
+                    senders.wait_more(21 + kill * 37 % 50)
+                    run.kill()
         with Leat("run", file) as run:
-            for s in senders:
-                s.join(40)
-            wanted = {line for s in senders for line in s.acknowledged}
+            senders.stop()
+            wanted = set(senders.acknowledged)
             wait_for("all that was acknowledged", lambda: wanted <= set(lines_of(dir)), 40)
             assert run.stop() == 0, run.log
         out = lines_of(dir)

@@ -72,6 +72,7 @@ void pull_begin(struct pull_client *c, struct pull_answer *a, uint32_t part, int
                               .from = from,
                               .max_bytes = max_bytes,
                               .no_headers = c->no_headers,
+                              .kept = c->kept,
                               .by_ms = c->by_ms,
                               .earliest = c->earliest};
 

@@ -20,7 +20,7 @@ struct pull_client {
     struct instance i;
     struct leat_part parts[PULL_PARTS]; /* by id */
     uint32_t parts_count;
-    bool no_headers, earliest; /* of every fetch */
+    bool no_headers, earliest, kept; /* of every fetch */
     int64_t by_ms;
 };
 

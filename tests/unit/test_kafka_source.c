@@ -134,6 +134,39 @@ static void keys_times_headers_and_tombstones_come_through(void)
     stop(&c);
 }
 
+/* As a store's writer leaves it: the time that a row has of itself stands before its headers. */
+static void a_row_of_a_store_is_as_it_was_received(void)
+{
+    struct pull_client c;
+    struct seen seen = {0};
+    rd_kafka_headers_t *timed = rd_kafka_headers_new(2), *none = rd_kafka_headers_new(2),
+                       *other = rd_kafka_headers_new(1);
+    static const char one[] = "\1\0\0\0\4\0\0\0kind\3\0\0\0new",
+                      named[] = "\1\0\0\0\11\0\0\0leat.time\1\0\0\0007";
+
+    start(&c, 1);
+    c.kept = c.no_headers = true;
+    rd_kafka_header_add(timed, "leat.time", -1, "1234567890123", -1);
+    rd_kafka_header_add(timed, "kind", -1, "new", -1);
+    rd_kafka_header_add(none, "leat.time", -1, "", 0);
+    rd_kafka_header_add(none, "leat.time", -1, "7", -1);
+    rd_kafka_header_add(other, "kind", -1, "new", -1);
+    plain_write(mock.bootstrap, TOPIC, 0, "k", "v", 99, timed);
+    OK(pull_partitions(&c));
+    CU_ASSERT_EQUAL(pull_read(&c, 0, 0, WANT_BYTES, NULL, see, &seen), 1);
+    CU_ASSERT_EQUAL(seen.rows[0].time_ms, 1234567890123);
+    CU_ASSERT_EQUAL(seen.headers_len, sizeof one - 1);
+    CU_ASSERT_EQUAL(memcmp(seen.headers, one, seen.headers_len), 0);
+    plain_write(mock.bootstrap, TOPIC, 0, NULL, "v", 99, other);
+    plain_write(mock.bootstrap, TOPIC, 0, NULL, "v", 99, none);
+    CU_ASSERT_EQUAL(pull_read(&c, 0, 1, WANT_BYTES, NULL, see, &seen), 2);
+    CU_ASSERT_EQUAL(seen.rows[1].time_ms, LEAT_NO_TIME);
+    CU_ASSERT_EQUAL(seen.rows[2].time_ms, LEAT_NO_TIME);
+    CU_ASSERT_EQUAL(seen.headers_len, sizeof named - 1);
+    CU_ASSERT_EQUAL(memcmp(seen.headers, named, seen.headers_len), 0);
+    stop(&c);
+}
+
 static void headers_nobody_looks_at_are_left_out(void)
 {
     struct pull_client c;
@@ -523,7 +556,8 @@ static void wrong_options_are_found_without_a_broker(void)
 
 LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap),
            T(any_position_can_be_read_again), T(keys_times_headers_and_tombstones_come_through),
-           T(headers_nobody_looks_at_are_left_out), T(the_end_is_told_once_and_then_waited_at),
+           T(a_row_of_a_store_is_as_it_was_received), T(headers_nobody_looks_at_are_left_out),
+           T(the_end_is_told_once_and_then_waited_at),
            T(what_comes_before_its_time_is_gathered_into_one_block),
            T(an_empty_partition_is_at_its_end), T(close_answers_what_waits),
            T(a_partition_nobody_wants_is_answered_and_dropped),

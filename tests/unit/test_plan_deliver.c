@@ -230,18 +230,51 @@ static void a_store_makes_a_push_source_one_that_exactly_once_can_be_kept_from(v
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "c -> f: at least once: the sender is told when the"));
 }
 
+static void a_source_that_is_kept_in_a_topic_is_two_halves(void)
+{
+    static const char with[] = "sources:\n  a: { socket: { listen: 'a:1' }, store: kafka }\n"
+                               "sinks:\n  f: { from: a, files: { path: 'o/{file}' } }\n";
+    char yaml[600], messages[2000];
+
+    snprintf(yaml, sizeof yaml, HEAD "connections:\n  c: { kafka: { brokers: 'k:1' } }\n%s", with);
+    const char *text = explained(yaml);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "receiver a (socket)\n  -> topic 'leat-store-p-a' at k:1, "
+                                        "each record on 2 brokers for 7d\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "stage 0: a (its store in kafka), one task per partition"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "a -> its store in kafka: at most once, the sender is not told"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "a, from the store on -> f: exactly once: shown when the "
+                                        "transaction is committed"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "decides: a transaction at k:1"));
+    snprintf(yaml, sizeof yaml,
+             HEAD "connections:\n  c: { kafka: { brokers: 'k:1' } }\n"
+                  "  d: { kafka: { brokers: 'l:1' } }\n%s",
+             with);
+    pipeline_check(yaml, messages, sizeof messages);
+    CU_ASSERT_PTR_NOT_NULL(strstr(messages, "there are several connections, which one is meant?"));
+}
+
 static void a_store_that_cannot_be_is_refused_with_what_to_write(void)
 {
     static const struct {
         const char *source, *message;
     } cases[] = {
         {"files: { path: in }, store: disk", "'files' can be read again, so there is nothing to"},
-        {"memory: { text: x }, store: kafka", "'store: kafka' is not in this version"},
+        {"memory: { text: x }, store: kafka", "'store: kafka': at which brokers?"},
+        {"memory: { text: x }, store: { kafka: { brokers: 'a:1', topic: 'x y' } }",
+         "'x y' cannot be the name of a topic"},
+        {"memory: { text: x }, store: { kafka: { brokers: 'a:1', replica: 2 } }",
+         "unknown key 'replica'"},
+        {"memory: { text: x }, store: { kafka: { use: nobody } }",
+         "there is no connection 'nobody'"},
+        {"memory: { text: x }, max_record: 100MiB, store: { kafka: { brokers: 'a:1' } }",
+         "'store: kafka' keeps records of 64 MiB at most"},
+        {"files: { path: in }, store: { kafka: { brokers: 'a:1' } }", "there is nothing to store"},
         {"memory: { text: x }, store: dick", "did you mean 'disk'?"},
         {"memory: { text: x }, store: { disk: { quota: 5 } }", "'5' needs a unit"},
         {"memory: { text: x }, store: { disk: { quota: 5KiB } }", "1MiB"},
         {"memory: { text: x }, store: { disk: {}, commit: {} }",
-         "'store' takes commit, disk, or { disk: { quota: 4GiB } }"},
+         "'store' takes commit, disk, { disk: { quota: 4GiB } }, kafka, or { kafka:"},
         {"memory: { text: x }, store:", "'store' takes commit, disk"},
         {"memory: { text: x }, store: { disk: { quote: 5MiB } }", "did you mean 'quota'?"},
     };
@@ -264,4 +297,5 @@ LEAT_TESTS("plan_deliver", T(the_cluster_of_the_sinks_decides),
            T(what_cannot_be_kept_is_refused_where_it_stands),
            T(explain_says_of_every_edge_what_it_promises_and_who_decides),
            T(a_store_makes_a_push_source_one_that_exactly_once_can_be_kept_from),
+           T(a_source_that_is_kept_in_a_topic_is_two_halves),
            T(a_store_that_cannot_be_is_refused_with_what_to_write))
