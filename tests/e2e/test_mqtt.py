@@ -3,26 +3,30 @@
 the broker is killed."""
 import collections
 import json
-import os
 import pathlib
+import re
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cutter import Cutter  # noqa: E402
 from kafka_test import Leat  # noqa: E402
+from kills import Kills  # noqa: E402
 from leat_test import folder, main, wait_for, write  # noqa: E402
-from mqtt_test import Cutter, Mosquitto, Publisher, publish  # noqa: E402
+from mqtt_test import (PUBACK, FalseBroker, Load, Mosquitto, publish,  # noqa: E402
+                       publish_packet)
+from small_disk import SmallDisk  # noqa: E402
+from traced import traced  # noqa: E402
 
-BROKER = Mosquitto("--secure")
-FULL = bool(os.environ.get("LEAT_FULL"))
+BROKER = Mosquitto("--secure", "autosave_on_changes false", "autosave_interval 0")
 
 
-def pipeline(dir, options, name="in-mqtt", format="text", map='{"v": this}', every="50ms", head=""):
+def pipeline(dir, options, name="in-mqtt", format="text", map='{"v": this}', every="50ms", head="",
+             state=None):
     return write(dir, name + ".yaml", f"""leat: 1
 name: {name}
 batch: {{ every: {every} }}
-checkpoint: {{ dir: {dir}/state }}
+checkpoint: {{ dir: {state or f"{dir}/state"} }}
 {head}
 sources:
   in:
@@ -50,6 +54,19 @@ def output(dir):
             READ[path] = [json.loads(line) for line in path.read_text().splitlines()]
         records += READ[path]
     return [r["v"] if len(r) == 1 else r for r in records]
+
+
+class Output:
+    """What came how often, read once."""
+
+    def __init__(self, dir):
+        self.dir, self.seen, self.times = dir, set(), collections.Counter()
+
+    def read(self):
+        for path in set(pathlib.Path(self.dir).glob("out/[!.]*.jsonl")) - self.seen:
+            self.seen.add(path)
+            self.times.update(json.loads(line)["v"] for line in path.read_text().splitlines())
+        return self.times
 
 
 def expect(dir, wanted):
@@ -94,84 +111,98 @@ def test_what_is_sent_while_leat_is_away_comes_when_it_is_back():
             assert leat.stop() == 0
 
 
-def kill_under_load(name, options, kills, qos):
-    """Kills leat `kills` times while messages come; the output at the end."""
+def check_kills_of_leat(name, options, qos):
+    kills = Kills(name, 3, 20)
+    load = Load(BROKER.address, f"{name}/t", qos)
     with folder() as dir:
         file = pipeline(dir, f'url: "{BROKER.url}", topics: {name}/#, qos: {qos}, {options}', name)
-        sent, stop = [], threading.Event()
-
-        def load():
-            i = 0
-            with Publisher(BROKER.address, "load-" + name) as publisher:
-                while not stop.is_set():
-                    batch = [(f"{name}/t", f"m{i + k}") for k in range(100)]
-                    publisher.publish(batch, qos, sent.append)
-                    i += 100
-
-        thread = threading.Thread(target=load)
+        out = Output(dir)
         try:
-            for i in range(kills):
+            for i in range(kills.count):
                 with Leat("run", file) as leat:
                     leat.wait_log("receives from")
                     if i == 0:
-                        thread.start()
-                    before = len(set(output(dir)))
-                    wait_for("more output", lambda: len(set(output(dir))) > before + 300)
+                        load.start()
+                    wanted = len(out.read()) + kills.chance.randrange(2000)
+                    wait_for("more output", lambda: len(out.read()) > wanted, 60)
                     leat.kill()
         finally:
-            stop.set()
-            if thread.ident:
-                thread.join()
+            load.over = True
+        acknowledged = load.end()
         with Leat("run", file) as leat:
-            wait_for("the rest", lambda: set(output(dir)) >= set(sent), 60)
+            wait_for("the rest", lambda: acknowledged <= out.read().keys(), 60)
             assert leat.stop() == 0
-        return sent, output(dir)
-
-
-def check_killed(name, options, qos):
-    kills = 20 if FULL else 3
-    sent, got = kill_under_load(name, options, kills, qos)
-    assert len(sent) > 300 * kills, len(sent)
-    assert set(got) == set(sent), (sorted(set(got) - set(sent))[:5], sorted(set(sent) - set(got))[:5])
-    times = collections.Counter(got).values()
-    assert max(times) <= kills + 1, "no life of leat takes a message twice"
-    twice = sum(n - 1 for n in times)
-    print(f"{name}: {len(sent)} messages, {kills} kills, {twice} came twice")
+        times = kills.judge(acknowledged, out.read().elements())
+        assert times.keys() == acknowledged, "a message that nobody sent"
+        assert max(times.values()) <= kills.count + 1, "no life of leat takes a message twice"
 
 
 def test_nothing_of_qos_1_is_lost_when_leat_is_killed_under_load():
-    check_killed("kill-1", 'version: "3.1.1"', 1)
+    check_kills_of_leat("kill-1", 'version: "3.1.1"', 1)
 
 
 def test_nothing_of_qos_2_is_lost_when_leat_is_killed_under_load():
-    check_killed("kill-2", "version: 5", 2)
+    check_kills_of_leat("kill-2", "version: 5", 2)
 
 
-def test_nothing_acknowledged_is_lost_when_the_broker_is_killed():
+def wait_for_save(broker):
+    """mosquitto acknowledges before it saves, which is not leat's to mend."""
+    database = pathlib.Path(broker.file("data/mosquitto.db"))
+
+    def state():
+        try:
+            found = database.stat()
+            return found.st_ino, found.st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    for _ in range(2):  # the first may have been under way
+        before = state()
+        broker.verb("save")
+        wait_for("its file", lambda: state() not in (before, None))
+
+
+def check_kills_of_broker(name, qos):
+    kills = Kills(name, 1, 5)
     broker = Mosquitto()
-    kills = 5 if FULL else 1
+    load = Load(broker.address, f"{name}/t", qos)
     with folder() as dir:
-        file = pipeline(dir, f'url: "{broker.url}", topics: b/#, qos: 2, retry: 10ms', "broker")
-        sent = []
-        with Leat("run", file) as leat:
-            leat.wait_log("receives from")
-            for round in range(kills):
-                with Publisher(broker.address) as publisher:
-                    publisher.publish([("b/t", f"{round}-{i}") for i in range(2000)], 1 + round % 2,
-                                      sent.append)
-                broker.verb("save")  # it acknowledges before it saves: not leat's to mend
-                saved = pathlib.Path(broker.file("data/mosquitto.db"))
-                wait_for("its file", saved.exists)
-                broker.kill()
-                leat.wait_log("trying again until it works")
-                broker.restart()
-                wait_for("what was acknowledged", lambda: set(output(dir)) >= set(sent))
-            assert leat.stop() == 0
-        assert set(output(dir)) == set(sent) and len(sent) == 2000 * kills
+        file = pipeline(dir, f'url: "{broker.url}", topics: {name}/#, qos: {qos}, retry: 10ms', name)
+        out, safe = Output(dir), set()
+        try:
+            with Leat("run", file) as leat:
+                leat.wait_log("receives from")
+                load.start()
+                for kill in range(1, kills.count + 1):
+                    load.wait_for(kills.chance.randrange(200, 1000))
+                    safe |= set(load.acknowledged)
+                    wait_for_save(broker)
+                    broker.kill()
+                    leat.wait_log("trying again until it works", times=kill)
+                    broker.restart()
+                    leat.wait_log("receives from", times=kill + 1)
+                    wait_for("what is safe", lambda: safe <= out.read().keys(), 60)
+                load.over = True
+                last = load.end() - safe
+                wait_for("it to go on", lambda: last & out.read().keys())
+                assert leat.stop() == 0
+        finally:
+            load.over = True
+        times = kills.judge(safe, out.read().elements())
+        assert times.keys() <= {f"m{n}" for n in range(load.tried)}, "a message that nobody sent"
     broker.end()
 
 
-def test_a_connection_that_is_cut_costs_neither_a_message_nor_a_second_copy():
+def test_nothing_of_qos_1_is_lost_when_the_broker_is_killed_under_load():
+    check_kills_of_broker("broker-1", 1)
+
+
+def test_nothing_of_qos_2_is_lost_when_the_broker_is_killed_under_load():
+    check_kills_of_broker("broker-2", 2)
+
+
+def test_a_connection_that_is_cut_within_a_frame_costs_neither_a_message_nor_a_second_copy():
+    chance = Kills("cut", 5, 5).chance
     with folder() as dir, Cutter(BROKER.address) as cutter:
         file = pipeline(dir, f'url: "mqtt://{cutter.address}", topics: cut/#, qos: 2, retry: 1ms',
                         "cut", every="500ms")
@@ -179,13 +210,57 @@ def test_a_connection_that_is_cut_costs_neither_a_message_nor_a_second_copy():
             leat.wait_log("receives from")
             wanted = []
             for round in range(5):
-                batch = [f"{round}-{i}" for i in range(400)]
+                batch = [f"{round}-{i:0100}" for i in range(400)]
+                cutter.cut_after(chance.randrange(100, 40000))
                 publish(BROKER.address, [("cut/t", text) for text in batch], qos=2)
                 wanted += batch
-                cutter.cut()
+                wait_for("the cut", lambda: cutter.cuts > round)
             wait_for("all", lambda: len(output(dir)) >= len(wanted))
             assert leat.stop() == 0
         assert sorted(output(dir)) == sorted(wanted)
+
+
+def test_a_full_disk_holds_the_broker_back_and_a_kill_then_loses_nothing():
+    with folder() as dir, SmallDisk(dir) as disk:
+        (disk / "ballast").write_bytes(b"\0" * 600_000)
+        options = f'url: "{BROKER.url}", topics: full/#'
+        file = pipeline(dir, options, "full", every="1h", state=disk)
+        wanted = {f"{i:0500}" for i in range(2000)}
+        with Leat("run", file) as leat:
+            leat.wait_log("receives from")
+            publish(BROKER.address, [("full/t", text) for text in sorted(wanted)])
+            leat.wait_log("its sender is held back")
+            leat.kill()
+        (disk / "ballast").unlink()
+        with Leat("run", pipeline(dir, options, "full", state=disk)) as leat:
+            wait_for("all", lambda: wanted <= set(output(dir)), 60)
+            assert leat.stop() == 0
+
+
+def test_at_level_disk_messages_share_a_sync_and_system_calls():
+    """A broker that sends as much as leat takes, so that the count depends on nobody's pace."""
+    count = 20_000
+
+    def script(peer):
+        peer.greet()
+        peer.accept_subscription()
+        peer.send(b"".join(publish_packet("t/x", b"x" * 100, 1, i + 1, version=5)
+                           for i in range(count)))
+        for _ in range(count):
+            peer.expect(PUBACK)
+        acknowledged.append(count)
+        peer.stream.read()
+
+    acknowledged = []
+    with FalseBroker(script) as broker, folder() as dir:
+        told = pathlib.Path(dir, "calls")
+        with traced(["-c", "-o", told], pipeline(dir, f'url: "{broker.url}", topics: t/#', "law")):
+            wait_for("all acknowledgements", lambda: acknowledged, 60)
+        calls = {line.split()[-1]: int(line.split()[3]) for line in told.read_text().splitlines()
+                 if re.match(r"^ *[\d.]+ ", line)}
+    syncs = calls.get("fsync", 0) + calls.get("fdatasync", 0)
+    print(f"{syncs / count:.4f} syncs and {calls['total'] / count:.4f} system calls per message")
+    assert 0 < syncs < count / 100 and calls["total"] < count / 10, calls
 
 
 def secure(dir, name, options):

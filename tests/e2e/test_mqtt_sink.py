@@ -6,12 +6,14 @@ import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cutter import Cutter  # noqa: E402
 from kafka_test import Leat  # noqa: E402
-from leat_test import folder, main, write  # noqa: E402
+from kills import Kills  # noqa: E402
+from leat_test import folder, main, wait_for, write  # noqa: E402
 from mqtt_test import (PUBACK, PUBLISH, SUBSCRIBE, FalseBroker, Mosquitto, Peer, packet,  # noqa: E402
                        text)
 
-BROKER = Mosquitto("--secure")
+BROKER = Mosquitto("--secure", "autosave_on_changes false", "autosave_interval 0")
 FULL = bool(os.environ.get("LEAT_FULL"))
 
 
@@ -134,6 +136,20 @@ def test_a_broker_that_is_away_is_waited_for_and_nothing_is_lost_when_it_is_kill
             sub.take(lambda _: later <= sub.numbers)
             assert leat.stop() == 0
     broker.end()
+
+
+def test_a_connection_that_is_cut_within_a_frame_loses_nothing():
+    chance = Kills("cut-out", 3, 3).chance
+    sub = Subscriber(BROKER, "cut-out/#")
+    with folder() as dir, Cutter(BROKER.address) as cutter:
+        with Leat("run", pipeline(dir, "cut-out", f'url: "mqtt://{cutter.address}"')) as leat:
+            for round in range(3):
+                cutter.cut_after(chance.randrange(100, 30000))
+                records(dir, range(1000 * round, 1000 * (round + 1)))
+                wait_for("the cut", lambda: cutter.cuts > round)
+            sub.take(lambda _: len(sub.numbers) == 3000)
+            assert leat.stop() == 0
+    assert len({mark for _, _, mark in sub.got}) == 3000
 
 
 def test_tls_and_a_password_and_what_is_wrong_with_them_is_said():

@@ -1,28 +1,29 @@
 #!/usr/bin/env python3
 """The source `rabbitmq`, against a real RabbitMQ: what arrives, and what is acknowledged when."""
 import json
-import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cutter import Cutter  # noqa: E402
 from kafka_test import Leat  # noqa: E402
+from kills import Kills  # noqa: E402
 from leat_test import folder, leat, main, wait_for, write  # noqa: E402
 from rabbit_test import Publisher, Rabbit  # noqa: E402
+from small_disk import SmallDisk  # noqa: E402
 
 BROKER = Rabbit()
-FULL = bool(os.environ.get("LEAT_FULL"))
 
 
 def pipeline(dir, queue, source="", name="rabbit", ops="", sink="", brokers=None, more="",
-             store="commit", every="50ms"):
+             store="commit", every="50ms", state=None):
     brokers = brokers or BROKER.address
     sink = sink or f'files: {{ path: "{dir}/out/{{file}}.jsonl" }}'
     stream = f"streams:\n  made:\n    from: in\n    ops:\n{ops}" if ops else ""
     return write(dir, name + ".yaml", f"""leat: 1
 name: {name}
 batch: {{ every: {every} }}
-checkpoint: {{ dir: {dir}/state-{name} }}
+checkpoint: {{ dir: {state or f"{dir}/state-{name}"} }}
 {more}
 sources:
   in:
@@ -185,22 +186,22 @@ def test_with_the_level_disk_a_message_is_acknowledged_before_its_batch_and_come
 
 
 def check_kills_of_leat(queue, store):
-    kills = 20 if FULL else 3
+    kills = Kills(queue, 3, 20)
     with folder() as dir:
         publisher = Publisher(BROKER, BROKER.queue(queue))
         file = pipeline(dir, queue, store=store)
-        for _ in range(kills):
+        for _ in range(kills.count):
             with Leat("run", file) as run:
                 run.wait_log("consumes queue")
-                before = len(files(dir))
-                wait_for("files of this life", lambda: len(files(dir)) > before + 2)
-                publisher.wait_for(50)
+                before, more = len(files(dir)), kills.chance.randrange(5)
+                publisher.wait_for(kills.chance.randrange(1000))
+                wait_for("files of this life", lambda: len(files(dir)) > before + more)
                 run.kill()
         confirmed = publisher.end()
-        assert len(confirmed) > 50 * kills
         with Leat("run", file) as run:
             wait_for("every confirmed message", lambda: confirmed <= set(numbers(dir)), 60)
             assert run.stop() == 0, run.log
+        kills.judge(confirmed, numbers(dir))
         assert all_acknowledged(queue)
 
 
@@ -213,21 +214,53 @@ def test_every_confirmed_message_survives_kills_of_leat_at_level_disk():
 
 
 def test_every_confirmed_message_survives_kills_of_the_broker():
-    kills = 5 if FULL else 1
+    kills = Kills("broker-kills", 1, 5)
     with folder() as dir:
         publisher = Publisher(BROKER, BROKER.queue("broker-kills"))
         with Leat("run", pipeline(dir, "broker-kills")) as run:
-            for _ in range(kills):
-                publisher.wait_for(200)
+            for kill in range(1, kills.count + 1):
+                publisher.wait_for(kills.chance.randrange(100, 1000))
                 wait_for("rows", lambda: len(rows(dir)) > 0)
                 BROKER.kill()
-                run.wait_log("trying again until it works")
+                run.wait_log("trying again until it works", times=kill)
                 BROKER.restart()
+                run.wait_log("consumes queue", 60, times=kill + 1)
                 publisher.wait_for(200)
             confirmed = publisher.end()
             wait_for("every confirmed message", lambda: confirmed <= set(numbers(dir)), 60)
             assert run.stop() == 0, run.log
+        kills.judge(confirmed, numbers(dir))
         assert all_acknowledged("broker-kills")
+
+
+def test_a_connection_that_is_cut_within_a_frame_loses_nothing():
+    chance = Kills("cut", 5, 5).chance
+    with folder() as dir, Cutter(BROKER.address) as cutter:
+        queue = BROKER.queue("cut")
+        with Leat("run", pipeline(dir, queue, ", prefetch: 100, retry: 1ms", brokers=cutter.address)) as run:
+            run.wait_log("consumes queue")
+            for round in range(5):
+                cutter.cut_after(chance.randrange(100, 20000))
+                BROKER.publish(queue, [f'{{"n":{round * 400 + n}}}' for n in range(400)])
+                wait_for("the cut", lambda: cutter.cuts > round)
+            wait_for("all", lambda: set(range(2000)) <= set(numbers(dir)), 60)
+            assert run.stop() == 0, run.log
+        assert set(numbers(dir)) == set(range(2000)) and all_acknowledged(queue)
+
+
+def test_a_full_disk_holds_the_queue_back_and_a_kill_then_loses_nothing():
+    with folder() as dir, SmallDisk(dir) as disk:
+        (disk / "ballast").write_bytes(b"\0" * 600_000)
+        queue, pad = BROKER.queue("full"), "x" * 500
+        BROKER.publish(queue, [f'{{"n":{n},"pad":"{pad}"}}' for n in range(2000)])
+        with Leat("run", pipeline(dir, queue, store="disk", every="1h", state=disk)) as run:
+            run.wait_log("its sender is held back")
+            run.kill()
+        (disk / "ballast").unlink()
+        with Leat("run", pipeline(dir, queue, store="disk", state=disk)) as run:
+            wait_for("all", lambda: set(range(2000)) <= set(numbers(dir)), 60)
+            assert run.stop() == 0, run.log
+        assert all_acknowledged(queue)
 
 
 def test_settings_that_cannot_be_are_told_before_anything_runs():

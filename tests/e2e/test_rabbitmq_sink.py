@@ -9,7 +9,9 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cutter import Cutter  # noqa: E402
 from kafka_test import Leat  # noqa: E402
+from kills import Kills  # noqa: E402
 from leat_test import folder, leat, main, wait_for, write  # noqa: E402
 from rabbit_test import Rabbit  # noqa: E402
 
@@ -116,6 +118,23 @@ def test_kills_of_the_broker_lose_nothing():
                 wait_for("all", lambda: BROKER.ready("survives") >= (n + 1) * 20000, 60)
             assert run.stop() == 0, run.log
         assert sorted(set(numbers(BROKER.take("survives")))) == list(range(kills * 20000))
+
+
+def test_a_connection_that_is_cut_within_a_frame_loses_nothing():
+    chance = Kills("cut-out", 5, 5).chance
+    with folder() as dir, Cutter(BROKER.address) as cutter:
+        BROKER.queue("cut-out")
+        with Leat("run", pipeline(dir, ", routing_key: cut-out", brokers=cutter.address)) as run:
+            for round in range(5):
+                cutter.cut_after(chance.randrange(100, 50000))
+                records(dir, 1000, round * 1000)
+                wait_for("the cut", lambda: cutter.cuts > round)
+            wait_for("all", lambda: BROKER.ready("cut-out") >= 5000, 60)
+            assert run.stop() == 0, run.log
+        by_id = {}
+        for _, p, body in BROKER.take("cut-out"):
+            assert by_id.setdefault(p.message_id, body) == body
+        assert sorted(json.loads(b)["n"] for b in by_id.values()) == list(range(5000))
 
 
 def test_a_message_that_reaches_no_queue_stops_leat_or_is_said():

@@ -141,11 +141,13 @@ class Leat:
     def out(self):
         return self.out_path.read_text(errors="replace")
 
-    def wait_log(self, words, seconds=20):
+    def wait_log(self, words, seconds=20, times=1):
         def there():
-            assert self.process.poll() is None or words in self.log, \
+            ended = self.process.poll() is not None
+            said = self.log.count(words) >= times
+            assert said or not ended, \
                 f"leat ended with {self.process.returncode} before it said '{words}'"
-            return words in self.log
+            return said
         wait_for(f"'{words}' in the log", there, seconds)
 
     def signal(self, number):

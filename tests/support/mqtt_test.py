@@ -8,7 +8,9 @@ Where mosquitto is not installed tests are skipped, or fail when LEAT_REQUIRE_BR
 import socket
 import struct
 import threading
+import time
 
+from leat_test import wait_for
 from service import Service
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = range(1, 8)
@@ -71,7 +73,8 @@ class Publisher:
         self.stream = self.socket.makefile("rb")
         self.window, self.next, self.waiting = window, 1, {}
         self.socket.sendall(packet(CONNECT << 4, text("MQTT") + b"\x04\x02\0\0" + text(client_id)))
-        assert read_packet(self.stream) == (CONNACK, 0, b"\0\0")
+        if read_packet(self.stream) != (CONNACK, 0, b"\0\0"):
+            raise ConnectionError("no connection")
 
     def __enter__(self):
         return self
@@ -81,7 +84,7 @@ class Publisher:
         self.socket.close()
 
     def publish(self, messages, qos=1, on_ack=lambda payload: None):
-        """on_ack(payload) once the broker has taken responsibility for it."""
+        """on_ack(payload) when its handshake is complete."""
         for topic, payload in messages:
             while len(self.waiting) >= self.window:
                 self.take(on_ack)
@@ -98,10 +101,8 @@ class Publisher:
             raise ConnectionError("the broker is gone")
         kind, _, body = got
         id = struct.unpack(">H", body[:2])[0]
-        if kind in (PUBACK, PUBREC):
-            on_ack(self.waiting[id])
         if kind in (PUBACK, PUBCOMP):
-            del self.waiting[id]
+            on_ack(self.waiting.pop(id))
         if kind == PUBREC:
             self.socket.sendall(packet(PUBREL << 4 | 2, body[:2]))
 
@@ -111,51 +112,35 @@ def publish(address, messages, qos=1):
         publisher.publish(messages, qos)
 
 
-class Cutter:
-    """Stands between a client and the broker, and cuts when it is told to, in the middle of a frame."""
+class Load(threading.Thread):
+    """Publishes numbered messages, 100 at once, on and on, over lost connections too; `acknowledged`
+    are those whose handshake was complete."""
 
-    def __init__(self, address):
-        self.to = address.rsplit(":", 1)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.pairs = []
-        threading.Thread(target=self.serve, daemon=True).start()
+    def __init__(self, address, topic, qos):
+        super().__init__(daemon=True)
+        self.address, self.topic, self.qos = address, topic, qos
+        self.acknowledged, self.tried, self.over = [], 0, False
 
-    def __enter__(self):
-        return self
+    def run(self):
+        while not self.over:
+            try:
+                with Publisher(self.address, "load-" + self.topic) as publisher:
+                    while not self.over:
+                        first, self.tried = self.tried, self.tried + 100
+                        publisher.publish(((self.topic, f"m{first + k}") for k in range(100)), self.qos,
+                                          self.acknowledged.append)
+            except OSError:
+                time.sleep(0.02)  # what it was at is not acknowledged; the next numbers follow
 
-    def __exit__(self, *_):
-        self.listener.close()
-        self.cut()
+    def wait_for(self, more):
+        wanted = len(self.acknowledged) + more
+        wait_for(f"{more} more messages acknowledged", lambda: len(self.acknowledged) >= wanted, 60)
 
-    def serve(self):
-        try:
-            while True:
-                client = self.listener.accept()[0]
-                broker = socket.create_connection((self.to[0], int(self.to[1])))
-                self.pairs.append((client, broker))
-                for a, b in ((client, broker), (broker, client)):
-                    threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
-        except OSError:
-            pass
-
-    @staticmethod
-    def copy(a, b):
-        try:
-            while data := a.recv(777):
-                b.sendall(data)
-        except OSError:
-            pass
-        for s in (a, b):
-            s.close()
-
-    def cut(self):
-        while self.pairs:
-            for s in self.pairs.pop():
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+    def end(self):
+        self.over = True
+        self.join(60)
+        assert not self.is_alive()
+        return set(self.acknowledged)
 
 
 class FalseBroker:

@@ -82,7 +82,8 @@ class Rabbit(Service):
 
 
 class Publisher(threading.Thread):
-    """Publishes numbered messages until it is stopped, and keeps the numbers that were confirmed."""
+    """Publishes numbered messages, 50 in a transaction, until it is stopped, and keeps the numbers of
+    those that were committed."""
 
     def __init__(self, broker, queue):
         super().__init__(daemon=True)
@@ -93,15 +94,17 @@ class Publisher(threading.Thread):
     def run(self):
         while not self.stopping:
             try:
-                with self.broker.channel(address=self.address) as ch:
+                with self.broker.channel(confirm=False, address=self.address) as ch:
+                    ch.tx_select()
                     while not self.stopping:
-                        number = self.tried
-                        self.tried += 1
-                        ch.basic_publish("", self.queue, b'{"n":%d}' % number,
-                                         pika.BasicProperties(delivery_mode=2))
-                        self.confirmed.append(number)
+                        first, self.tried = self.tried, self.tried + 50
+                        for number in range(first, self.tried):
+                            ch.basic_publish("", self.queue, b'{"n":%d}' % number,
+                                             pika.BasicProperties(delivery_mode=2))
+                        ch.tx_commit()
+                        self.confirmed.extend(range(first, self.tried))
             except (pika.exceptions.AMQPError, OSError):
-                continue  # what it was at is not confirmed; the next number follows
+                continue  # what it was at is not confirmed; the next numbers follow
 
     def wait_for(self, more):
         wanted = len(self.confirmed) + more
