@@ -29,6 +29,8 @@ struct file_reader {
     int64_t position; /* of the next byte of text */
     char *back;       /* text that was put back, in front of what the decompressor gives */
     size_t back_len;
+
+    void *container; /* the format's own reader of this file (data/container.h), or NULL */
 };
 
 /* `path` outlives the reader. LEAT_E_LOST: there is no such file any more. */

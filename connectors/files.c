@@ -1,5 +1,5 @@
 /*
- * files.c - pull source that reads text files, a record per line: one file, a directory, a pattern.
+ * files.c - pull source that reads files, a record per line: one file, a directory, a pattern.
  *
  * Each file is a partition, named after its path. Positions are byte offsets, so any of them can be
  * read again and a restarted job goes on where it stood. Of a compressed file (.gz, .zst, .lz4)
@@ -8,6 +8,9 @@
  * up; they should be complete when they do (written elsewhere and renamed), unless `follow` is set.
  * A file that was read to its end is finished: it has no descriptor, no memory but its name, and is
  * not fetched again. One that became shorter, or went away before its end, is LEAT_E_LOST.
+ *
+ * Where the format frames its files itself (data/container.h) positions count the records of a
+ * file, and it says what a block is. Such a file is not compressed as a whole.
  *
  * A line that is longer than the source's max_record is delivered cut to one byte more, so that it
  * is an error of that record only. Fetching reads bytes and cuts them behind a line end; workers
@@ -63,7 +66,8 @@ static enum leat_status files_partitions(void *self,
         return err->status;
     for (; i < f->list.count; i++) {
         const char *path = f->list.files[i].path;
-        bool plain = leat_compression_of_path(leat_slice_str(path)) == LEAT_COMPRESSION_NONE;
+        bool plain = !f->env->container &&
+                     leat_compression_of_path(leat_slice_str(path)) == LEAT_COMPRESSION_NONE;
         int64_t length = plain ? leat_fs_posix.length(&leat_fs_posix, path) : -1;
         each(arg, &(struct leat_part){.id = i,
                                       .name = leat_slice_str(path),
@@ -75,6 +79,14 @@ static enum leat_status files_partitions(void *self,
 }
 
 /* ---- readers: a few stay open, so that a long file is not opened for every fetch */
+
+static void close_reader(struct files *f, struct file_reader *r)
+{
+    if (r->container)
+        f->env->container->close(r->container);
+    r->container = NULL;
+    file_reader_close(r);
+}
 
 static enum leat_status get_reader(struct files *f, uint32_t part, struct file_reader **reader,
                                    struct leat_error *err)
@@ -90,10 +102,18 @@ static enum leat_status get_reader(struct files *f, uint32_t part, struct file_r
         if (r->used < oldest->used)
             oldest = r;
     }
-    file_reader_close(oldest);
+    close_reader(f, oldest);
     if (file_reader_open(oldest, f->list.files[part].path, err) != LEAT_OK)
         return err->status;
     oldest->part = part;
+    if (f->env->container) {
+        oldest->compression = LEAT_COMPRESSION_NONE;
+        oldest->container = f->env->container->open(f->env->container_self, f->env);
+        if (!oldest->container) {
+            close_reader(f, oldest);
+            return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+        }
+    }
     oldest->used = ++f->uses;
     *reader = oldest;
     return LEAT_OK;
@@ -103,7 +123,7 @@ static void drop_reader(struct files *f, uint32_t part)
 {
     for (struct file_reader *r = f->readers; r < f->readers + READERS; r++)
         if (r->path && r->part == part)
-            file_reader_close(r);
+            close_reader(f, r);
 }
 
 /* ---- one fetch */
@@ -226,6 +246,22 @@ static enum leat_status skip_line(struct files *f, struct file_reader *r, int64_
     return LEAT_OK;
 }
 
+static enum leat_status read_bytes(void *arg, int64_t at, char *into, size_t room, size_t *n,
+                                   struct leat_error *err)
+{
+    return file_reader_read(arg, at, into, room, n, err);
+}
+
+static enum leat_status read_container(struct files *f, struct file_reader *r,
+                                       const struct leat_fetch *fetch, struct leat_block **block,
+                                       struct leat_error *err)
+{
+    const struct leat_container_file file = {r->path, read_bytes, r};
+
+    return f->env->container->fetch(r->container, &file, fetch->from, fetch->max_bytes, !f->follow,
+                                    block, err);
+}
+
 static enum leat_status read_some(struct files *f, struct file_reader *r,
                                   const struct leat_fetch *fetch, struct leat_block **block,
                                   struct leat_error *err)
@@ -233,6 +269,8 @@ static enum leat_status read_some(struct files *f, struct file_reader *r,
     size_t room = fetch->max_bytes ? fetch->max_bytes : 1, line = max_record(f) + 2;
     int64_t left;
 
+    if (r->container)
+        return read_container(f, r, fetch, block, err);
     if (file_reader_left(r, fetch->from, &left, err) != LEAT_OK)
         return err->status;
     if (r->skip_from == fetch->from)
@@ -258,7 +296,7 @@ static enum leat_status read_some(struct files *f, struct file_reader *r,
 /* At the end of a file that nobody writes any more. */
 static void finish(struct files *f, struct file_reader *r, struct leat_block *b)
 {
-    if (r->compression != LEAT_COMPRESSION_NONE)
+    if (r->compression != LEAT_COMPRESSION_NONE || r->container)
         b->to = ALL_READ;
     b->finished = true;
     drop_reader(f, b->part);
@@ -315,16 +353,17 @@ static void files_close(void *self)
     struct files *f = self;
 
     for (struct file_reader *r = f->readers; r < f->readers + READERS; r++)
-        file_reader_close(r);
+        close_reader(f, r);
     file_list_fini(&f->list);
 }
 
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "files",
-    .summary = "reads text files, one record per line",
+    .summary = "reads text files, one record per line, or Avro's container files",
     .usual_format = "text",
     .by_lines = true,
+    .containers = true,
     .of_files = true,
     .self_size = sizeof(struct files),
     .opts = options,

@@ -196,6 +196,36 @@ static enum leat_status last_frame_end(const struct leat_fs *fs, const char *pat
     return n < 0 ? leat_fs_failed(err, n, "read", path) : LEAT_OK;
 }
 
+struct on_disk {
+    const struct leat_fs *fs;
+    const char *path;
+};
+
+static enum leat_status read_file(void *arg, int64_t at, char *into, size_t room, size_t *n,
+                                  struct leat_error *err)
+{
+    const struct on_disk *d = arg;
+
+    for (*n = 0; *n < room;) {
+        int64_t got = d->fs->read(d->fs, d->path, at + (int64_t)*n, into + *n, room - *n);
+        if (got < 0)
+            return leat_fs_failed(err, got, "read", d->path);
+        if (got == 0)
+            break;
+        *n += (size_t)got;
+    }
+    return LEAT_OK;
+}
+
+static enum leat_status last_block_end(const struct leat_env *env, const char *path, int64_t *end,
+                                       struct leat_error *err)
+{
+    struct on_disk disk = {env->fs, path};
+    const struct leat_container_file file = {path, read_file, &disk};
+
+    return env->container->whole(env->container_self, &file, end, err);
+}
+
 /* A file that was being rolled, of which nothing is known: cut behind its last whole record, and
  * final. */
 static enum leat_status salvage(const struct files_paths *p, const char *path,
@@ -205,7 +235,10 @@ static enum leat_status salvage(const struct files_paths *p, const char *path,
     enum leat_compression kind = leat_compression_of_path(leat_slice_str(final_path));
     int64_t end = 0;
 
-    if (kind == LEAT_COMPRESSION_NONE)
+    if (p->env->container) {
+        if (last_block_end(p->env, path, &end, err) != LEAT_OK)
+            return err->status;
+    } else if (kind == LEAT_COMPRESSION_NONE)
         end = last_line_end(fs, path);
     else if (last_frame_end(fs, path, kind, &end, err) != LEAT_OK)
         return err->status;

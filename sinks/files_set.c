@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BUFFER_BYTES ((size_t)16 * 1024)
-#define BUFFER_BYTES_COMPRESSED                                                                    \
-    ((size_t)64 * 1024) /* a frame compresses better when it is larger */
+#define BUFFER_BYTES        ((size_t)16 * 1024)
+#define BUFFER_BYTES_PACKED ((size_t)64 * 1024) /* a frame compresses better when it is larger */
 
 enum leat_status files_set_init(struct files_set *s, struct leat_error *err)
 {
@@ -18,7 +17,8 @@ enum leat_status files_set_init(struct files_set *s, struct leat_error *err)
 
 static size_t buffer_bytes(const struct out_file *f)
 {
-    return f->compression == LEAT_COMPRESSION_NONE ? BUFFER_BYTES : BUFFER_BYTES_COMPRESSED;
+    return f->contained || f->compression != LEAT_COMPRESSION_NONE ? BUFFER_BYTES_PACKED
+                                                                   : BUFFER_BYTES;
 }
 
 static void close_file(struct files_set *s, struct out_file *f)
@@ -30,7 +30,7 @@ static void close_file(struct files_set *s, struct out_file *f)
         leat_budget_give(s->env->budget, buffer_bytes(f));
     leat_mem_free(f->buffer);
     f->buffer = NULL;
-    f->used = 0;
+    f->used = f->rows = 0;
 }
 
 static uint64_t hash_of(struct leat_slice s)
@@ -105,6 +105,9 @@ void files_set_fini(struct files_set *s)
         leat_compressor_free(s->compressors[i]);
         s->compressors[i] = NULL;
     }
+    if (s->packer)
+        s->env->container->packer_free(s->packer);
+    s->packer = NULL;
 }
 
 /* ---- writing */
@@ -150,11 +153,28 @@ static enum leat_status write_out(struct files_set *s, struct out_file *f, struc
     return status;
 }
 
+/* One block of a container. */
+static enum leat_status write_block(struct files_set *s, struct out_file *f, struct leat_slice rows,
+                                    uint32_t count, struct leat_error *err)
+{
+    const struct leat_container *c = s->env->container;
+    struct target target = {s, f};
+
+    if (!s->packer)
+        s->packer = c->packer(s->env->container_self);
+    if (!s->packer)
+        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+    return c->pack(s->packer, rows, count, put_bytes, &target, err);
+}
+
 static enum leat_status flush(struct files_set *s, struct out_file *f, struct leat_error *err)
 {
     struct leat_slice bytes = {f->buffer, f->used};
+    uint32_t rows = f->rows;
 
-    f->used = 0;
+    f->used = f->rows = 0;
+    if (f->contained)
+        return rows ? write_block(s, f, bytes, rows, err) : LEAT_OK;
     return bytes.len ? write_out(s, f, bytes, true, err) : LEAT_OK;
 }
 
@@ -166,6 +186,8 @@ static enum leat_status put_row(struct files_set *s, struct out_file *f, struct 
     if (f->used + row.len + end_bytes > buffer_bytes(f) && flush(s, f, err) != LEAT_OK)
         return err->status;
     if (row.len + end_bytes > buffer_bytes(f)) { /* straight from where it is */
+        if (f->contained)
+            return write_block(s, f, row, 1, err);
         if (write_out(s, f, row, false, err) != LEAT_OK)
             return err->status;
         return write_out(s, f, leat_slice_str(end), true, err);
@@ -174,6 +196,7 @@ static enum leat_status put_row(struct files_set *s, struct out_file *f, struct 
         memcpy(f->buffer + f->used, row.ptr, row.len);
     memcpy(f->buffer + f->used + row.len, end, end_bytes);
     f->used += row.len + end_bytes;
+    f->rows++;
     return LEAT_OK;
 }
 
@@ -196,9 +219,13 @@ static struct out_file *file_new(struct files_set *s, struct leat_slice route,
     f->path = text + final_bytes;
     f->route = (struct leat_slice){text + final_bytes + path_bytes, route.len};
     f->fd = -1;
-    f->compression = s->compression >= 0
-                         ? s->compression
-                         : (int)leat_compression_of_path(leat_slice_str(final_path));
+    f->contained = s->env->container != NULL;
+    if (f->contained)
+        f->compression = LEAT_COMPRESSION_NONE;
+    else if (s->compression >= 0)
+        f->compression = s->compression;
+    else
+        f->compression = (int)leat_compression_of_path(leat_slice_str(final_path));
     return f;
 }
 
@@ -310,7 +337,11 @@ static enum leat_status get_file(struct files_set *s, uint64_t n, struct leat_sl
     *slot_of(s, hash) = *file;
     link_newest(s, *file);
     s->count++;
-    return s->env->file_preamble.len ? put_row(s, *file, s->env->file_preamble, "", err) : LEAT_OK;
+    if (s->env->file_preamble.len == 0)
+        return LEAT_OK;
+    struct target target = {s, *file};
+    return (*file)->contained ? put_bytes(&target, s->env->file_preamble, err)
+                              : put_row(s, *file, s->env->file_preamble, "", err);
 }
 
 enum leat_status files_set_put(struct files_set *s, uint64_t n, int64_t time_ms,
@@ -326,7 +357,7 @@ enum leat_status files_set_put(struct files_set *s, uint64_t n, int64_t time_ms,
         f->last_ms = time_ms;
         f->wrote = n;
     }
-    return put_row(s, f, value, "\n", err);
+    return put_row(s, f, value, f->contained ? "" : "\n", err);
 }
 
 enum leat_status files_sync_dir_of(const struct leat_fs *fs, const char *path,
@@ -372,7 +403,7 @@ static enum leat_status cut_file(struct files_set *s, struct out_file *f, struct
 {
     const struct leat_fs *fs = s->env->fs;
 
-    f->used = 0;
+    f->used = f->rows = 0;
     if (f->length == f->kept)
         return LEAT_OK;
     if (f->fd >= 0)

@@ -28,8 +28,10 @@ struct out_file {
     bool renamed;
     bool taken; /* somebody has removed it while it was written: said, and passed over */
     int compression;
-    char *buffer; /* whole rows, not written yet; NULL: ended */
+    bool contained; /* its rows stand in blocks of a container */
+    char *buffer;   /* whole rows, not written yet; NULL: ended */
     size_t used;
+    uint32_t rows; /* in buffer */
 };
 
 struct files_set {
@@ -43,6 +45,7 @@ struct files_set {
     struct out_file *newest, *oldest;
     struct out_file *done;
     struct leat_compressor *compressors[4];
+    void *packer; /* of env->container, where there is one; NULL: not needed yet */
 };
 
 LEAT_CHECKED enum leat_status files_set_init(struct files_set *s, struct leat_error *err);

@@ -1,4 +1,5 @@
 /* plan_module.c - names of modules to modules with their options read and checked. */
+#include "data/container.h"
 #include "plan/build.h"
 
 #include <stdio.h>
@@ -84,14 +85,24 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
     return found;
 }
 
-static void refuse_lines(struct planner *p, const struct leat_module *connector,
-                         const struct leat_module *format, const struct leat_node *node)
+/* Do connector and format agree on what a record is in bytes? */
+static void check_framing(struct planner *p, const struct leat_module *connector,
+                          const struct leat_module *format, const void *self,
+                          const struct leat_node *node)
 {
-    leat_diag_hint(p->diags,
-                   leat_diag_error(p->diags, node,
-                                   "'%s' works by lines, and a record of '%s' may hold any bytes",
-                                   connector->name, format->name),
-                   "use format: json here");
+    bool contained = leat_container_of(format, self) != NULL;
+
+    if (contained && !connector->containers)
+        leat_diag_error(p->diags, node, "a container is a file of its own, '%s' has none",
+                        connector->name);
+    else if (!contained && connector->by_lines && format->format->any_bytes)
+        leat_diag_hint(
+            p->diags,
+            leat_diag_error(p->diags, node,
+                            "'%s' works by lines, and a record of '%s' may hold any bytes",
+                            connector->name, format->name),
+            connector->containers && format->format->container ? "framing: container"
+                                                               : "use format: json here");
 }
 
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
@@ -107,8 +118,8 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
     const struct leat_module *found =
         plan_module(p, &named, leat_module_find_format, "format", self);
     struct leat_error err;
-    if (found && connector && connector->by_lines && found->format->any_bytes)
-        refuse_lines(p, connector, found, m->node);
+    if (found && connector)
+        check_framing(p, connector, found, *self, m->node);
     if (found && found->format->load && p->diags->errors == before &&
         found->format->load(*self, use, p->arena, &err) != LEAT_OK)
         leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);

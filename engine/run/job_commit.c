@@ -3,6 +3,7 @@
  * show, sources are told, everything is released. Thread: job.
  */
 #include "base/failpoint.h"
+#include "data/container.h"
 #include "run/job_thread.h"
 
 #include <inttypes.h>
@@ -252,6 +253,8 @@ enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number
     env->budget = &job->work;
     env->finished = leat_job_log_last(job->log)->confirmed;
     env->file_preamble = plan->preamble;
+    env->container = leat_container_of(plan->format, plan->format_self);
+    env->container_self = plan->format_self;
     return LEAT_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "run/job_thread.h"
 
 #include "base/thread.h"
+#include "data/container.h"
 #include "op/output.h"
 
 #include <assert.h>
@@ -509,6 +510,8 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->env.log = &s->log;
     s->env.budget = &job->blocks;
     s->env.max_record_bytes = s->plan->max_record_bytes;
+    s->env.container = leat_container_of(s->plan->format, s->plan->format_self);
+    s->env.container_self = s->plan->format_self;
     s->retry.again_ms = 0;
     s->push = m->push;
     s->push_self = s->self;

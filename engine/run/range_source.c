@@ -1,5 +1,7 @@
 #include "run/range_source.h"
 
+#include "data/container.h"
+
 #include <inttypes.h>
 
 #define PAUSE_MS    500
@@ -118,6 +120,8 @@ enum leat_status leat_range_source_open(struct leat_range_source *s,
     s->log = (struct leat_log){env->job, name.ptr};
     s->env.log = &s->log;
     s->env.max_record_bytes = plan->max_record_bytes;
+    s->env.container = leat_container_of(plan->format, plan->format_self);
+    s->env.container_self = plan->format_self;
     while (open_and_list(s, err) != LEAT_OK)
         if (!pause_after(s, err, &waited_ms))
             return err->status;

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import ALL, job  # noqa: E402
 from kafka_test import T0, Broker  # noqa: E402
 from leat_test import folder, leat, main, write  # noqa: E402
-from pypi import package  # noqa: E402
+from pypi import fastavro, package  # noqa: E402
 
 BROKER = Broker()
 UTC = datetime.timezone.utc
@@ -29,10 +29,6 @@ ORDER = {
         {"name": "hash", "type": {"type": "fixed", "name": "Hash", "size": 4}},
         {"name": "parent", "type": ["null", "Order"], "default": None},
     ]}
-
-
-def fastavro():
-    return package("fastavro", "1.9.7", "fastavro")
 
 
 def order(n, deep=True):

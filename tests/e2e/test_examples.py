@@ -15,6 +15,7 @@ from flume_test import Peer, fetched, free_port  # noqa: E402
 from kafka_test import Broker, Leat  # noqa: E402
 from leat_test import ROOT, folder, leat, main, wait_for, write  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
+from pypi import fastavro  # noqa: E402
 from rabbit_test import Rabbit  # noqa: E402
 from registry_test import Registry, framed  # noqa: E402
 from zeromq_test import PEER, needs_peer  # noqa: E402
@@ -222,6 +223,24 @@ def test_paid_orders_in_avro_are_summed_per_city_in_avro():
         per_city = json.loads(registry.schemas[out])
         assert sorted(KAFKA.raw_values("orders.per_city")) == sorted(
             framed(out, per_city, {"city": o["city"], "orders": 1, "revenue": o["amount"]}) for o in orders())
+
+
+def test_orders_are_in_avro_files_by_the_hour_that_another_implementation_reads():
+    KAFKA.topic("orders.to_files")
+    sent = [dict(o, created_at=f"2026-01-01T{hour:02}:59:59Z")
+            for hour in (9, 10) for o in orders(status="paid")]
+    KAFKA.produce("orders.to_files", [json.dumps(o).encode() for o in sent])
+    with folder() as dir:
+        with running(dir, "kafka-to-avro-files", "--set", "sources.orders.kafka.topic=orders.to_files", "--set",
+                     f"sinks.hourly.format.avro.schema={ROOT}/config/examples/order.avsc", BROKERS=KAFKA.address):
+            wait_for("a file of each hour", lambda: len([*pathlib.Path(dir).glob("orders/*/*/.leat-roll-*")]) == 2)
+        found = []
+        for path in sorted(pathlib.Path(dir).glob("orders/*/*/*.avro")):
+            with open(path, "rb") as f:
+                found += [(path.parent.name, r["city"], float(r["amount"]), r["created_at"].hour, r["note"])
+                          for r in fastavro().reader(f)]
+    assert sorted(found) == sorted((o["created_at"][11:13], o["city"], o["amount"], int(o["created_at"][11:13]), None)
+                                   for o in sent)
 
 
 def test_balances_are_right_after_every_payment_also_of_a_second_run():

@@ -51,3 +51,10 @@ def package(name, version, module):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     return importlib.import_module(module)
+
+
+def fastavro():
+    """With its codecs, which it looks for when it is imported first."""
+    package("cramjam", "2.8.3", "cramjam")
+    package("zstandard", "0.22.0", "zstandard")
+    return package("fastavro", "1.9.7", "fastavro")

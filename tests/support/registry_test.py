@@ -6,7 +6,7 @@ import json
 import struct
 import threading
 
-from pypi import package
+from pypi import fastavro
 
 
 class Registry:
@@ -79,10 +79,6 @@ class Registry:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
-
-
-def fastavro():
-    return package("fastavro", "1.9.7", "fastavro")
 
 
 def framed(number, schema, record):

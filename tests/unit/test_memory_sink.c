@@ -39,7 +39,8 @@ static void clear(void)
 
 static struct leat_sink shown;
 static struct leat_module module;
-static struct sink_case c = {"memory", none, visible, clear, &module, false};
+static struct sink_case c = {
+    .name = "memory", .settings = none, .visible = visible, .clear = clear, .module = &module};
 
 LEAT_VOLATILE_SINK_CONTRACT(c)
 

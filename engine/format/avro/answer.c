@@ -33,8 +33,8 @@ static enum leat_status unfit(struct avro_answer *a, const char *text, struct le
     return LEAT_OK;
 }
 
-static enum leat_status prepare(const struct avro_target *target, struct leat_slice text,
-                                struct avro_answer *a, struct leat_error *err)
+enum leat_status avro_answer_prepare(const struct avro_target *target, struct leat_slice text,
+                                     struct avro_answer *a, struct leat_error *err)
 {
     const struct avro_node *node;
     enum leat_status status = avro_schema_parse(text, &a->arena, &a->schema, err);
@@ -61,7 +61,7 @@ static enum leat_status use_schema(const struct avro_target *target, struct leat
         return unfit(a, "it is no schema of Avro", err);
     if (references.tag == LEAT_LIST && references.len)
         return unfit(a, "it refers to other schemas of the registry, which is not supported", err);
-    enum leat_status status = prepare(target, leat_value_text(schema), a, err);
+    enum leat_status status = avro_answer_prepare(target, leat_value_text(schema), a, err);
     if (status != LEAT_E_CONFIG && status != LEAT_E_FULL)
         return status;
     struct leat_error why = *err;

@@ -19,6 +19,12 @@ struct avro_answer {
     const char *why;              /* UNFIT */
 };
 
+/* Make the text of a schema ready to be read with: then it is AVRO_READY. LEAT_E_CONFIG: it is none
+ * that can be read as the target wants. */
+LEAT_CHECKED enum leat_status avro_answer_prepare(const struct avro_target *target,
+                                                  struct leat_slice text, struct avro_answer *a,
+                                                  struct leat_error *err);
+
 /* The answer to "what is the schema of this number?". LEAT_OK: a->found. Else nobody knows yet:
  * LEAT_E_UNREACHABLE, LEAT_E_NOMEM. `scratch` is used, and may be reset afterwards. */
 LEAT_CHECKED enum leat_status avro_answer_schema(const struct avro_target *target, const char *url,

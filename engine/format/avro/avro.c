@@ -4,19 +4,20 @@
  * Two schemas meet: the one that a record was written with, and `schema`, which is what the
  * pipeline sees. They are brought together once, and of each record only the touched fields become
  * values. Which schema a record was written with is said by its framing: nothing (then there is
- * one), the fingerprint of Avro's single-object encoding, or the number that a schema registry
- * gave it.
+ * one), the fingerprint of Avro's single-object encoding, the number that a schema registry gave
+ * it, or the header of the file it is in.
  *
  * Left out: schemas that refer to others of the registry.
  */
-#include "avro.h"
+#include "container.h"
 #include "write.h"
 
 #include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const framings[] = {"raw", "single_object", NULL};
+static const char *const framings[] = {"raw", "single_object", "container", NULL};
+static const char *const codecs[] = {"none", "deflate", "snappy", "zstandard", NULL};
 
 /* clang-format off */
 static const struct leat_opt auth_options[] = {
@@ -37,14 +38,17 @@ static const struct leat_opt tls_options[] = {
 static const struct leat_opt options[] = {
     LEAT_OPT(struct avro, schema, .optional = true,
              .help = "The schema that the pipeline sees and sinks write: a file, or its JSON. A "
-                     "source with a registry can do without: records are then seen as they were "
-                     "written."),
+                     "source with a registry or of containers can do without: records are then seen "
+                     "as they were written."),
     LEAT_OPT(struct avro, writer_schema, .optional = true,
              .help = "What records were written with, where that is not `schema`; with framing "
                      "single_object any number of them."),
     LEAT_OPT(struct avro, framing, .def = "raw", .choices = framings,
              .help = "What stands in front of a record: raw nothing, single_object Avro's mark and "
-                     "the fingerprint of its schema. With a registry it is the number of the schema."),
+                     "the fingerprint of its schema; container: whole files with a header, of files "
+                     "only. With a registry it is the number of the schema."),
+    LEAT_OPT(struct avro, codec, .def = "none", .choices = codecs,
+             .help = "How a sink packs the blocks of a container; a source sees it in the file."),
     LEAT_OPT(struct avro, registry, .optional = true,
              .help = "URL of a schema registry with Confluent's interface; it may have a path."),
     LEAT_OPT(struct avro, subject, .optional = true,
@@ -81,6 +85,7 @@ static enum leat_status avro_plan(void *self, const struct leat_path *paths, siz
 struct decoder {
     const struct avro *a;
     struct leat_arena *arena;
+    const struct avro_written *written; /* of a container: the whole chunk */
     struct {
         uint32_t id;
         const struct avro_plan *plan; /* NULL: none yet */
@@ -149,13 +154,31 @@ static const struct avro_plan *find_marked(struct decoder *d, struct leat_slice 
     return NULL;
 }
 
+static const struct avro_plan *find_contained(const struct avro_written *written,
+                                              struct leat_value *why)
+{
+    const char *damage = written ? written->damage : "Avro: no record of a container";
+
+    if (damage)
+        *why = leat_value_fail(LEAT_V_SYNTAX, damage);
+    return damage ? NULL : written->made.plan;
+}
+
 /* How to read a record; what stands in front of it is taken off. */
 static const struct avro_plan *find_plan(struct decoder *d, struct leat_slice *value,
                                          struct leat_value *why)
 {
     if (d->a->asks)
         return find_numbered(d, value, why);
-    return d->a->framing.index == AVRO_RAW ? d->a->sources[0].plan : find_marked(d, value, why);
+    switch ((enum avro_framing)d->a->framing.index) {
+    case AVRO_SINGLE_OBJECT:
+        return find_marked(d, value, why);
+    case AVRO_CONTAINER:
+        return find_contained(d->written, why);
+    case AVRO_RAW:
+    default:
+        return d->a->sources[0].plan;
+    }
 }
 
 static bool avro_asks(const void *self)
@@ -200,7 +223,7 @@ static void decode_none(const struct avro *a, struct leat_chunk *chunk, uint16_t
 static enum leat_status avro_decode(const void *self, struct leat_chunk *chunk,
                                     struct leat_error *err)
 {
-    struct decoder d = {.a = self, .arena = chunk->arena};
+    struct decoder d = {.a = self, .arena = chunk->arena, .written = chunk->written};
 
     for (uint32_t i = 0; i < chunk->selected; i++) {
         uint16_t row = chunk->selection[i];
@@ -248,6 +271,7 @@ static enum leat_status avro_encode(const void *self, struct leat_chunk *chunk, 
 {
     const struct avro *a = self;
     struct leat_bytes bytes = {.arena = chunk->arena};
+    bool contained = a->framing.index == AVRO_CONTAINER; /* where null is a value like others */
     char mark[AVRO_MARK_BYTES];
     size_t mark_len;
 
@@ -257,7 +281,7 @@ static enum leat_status avro_encode(const void *self, struct leat_chunk *chunk, 
         uint16_t row = chunk->selection[i];
         struct leat_value *v = &chunk->columns[column][row], why = {0};
         chunk->values[row] = (struct leat_slice){0};
-        if (v->tag == LEAT_NULL || v->tag == LEAT_ERROR)
+        if ((v->tag == LEAT_NULL && !contained) || v->tag == LEAT_ERROR)
             continue;
         leat_bytes_begin(&bytes);
         leat_bytes_put(&bytes, mark, mark_len);
@@ -271,6 +295,13 @@ static enum leat_status avro_encode(const void *self, struct leat_chunk *chunk, 
             *v = why;
     }
     return LEAT_OK;
+}
+
+static struct leat_slice avro_preamble(const void *self)
+{
+    const struct avro *a = self;
+
+    return a->head;
 }
 
 static const struct leat_module module = {
@@ -287,7 +318,9 @@ static const struct leat_module module = {
                                           .ready = avro_ready,
                                           .plan = avro_plan,
                                           .decode = avro_decode,
-                                          .encode = avro_encode},
+                                          .encode = avro_encode,
+                                          .preamble = avro_preamble,
+                                          .container = &avro_container},
 };
 
 LEAT_MODULE(module);

@@ -7,7 +7,7 @@
 #define AVRO_MARK_BYTES   10 /* of single-object encoding: C3 01 and the fingerprint */
 #define AVRO_NUMBER_BYTES 5  /* of a registry's framing: 0 and a number */
 
-enum avro_framing { AVRO_RAW, AVRO_SINGLE_OBJECT };
+enum avro_framing { AVRO_RAW, AVRO_SINGLE_OBJECT, AVRO_CONTAINER };
 
 /* One schema that records are written with. */
 struct avro_source {
@@ -19,7 +19,7 @@ struct avro_source {
 struct avro {
     const char *schema;
     struct leat_texts writer_schema;
-    struct leat_choice framing;
+    struct leat_choice framing, codec;
     const char *registry, *subject;
     struct avro_auth auth;
     struct avro_tls tls;
@@ -37,6 +37,8 @@ struct avro {
     struct avro_server server;
     struct avro_target target;
     struct avro_registry *asks; /* NULL: there is no registry */
+    struct avro_files *files;   /* that are read as containers; else NULL */
+    struct leat_slice head;     /* of containers that are written */
 };
 
 /* The options as a whole: of struct leat_module and struct leat_format. */

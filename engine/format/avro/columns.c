@@ -3,8 +3,7 @@
 
 #include <stdio.h>
 
-#define VALUES_MAX  (UINT64_C(1) << 20)
-#define VALUES_FREE 65536 /* that any record may make or pass over, however short it is */
+#define VALUES_MAX (UINT64_C(1) << 20)
 
 static const char *read_pick(struct avro_reader *r, const struct avro_pick *pick, const char *p);
 
@@ -265,7 +264,7 @@ bool avro_read(const struct avro_plan *plan, struct leat_slice text, struct leat
                             .arena = arena,
                             .columns = columns,
                             .row = row,
-                            .passes = VALUES_FREE + 64 * (uint64_t)text.len};
+                            .passes = AVRO_VALUES_FREE + 64 * (uint64_t)text.len};
     const char *p = text.ptr;
 
     r.values = r.passes < VALUES_MAX ? r.passes : VALUES_MAX;

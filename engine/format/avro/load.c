@@ -1,6 +1,6 @@
 /* load.c - the options of the avro format: schemas from files, and whether all of it makes sense.
  */
-#include "avro.h"
+#include "container.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -15,9 +15,20 @@ static bool is_url(const char *url)
     return strlen(url) <= AVRO_URL_BYTES && scheme && url[scheme] != '\0' && url[scheme] != '/';
 }
 
+static enum leat_status check_container(const struct avro *a, struct leat_error *err)
+{
+    if (a->framing.index != AVRO_CONTAINER && a->codec.index != AVRO_CODEC_NULL)
+        return leat_fail(err, LEAT_E_CONFIG, "codec is for framing: container");
+    if (a->framing.index == AVRO_CONTAINER && a->writer_schema.count)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "a container says itself what it was written with: take out "
+                         "writer_schema");
+    return LEAT_OK;
+}
+
 static enum leat_status check_alone(const struct avro *a, struct leat_error *err)
 {
-    if (!a->schema)
+    if (!a->schema && a->framing.index != AVRO_CONTAINER)
         return leat_fail(err, LEAT_E_CONFIG,
                          "`schema` is missing: a file or JSON; or the `registry` that has it");
     if (a->subject || a->auth.user || a->auth.password || a->tls.ca || a->tls.cert || a->tls.key ||
@@ -29,7 +40,7 @@ static enum leat_status check_alone(const struct avro *a, struct leat_error *err
                          "nothing says which of %zu schemas a record was written with: give one "
                          "writer_schema, or framing: single_object",
                          a->writer_schema.count);
-    return LEAT_OK;
+    return check_container(a, err);
 }
 
 enum leat_status avro_check(const void *self, struct leat_error *err)
@@ -43,10 +54,10 @@ enum leat_status avro_check(const void *self, struct leat_error *err)
                          "registry: '%s' is no URL such as https://host:8081 (user and password go "
                          "into `auth`)",
                          a->registry);
-    if (a->framing.index != AVRO_RAW || a->writer_schema.count)
+    if (a->framing.index != AVRO_RAW || a->writer_schema.count || a->codec.index)
         return leat_fail(err, LEAT_E_CONFIG,
-                         "with a registry each record names its schema: take out framing and "
-                         "writer_schema");
+                         "with a registry each record names its schema: take out framing, codec "
+                         "and writer_schema");
     if (a->subject && (!a->subject[0] || strlen(a->subject) > AVRO_SUBJECT_BYTES))
         return leat_fail(err, LEAT_E_CONFIG, "subject: a name of 1 to %d bytes is wanted",
                          AVRO_SUBJECT_BYTES);
@@ -132,6 +143,21 @@ static enum leat_status load_registry(struct avro *a, enum leat_format_use use,
     return avro_registry_new(&a->server, &a->target, arena, &a->asks, err);
 }
 
+static enum leat_status load_container(struct avro *a, enum leat_format_use use,
+                                       struct leat_arena *arena, struct leat_error *err)
+{
+    a->target.wanted = a->has_schema ? &a->parsed : NULL;
+    if (use != LEAT_FORMAT_WRITES) {
+        a->files = avro_files_new(a, arena);
+        return a->files ? LEAT_OK : leat_arena_failed(arena, err);
+    }
+    if (!a->has_schema)
+        return leat_fail(err, LEAT_E_CONFIG, "`schema` is missing: what a sink writes");
+    return avro_head_make(a->text, (enum avro_codec)a->codec.index, arena, &a->head)
+               ? LEAT_OK
+               : leat_arena_failed(arena, err);
+}
+
 enum leat_status avro_load(void *self, enum leat_format_use use, struct leat_arena *arena,
                            struct leat_error *err)
 {
@@ -143,5 +169,7 @@ enum leat_status avro_load(void *self, enum leat_format_use use, struct leat_are
     uint64_t print = htole64(a->parsed.fingerprint);
     memcpy(a->mark, "\xc3\x01", 2);
     memcpy(a->mark + 2, &print, sizeof print);
+    if (a->framing.index == AVRO_CONTAINER)
+        return load_container(a, use, arena, err);
     return a->registry ? load_registry(a, use, arena, err) : load_sources(a, arena, err);
 }

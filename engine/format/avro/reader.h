@@ -14,6 +14,8 @@
 
 #include <endian.h>
 
+#define AVRO_VALUES_FREE 65536 /* that any record may make or pass over, however short it is */
+
 struct avro_reader {
     const char *begin, *end;
     struct leat_arena *arena;

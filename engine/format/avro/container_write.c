@@ -1,0 +1,80 @@
+/* container_write.c - containers that are written: rows become blocks, and what of a file is whole.
+ */
+#include "container.h"
+
+struct packer {
+    const struct avro *avro;
+    struct avro_packer *codec;
+    char sync[AVRO_SYNC_BYTES];
+};
+
+void *avro_container_packer(const void *self)
+{
+    const struct avro *a = self;
+    struct packer *p = leat_mem_alloc(sizeof *p);
+
+    if (!p)
+        return NULL;
+    p->avro = a;
+    p->codec = avro_packer_new((enum avro_codec)a->codec.index);
+    memcpy(p->sync, a->head.ptr + a->head.len - AVRO_SYNC_BYTES, AVRO_SYNC_BYTES);
+    if (p->codec)
+        return p;
+    leat_mem_free(p);
+    return NULL;
+}
+
+void avro_container_packer_free(void *packer)
+{
+    struct packer *p = packer;
+
+    if (!p)
+        return;
+    avro_packer_free(p->codec);
+    leat_mem_free(p);
+}
+
+enum leat_status avro_container_pack(void *packer, struct leat_slice rows, uint32_t count,
+                                     leat_compressed *out, void *arg, struct leat_error *err)
+{
+    struct packer *p = packer;
+    struct leat_slice packed;
+    char front[2 * AVRO_LONG_BYTES];
+
+    if (avro_pack(p->codec, rows, &packed, err) != LEAT_OK)
+        return err->status;
+    size_t len = avro_long(front, count);
+    len += avro_long(front + len, packed.len);
+    if (out(arg, (struct leat_slice){front, len}, err) != LEAT_OK)
+        return err->status;
+    if (packed.len && out(arg, packed, err) != LEAT_OK)
+        return err->status;
+    return out(arg, (struct leat_slice){p->sync, AVRO_SYNC_BYTES}, err);
+}
+
+enum leat_status avro_container_whole(const void *self, const struct leat_container_file *file,
+                                      int64_t *end, struct leat_error *err)
+{
+    struct avro_frames f;
+    struct avro_frame frame = {.kind = AVRO_FRAME_GOOD};
+    enum leat_status status = LEAT_OK;
+    struct leat_arena scratch = {0};
+    struct avro_head head = {0};
+
+    (void)self; /* the header says it all */
+    *end = 0;
+    if (!avro_frames_init(&f))
+        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+    f.file = *file;
+    f.whole = true;
+    status = avro_frames_head(&f, &scratch, &head, err);
+    leat_arena_reset(&scratch);
+    for (int64_t at = (int64_t)head.bytes; status == LEAT_OK && frame.kind == AVRO_FRAME_GOOD;
+         at = frame.end) {
+        status = avro_frames_next(&f, at, &frame, err);
+        if (status == LEAT_OK && frame.kind == AVRO_FRAME_GOOD)
+            *end = frame.end;
+    }
+    avro_frames_fini(&f);
+    return status == LEAT_E_CORRUPT ? LEAT_OK : status; /* not even its header is whole */
+}

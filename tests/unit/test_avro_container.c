@@ -1,0 +1,123 @@
+/* Tests the container files of engine/format/avro: written, and read from any position. */
+#include "container_file.h"
+#include "leat_test.h"
+
+static struct leat_error err;
+
+static void what_is_written_is_read_whatever_the_codec(void)
+{
+    for (size_t i = 0; i < 4; i++) {
+        cf_reads(cf_write_file(cf_codecs[i], CF_RECORD, cf_some, 2), CF_SOME);
+        cf_reads(
+            cf_write_file(cf_codecs[i], "\"null\"", (const char *const[]){"null", "null", NULL}, 5),
+            "0 null\n1 null\n");
+    }
+}
+
+static void the_same_rows_give_the_same_file(void)
+{
+    for (size_t i = 0; i < 4; i++) {
+        struct container_bytes one = cf_write_file(cf_codecs[i], CF_RECORD, cf_some, 2),
+                               two = cf_write_file(cf_codecs[i], CF_RECORD, cf_some, 2);
+        CU_ASSERT(one.len == two.len && memcmp(one.ptr, two.ptr, one.len) == 0);
+        free(one.ptr);
+        free(two.ptr);
+    }
+}
+
+static void any_position_can_be_read_again_in_any_order(void)
+{
+    static const int64_t order[] = {4, 0, 3, 1, 5, 2, 2};
+    struct container_bytes b = cf_write_file("deflate", CF_RECORD, cf_some, 2);
+    struct container_world w;
+
+    cf_init(&w, cf_as_written, LEAT_FORMAT_READS);
+    for (size_t max = 1; max <= CF_ALL; max = max == 1 ? CF_ALL : CF_ALL + 1)
+        for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+            const char *wanted = CF_SOME;
+            for (int64_t skip = order[i]; skip > 0; skip--)
+                wanted = strchr(wanted, '\n') + 1;
+            char *text = cf_read_from(&w, &b, order[i], max, true);
+            CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+            CU_ASSERT_STRING_EQUAL(text, wanted);
+            free(text);
+        }
+    CU_ASSERT_PTR_NULL(cf_fetch(&w, &b, 6, CF_ALL, true, &err));
+    CU_ASSERT_EQUAL(err.status, LEAT_E_LOST);
+    cf_fini(&w);
+    free(b.ptr);
+}
+
+static void a_file_is_read_as_the_schema_wants_it(void)
+{
+    static const char *const settings[] = {
+        "framing=container",
+        "schema={\"type\":\"record\",\"name\":\"O\",\"fields\":[{\"name\":\"n\",\"aliases\":["
+        "\"id\"],"
+        "\"type\":\"double\"},{\"name\":\"new\",\"type\":\"int\",\"default\":7}]}",
+        NULL};
+    static const char *const far[] = {"framing=container", "schema=\"boolean\"", NULL};
+    struct container_bytes b =
+        cf_write_file("none", CF_RECORD, (const char *const[]){cf_some[0], NULL}, 1);
+    char *text = cf_read_with(settings, &b, true);
+
+    CU_ASSERT_STRING_EQUAL(text, "0 {\"n\":1.0,\"new\":7}\n");
+    free(text);
+    text = cf_read_with(far, &b, true);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "byte 0: Avro schema: record 'O' is written where boolean is wanted"));
+    free(text);
+    free(b.ptr);
+}
+
+static void what_is_whole_of_a_file_that_was_being_written(void)
+{
+    static const char *const settings[] = {"framing=container", "schema=" CF_RECORD, NULL};
+    struct container_bytes b = cf_write_file("zstandard", CF_RECORD, cf_some, 2);
+    const struct leat_container_file file = {"x", cf_read_bytes, &b};
+    size_t len = b.len;
+    int64_t end, before = 0;
+    struct container_world w;
+    int steps = 0;
+
+    cf_init(&w, settings, LEAT_FORMAT_WRITES);
+    for (b.len = 0; b.len <= len; b.len++) {
+        OK(w.container->whole(w.i.self, &file, &end, &err));
+        CU_ASSERT(end >= before && end <= (int64_t)b.len);
+        steps += end > before;
+        before = end;
+    }
+    CU_ASSERT(steps == 3 && before == (int64_t)len);
+    cf_fini(&w);
+    free(b.ptr);
+}
+
+static void options_that_do_not_fit_a_container_are_refused(void)
+{
+    static const struct {
+        const char *settings[4], *text;
+    } cases[] = {
+        {{"schema=\"int\"", "codec=deflate"}, "codec is for framing: container"},
+        {{"framing=container", "writer_schema=\"int\""}, "take out writer_schema"},
+        {{"framing=container", "registry=http://x"}, "take out framing"},
+    };
+
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct instance i;
+        instance_init(&i, "avro", cases[k].settings);
+        CU_ASSERT_EQUAL(i.module->check(i.self, &err), LEAT_E_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, cases[k].text));
+        instance_fini(&i);
+    }
+    struct instance i;
+    instance_init(&i, "avro", cf_as_written);
+    CU_ASSERT_EQUAL(i.module->format->load(i.self, LEAT_FORMAT_WRITES, &i.arena, &err),
+                    LEAT_E_CONFIG);
+    instance_fini(&i);
+}
+
+LEAT_TESTS("avro_container", T(what_is_written_is_read_whatever_the_codec),
+           T(the_same_rows_give_the_same_file), T(any_position_can_be_read_again_in_any_order),
+           T(a_file_is_read_as_the_schema_wants_it),
+           T(what_is_whole_of_a_file_that_was_being_written),
+           T(options_that_do_not_fit_a_container_are_refused))
