@@ -159,7 +159,7 @@ void leat_diag_hide(struct leat_diags *all, const struct leat_node *node)
     all->secrets = s;
 }
 
-enum { NAME_MAX_LEN = 64 };
+enum { NAME_MAX_LEN = 64, LIST_MAX_LEN = 160 };
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
 {
@@ -200,6 +200,26 @@ static unsigned distance(struct leat_slice a, struct leat_slice b)
     return up[b.len];
 }
 
+/* All of them, where that is a line and no page. */
+static void hint_at_all(struct leat_diags *all, struct leat_diag *d,
+                        const struct leat_slice *candidates, size_t count)
+{
+    char list[LIST_MAX_LEN];
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (candidates[i].len == 0 || candidates[i].ptr[0] == '(') /* nobody can write that */
+            continue;
+        int n = snprintf(list + len, sizeof list - len, "%s%.*s", len ? ", " : "",
+                         LEAT_FMT(candidates[i]));
+        if (n < 0 || (size_t)n >= sizeof list - len)
+            return;
+        len += (size_t)n;
+    }
+    if (len)
+        leat_diag_hint(all, d, "known here: %s", list);
+}
+
 void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
                        const struct leat_slice *candidates, size_t count)
 {
@@ -221,4 +241,6 @@ void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_
     }
     if (best.ptr)
         leat_diag_hint(all, d, "did you mean '%.*s'?", LEAT_FMT(best));
+    else
+        hint_at_all(all, d, candidates, count);
 }

@@ -214,10 +214,11 @@ static void aggregates_are_handed_over_with_their_arguments(void)
     e.names.row = &row.names;
     e.names.aggregate = aggregate;
     CU_ASSERT_STRING_EQUAL(expression_text(&e, "sum(price) / count() + n"), "2");
-    WRONG("sum(amount)", "unknown name 'amount'", "");
+    WRONG("sum(amount)", "unknown name 'amount'", "known here: price");
     WRONG("sum(max(price))", "max() is an aggregate: it belongs into `aggregate`",
           "of a list it is list.max()");
-    WRONG("price", "unknown name 'price'", "");
+    WRONG("price", "unknown name 'price'",
+          "known here: amount, status, n, at, anything, user, this.user-id, type");
     WRONG("top(price, 2)", "top() is not today", "use max()");
     expression_fini(&row);
     expression_fini(&e);

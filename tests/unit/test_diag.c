@@ -7,6 +7,8 @@
 static const struct leat_node node = {
     .text = {"abc def", 7}, .mark = {3, 5, 7}, .key_mark = {3, 1, 3}, .path = {"a.b", 3}};
 
+#define ALL "known here: amount, city, user_id, a, topics" /* none is near */
+
 static bool suggests(const char *name, const char *expected)
 {
     const struct leat_slice known[] = {LEAT_LIT("amount"), LEAT_LIT("city"), LEAT_LIT("user_id"),
@@ -18,12 +20,12 @@ static bool suggests(const char *name, const char *expected)
 
     leat_diag_nearest(&all, d, leat_slice_str(name), known, 5);
     snprintf(hint, sizeof hint, "did you mean '%s'?", expected);
-    bool same = leat_slice_eq(d->hint, expected[0] ? leat_slice_str(hint) : LEAT_LIT(""));
+    bool same = leat_slice_eq(d->hint, leat_slice_str(expected[0] ? hint : ALL));
     leat_arena_reset(&arena);
     return same;
 }
 
-static void the_nearest_name_is_suggested_when_it_is_near(void)
+static void the_nearest_name_is_suggested_and_all_where_none_is_near(void)
 {
     CU_ASSERT(suggests("ammount", "amount"));
     CU_ASSERT(suggests("amuont", "amount"));
@@ -33,6 +35,23 @@ static void the_nearest_name_is_suggested_when_it_is_near(void)
     CU_ASSERT(suggests("country", ""));
     CU_ASSERT(suggests("b", ""));
     CU_ASSERT(suggests("", ""));
+}
+
+static void a_page_of_names_is_no_hint(void)
+{
+    struct leat_slice many[40], internal[] = {LEAT_LIT("(aggregate)"), LEAT_LIT("price")};
+    struct leat_arena arena = {0};
+    struct leat_diags all = {.arena = &arena};
+    struct leat_diag *d = leat_diag_error(&all, &node, "unknown");
+
+    for (int i = 0; i < 40; i++)
+        many[i] = LEAT_LIT("function");
+    leat_diag_nearest(&all, d, LEAT_LIT("x"), many, 40);
+    leat_diag_nearest(&all, d, LEAT_LIT("x"), many, 0);
+    CU_ASSERT_EQUAL(d->hint.len, 0);
+    leat_diag_nearest(&all, d, LEAT_LIT("x"), internal, 2);
+    CU_ASSERT(leat_slice_eq(d->hint, LEAT_LIT("known here: price")));
+    leat_arena_reset(&arena);
 }
 
 static void places_and_counts_are_kept(void)
@@ -71,5 +90,5 @@ static void lack_of_memory_is_noted(void)
     }
 }
 
-LEAT_TESTS("diag", T(the_nearest_name_is_suggested_when_it_is_near), T(places_and_counts_are_kept),
-           T(lack_of_memory_is_noted))
+LEAT_TESTS("diag", T(the_nearest_name_is_suggested_and_all_where_none_is_near),
+           T(a_page_of_names_is_no_hint), T(places_and_counts_are_kept), T(lack_of_memory_is_noted))

@@ -221,7 +221,7 @@ static const struct {
      "      - []\n",
      "f.yaml:9:11: error: there is no source or stream 'ni'\n"
      "    9 |     from: ni\n"
-     "      |           ^~\n"
+     "      |           ^~ known here: a, in\n"
      "      = streams.a.from\n"
      "f.yaml:12:9: error: one entry of 'ops' is one operator\n"
      "   12 |         map: b\n"
@@ -402,7 +402,7 @@ static const struct {
      "      = sinks.g\n"
      "f.yaml:12:25: error: unknown key 'key'\n"
      "   12 |   h: { from: a, null: , key: x }\n"
-     "      |                         ^~~\n"
+     "      |                         ^~~ known here: from, format\n"
      "      = sinks.h.key\n"
      "5 errors\n"},
     {"leat: 1\n"
