@@ -23,6 +23,8 @@
 #define BESIDE_BYTES ((int64_t)1 << 20) /* for key and headers of the longest record */
 #define SETTINGS     7
 
+#define LOOK_AGAIN_MS 50
+
 struct kafka_keep {
     struct leat_kafka_conf conf;
     const char *topic;
@@ -149,6 +151,8 @@ static enum leat_status look_at_replicas(const struct kafka_keep *k,
                                          const struct rd_kafka_metadata_topic *t,
                                          struct leat_error *err)
 {
+    if (t->err || t->partition_cnt == 0) /* this broker does not know it yet */
+        return leat_fail(err, LEAT_E_UNREACHABLE, "topic '%s' is not known everywhere", k->topic);
     if (t->partition_cnt < k->partitions)
         return leat_fail(err, LEAT_E_CONFIG,
                          "topic '%s' has %d partition%s, and `partitions` asks for %" PRId64
@@ -166,16 +170,14 @@ static enum leat_status look_at_replicas(const struct kafka_keep *k,
     return LEAT_OK;
 }
 
-/* The topic is there: does it promise what it has to? */
-static enum leat_status look(struct kafka_keep *k, int64_t max_record, struct leat_error *err)
+static enum leat_status look_once(struct kafka_keep *k, int64_t max_record, struct leat_error *err)
 {
     struct looked l = {.k = k, .max_bytes = max_record + BESIDE_BYTES};
     const struct rd_kafka_metadata *data;
 
     if (leat_kafka_metadata(&k->producer.client, k->topic, &data, err) != LEAT_OK)
         return err->status;
-    enum leat_status status =
-        data->topic_cnt ? look_at_replicas(k, &data->topics[0], err) : LEAT_OK;
+    enum leat_status status = look_at_replicas(k, &data->topics[0], err);
     rd_kafka_metadata_destroy(data);
     if (status != LEAT_OK ||
         leat_kafka_settings(&k->producer.client, k->topic, look_at_setting, &l, err) != LEAT_OK)
@@ -185,6 +187,20 @@ static enum leat_status look(struct kafka_keep *k, int64_t max_record, struct le
     return leat_fail(err, LEAT_E_CONFIG,
                      "topic '%s' cannot hold it: %s (kafka-configs --alter), or give another topic",
                      k->topic, l.wrong);
+}
+
+/* The topic is there: does it promise what it has to? Of one that was just made not every broker
+ * knows at once. */
+static enum leat_status look(struct kafka_keep *k, int64_t max_record, struct leat_error *err)
+{
+    const struct leat_clock *clock = k->producer.env->clock;
+    int64_t until_ms = leat_clock_monotonic_ms(clock) + LEAT_KAFKA_WAIT_MS;
+    enum leat_status status;
+
+    while ((status = look_once(k, max_record, err)) == LEAT_E_UNREACHABLE &&
+           leat_clock_monotonic_ms(clock) < until_ms)
+        rd_kafka_poll(k->producer.client.rk, LOOK_AGAIN_MS);
+    return status;
 }
 
 static enum leat_status keep_open(void *self, const struct leat_env *env, struct leat_error *err)
@@ -261,14 +277,13 @@ static enum leat_status keep_write(void *self, const struct leat_row *row, struc
     return kafka_producer_send(&k->producer, leat_slice_str(k->topic), &kept, NULL, err);
 }
 
-/* Brokers that answer and take nothing: mostly too few of them are there. */
+/* If some brokers answer, it is mostly that too few of them do. */
 static void tell_missing(struct kafka_keep *k, struct leat_error *err)
 {
     const struct rd_kafka_metadata *data;
     struct leat_error ignored;
 
-    if (leat_kafka_client_has_trouble(&k->producer.client) ||
-        leat_kafka_metadata(&k->producer.client, k->topic, &data, &ignored) != LEAT_OK)
+    if (leat_kafka_metadata(&k->producer.client, k->topic, &data, &ignored) != LEAT_OK)
         return;
     const struct rd_kafka_metadata_topic *t = data->topics;
     for (int i = 0; data->topic_cnt && i < t->partition_cnt; i++)

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """`store: kafka`: what was acknowledged is in the topic before, and from there in the outputs once."""
-import collections
 import http.client
 import os
 import pathlib
@@ -10,7 +9,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Broker, Leat  # noqa: E402
-from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from kept_job import by_http, kept_job, lines_of, nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
+from leat_test import folder, leat, main, wait_for  # noqa: E402
 from line_sender import Senders, can_connect, free_port, send_lines  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
 
@@ -18,43 +18,12 @@ BROKER, MOSQUITTO = Broker(), Mosquitto()
 LEAT_KILLS, BROKER_KILLS = (20, 5) if "--full" in sys.argv else (3, 1)
 
 
-def job(dir, name, source, store="replication_factor: 1", delivery="exactly_once"):
-    return write(dir, "job.yaml", f"""leat: 1
-name: {name}
-delivery: {delivery}
-batch: {{ every: 100ms }}
-checkpoint: {{ dir: {dir}/state }}
-connections:
-  main: {{ kafka: {{ brokers: "{BROKER.address}" }} }}
-sources:
-  in:
-    {source}
-    format: text
-    store: {{ kafka: {{ use: main, {store} }} }}
-sinks:
-  out:
-    from: in
-    files: {{ path: "{dir}/out/{{file}}.txt" }}
-    format: text
-""")
-
-
-def by_http(port):
-    return f'http: {{ listen: "127.0.0.1:{port}", body: lines }}'
+def job(dir, name, source, *more, **settings):
+    return kept_job(dir, name, BROKER.address, source, *more, **settings)
 
 
 def by_socket(port):
     return f'socket: {{ listen: "127.0.0.1:{port}" }}'
-
-
-def topic_of(name):
-    return f"leat-store-{name}-in"
-
-
-def lines_of(dir):
-    """Of files that have their final names."""
-    return [line for p in pathlib.Path(dir, "out").glob("[!.]*.txt")
-            for line in p.read_text().splitlines()]
 
 
 class Post(threading.Thread):
@@ -80,13 +49,6 @@ def stop_is_clean(run):
     assert run.stop(20) == 0, run.log
 
 
-def out_is_the_topic(dir, name, acknowledged):
-    """All that was acknowledged is in the topic, and all that is there is in the outputs once."""
-    stored = collections.Counter(BROKER.values(topic_of(name)))
-    assert acknowledged <= set(stored), sorted(acknowledged - set(stored))[:9]
-    assert collections.Counter(lines_of(dir)) == stored
-
-
 def test_a_record_is_in_the_topic_when_its_sender_is_told_and_it_is_not_told_before():
     with folder() as dir:
         port = free_port()
@@ -109,7 +71,7 @@ def test_a_record_is_in_the_topic_when_its_sender_is_told_and_it_is_not_told_bef
             assert BROKER.values(topic_of("told"))[5:] == ["held back"]
             wait_for("all lines", lambda: len(lines_of(dir)) == 6)
             stop_is_clean(run)
-        out_is_the_topic(dir, "told", {"held back"})
+        out_is_the_topic(dir, BROKER, "told", {"held back"})
 
 
 def test_what_was_acknowledged_is_in_the_outputs_once_however_often_leat_is_killed():
@@ -126,7 +88,7 @@ def test_what_was_acknowledged_is_in_the_outputs_once_however_often_leat_is_kill
             wanted = set(senders.acknowledged)
             wait_for("all that was acknowledged", lambda: wanted <= set(lines_of(dir)), 60)
             stop_is_clean(run)
-        out_is_the_topic(dir, "killed", wanted)
+        out_is_the_topic(dir, BROKER, "killed", wanted)
 
 
 def test_what_was_acknowledged_is_there_when_the_broker_was_killed():
@@ -143,9 +105,8 @@ def test_what_was_acknowledged_is_there_when_the_broker_was_killed():
             wanted = set(senders.acknowledged)
             wait_for("all that was acknowledged", lambda: wanted <= set(lines_of(dir)), 60)
             stop_is_clean(run)
-        out_is_the_topic(dir, "broken", wanted)
-        lines = lines_of(dir)
-        assert len(lines) == len(set(lines)), "written twice, though leat had not been killed"
+        out_is_the_topic(dir, BROKER, "broken", wanted)
+        nothing_came_twice(dir)
 
 
 def test_lines_of_a_socket_are_held_back_and_all_come_through():
@@ -180,7 +141,7 @@ def test_a_message_of_mqtt_is_acknowledged_when_it_is_in_the_topic():
             stop_is_clean(run)
         records = BROKER.records(topic_of("mqtt"))
         assert records[-1]["key"] == "a/c", "its topic is its key"
-        out_is_the_topic(dir, "mqtt", {f"message {i}" for i in range(1000)})
+        out_is_the_topic(dir, BROKER, "mqtt", {f"message {i}" for i in range(1000)})
 
 
 def test_a_bounded_run_reads_what_the_topic_has_and_receives_nothing():

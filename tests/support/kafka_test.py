@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from kafka_wire import COORDINATOR_COMES, KafkaError, Wire
-from leat_test import LEAT, wait_for
+from leat_test import LEAT, ROOT, wait_for
 from service import Service
 
 TOPIC_EXISTS, NO_LEADER, NOT_LEADER, NO_TOPIC = 36, 5, 6, 3
@@ -107,6 +107,25 @@ class Broker(Service):
 
     def commit(self, job, topic, positions):
         self.wire(lambda w: w.commit("leat-" + job, topic, positions))
+
+
+class Cluster(Broker):
+    """Three of them; kcat and leat talk to all, and one can be killed."""
+    script = "kafka_cluster"
+
+    def node(self, verb, number):
+        done = subprocess.run([ROOT / "tests/broker/kafka", verb, self.file(str(number))],
+                              capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+
+    def partition(self, topic):
+        """Of its only one: (leader, copies, those in step), numbers of nodes; None while it has no leader."""
+        told = json.loads(self.kcat("-L", "-J", "-t", topic) or "{}")
+        found = [p for t in told.get("topics", []) if t["topic"] == topic for p in t["partitions"]]
+        if not found or found[0]["leader"] < 1:
+            return None
+        ids = lambda name: {one["id"] for one in found[0][name]}  # noqa: E731
+        return found[0]["leader"], ids("replicas"), ids("isrs")
 
 
 class Leat:
