@@ -256,6 +256,7 @@ static enum leat_status next_frame(struct rabbit_link *l, int64_t wait_ms, amqp_
     int code = amqp_simple_wait_frame_noblock(l->state, frame, &wait);
 
     *got = code == AMQP_STATUS_OK;
+    l->unreadable = code == AMQP_STATUS_BAD_AMQP_DATA;
     if (code == AMQP_STATUS_TIMEOUT)
         return LEAT_OK;
     return *got ? look_at(l, frame, err) : rabbit_link_failed(l, code, err);
@@ -571,4 +572,29 @@ void rabbit_link_close(struct rabbit_link *l, bool in_order)
     amqp_destroy_connection(l->state);
     l->state = NULL;
     l->fd = -1;
+}
+
+bool rabbit_link_pass_over(struct rabbit_link *l, struct leat_error *err)
+{
+    char bytes[65536];
+
+    ssize_t n = recv(l->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return true;
+    unreachable(l, err, "it closed the connection");
+    return false;
+}
+
+void rabbit_link_leave(struct rabbit_link *l)
+{
+    amqp_connection_close_t bye = {.reply_code = AMQP_REPLY_SUCCESS};
+    struct pollfd p = {.fd = l->fd, .events = POLLIN};
+    struct leat_error err;
+
+    if (amqp_send_method(l->state, 0, AMQP_CONNECTION_CLOSE_METHOD, &bye) == AMQP_STATUS_OK &&
+        shutdown(l->fd, SHUT_WR) == 0)
+        for (int64_t until_ms = now_ms(l) + CLOSE_MS;
+             now_ms(l) < until_ms && rabbit_link_pass_over(l, &err);)
+            poll(&p, 1, 100);
+    rabbit_link_close(l, false);
 }

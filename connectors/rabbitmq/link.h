@@ -74,6 +74,7 @@ struct rabbit_link {
     int64_t beat_ms, next_beat_ms; /* monotonic */
     unsigned refused;              /* the code of the last refusal */
     bool blocked;                  /* the broker takes no messages at the moment */
+    bool unreadable;               /* the last frame was too long, or none that AMQP knows */
 };
 
 /* The options as a whole; touches nothing outside. Thread: any. */
@@ -87,6 +88,14 @@ LEAT_CHECKED enum leat_status rabbit_link_open(struct rabbit_link *l, struct lea
 /* In good order: what was sent has been read by the broker; waits for that for a second at most.
  * Otherwise at once. A link that is not open is fine. */
 void rabbit_link_close(struct rabbit_link *l, bool in_order);
+
+/* Of a link on which no frame can be read any more, but written: pass over some of what has come.
+ * False: it is over, LEAT_E_UNREACHABLE. */
+bool rabbit_link_pass_over(struct rabbit_link *l, struct leat_error *err);
+
+/* Of such a link: close it behind what was sent; waits for a second at most for the broker, who
+ * could lose that otherwise. */
+void rabbit_link_leave(struct rabbit_link *l);
 
 /* Send a method of the channel and wait for its answer, which has to be the next frame; *answer
  * (may be NULL) is valid until rabbit_link_release(). LEAT_E_CONFIG: the broker says that the

@@ -6,9 +6,10 @@
  * else, marked as redelivered, when leat goes. So every message arrives at least once. At most
  * `prefetch` messages are under way. All of them are one partition, in the order of the queue.
  *
- * The value of a row is the message's body, the key its routing key, the time its timestamp, the
- * headers are as headers.h says. A body longer than the source's max_record is delivered cut to one
- * byte more, so that it is an error of that record only.
+ * message.h says how a message becomes a row. One whose header cannot be read, because it is longer
+ * than a frame that was agreed or is no AMQP, would come again and again and hold up its queue: it
+ * is a row that is too long, so that `on_error` says what becomes of it. Behind it nothing on its
+ * connection can be read; that stays until the row, and so all before it, is acknowledged.
  *
  * A broker that is away, or goes, is tried again, at first soon, then every RETRY_MAX_MS, spread a
  * little; so is a queue that is not there. What the old connection had not acknowledged comes again
@@ -20,8 +21,8 @@
  * Left out: several channels, priorities of consumers, the transactions of AMQP.
  * Thread: run's. It sleeps in poll(); connecting may take as long as `timeout`.
  */
-#include "headers.h"
 #include "link.h"
+#include "message.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -29,9 +30,8 @@
 #define RETRY_MAX_MS  30000
 #define FULL_MS       250 /* the inbox wakes us for a credit, nobody does for memory */
 #define FRAMES_A_TURN 512
-#define BODY_BYTES    ((size_t)64 * 1024) /* grows to the longest message */
 #define BODY_DEFAULT  ((size_t)1024 * 1024)
-#define NAME_BYTES    256
+#define ARGUMENT_MAX  1024
 #define ARGUMENTS_MAX 32
 
 struct rabbit_declare {
@@ -44,8 +44,6 @@ struct rabbit_bind {
     const char *exchange;
     struct leat_texts routing_keys;
 };
-
-enum reading { BETWEEN, HEADER, BODY, WHOLE };
 
 struct source {
     struct rabbit_conf conf;
@@ -70,18 +68,10 @@ struct source {
     int64_t base;           /* position of a message = base + its delivery tag ... */
     bool has_base;          /* ... once the first has been handed on */
     uint64_t acked_tag;     /* this and all before */
+    uint64_t held_tag;      /* of a message that cannot be read: only written to; 0: none */
     struct leat_error lost; /* status LEAT_OK: nothing is known to be wrong with it */
 
-    /* the message that is coming in */
-    enum reading reading;
-    uint64_t body_left; /* still to come, kept or not */
-    struct rabbit_headers headers;
-    struct leat_slice row_headers; /* those, in the form of a row */
-    char *body;
-    size_t body_len, body_room, body_most;
-    char key[NAME_BYTES];
-    size_t key_len;
-    int64_t time_ms;
+    struct rabbit_message message; /* that is coming in */
 };
 
 static const struct leat_opt declare_options[] = {
@@ -130,7 +120,7 @@ static enum leat_status check_arguments(const struct source *s, struct leat_erro
     if (given->count >= ARGUMENTS_MAX)
         return leat_fail(err, LEAT_E_CONFIG, "declare.arguments: at most %d", ARGUMENTS_MAX - 1);
     for (size_t i = 0; i < given->count; i++)
-        if (given->list[i].name.len >= NAME_BYTES || given->list[i].value.len > BODY_BYTES / 64)
+        if (given->list[i].name.len >= RABBIT_NAME_BYTES || given->list[i].value.len > ARGUMENT_MAX)
             return leat_fail(err, LEAT_E_CONFIG, "declare.arguments: '%.*s' is too long",
                              LEAT_FMT(given->list[i].name));
         else if (leat_slice_eq(given->list[i].name, LEAT_LIT("x-queue-type")))
@@ -143,7 +133,7 @@ static enum leat_status check(const void *self, struct leat_error *err)
     const struct source *s = self;
     const struct rabbit_declare *d = &s->declare;
 
-    if (s->queue[0] == '\0' || strlen(s->queue) >= NAME_BYTES)
+    if (s->queue[0] == '\0' || strlen(s->queue) >= RABBIT_NAME_BYTES)
         return leat_fail(err, LEAT_E_CONFIG, "queue: a name of at most 255 bytes");
     if (d->type && strcmp(d->type, "classic") != 0 && strcmp(d->type, "quorum") != 0)
         return leat_fail(err, LEAT_E_CONFIG, "declare.type: '%s' is neither classic nor quorum",
@@ -154,10 +144,11 @@ static enum leat_status check(const void *self, struct leat_error *err)
                          "declare: a quorum queue is durable, not exclusive, not auto_delete");
     if (s->bind.routing_keys.count && !s->bind.exchange)
         return leat_fail(err, LEAT_E_CONFIG, "bind: `exchange` is missing");
-    if (s->bind.exchange && (s->bind.exchange[0] == '\0' || strlen(s->bind.exchange) >= NAME_BYTES))
+    if (s->bind.exchange &&
+        (s->bind.exchange[0] == '\0' || strlen(s->bind.exchange) >= RABBIT_NAME_BYTES))
         return leat_fail(err, LEAT_E_CONFIG, "bind.exchange: a name of at most 255 bytes");
     for (size_t i = 0; i < s->bind.routing_keys.count; i++)
-        if (strlen(s->bind.routing_keys.list[i]) >= NAME_BYTES)
+        if (strlen(s->bind.routing_keys.list[i]) >= RABBIT_NAME_BYTES)
             return leat_fail(err, LEAT_E_CONFIG, "bind.routing_keys: at most 255 bytes each");
     if (check_arguments(s, err) != LEAT_OK)
         return err->status;
@@ -192,7 +183,9 @@ static enum leat_status rabbit_open(void *self, const struct leat_env *env, stru
                                    .arg = s,
                                    .wake_fd = -1,
                                    .fd = -1};
-    s->body_most = (env->max_record_bytes > 0 ? (size_t)env->max_record_bytes : BODY_DEFAULT) + 1;
+    s->message.budget = env->budget;
+    s->message.body_most =
+        (env->max_record_bytes > 0 ? (size_t)env->max_record_bytes : BODY_DEFAULT) + 1;
     s->wait_ms = s->retry.ms;
     s->until_ms = 0;
     s->said = s->full = s->stopping = false;
@@ -223,88 +216,32 @@ static enum leat_status rabbit_acked(void *self, uint32_t part, int64_t upto,
 
 /* ---- a message */
 
-static enum leat_status grow(struct source *s, size_t room, struct leat_error *err)
-{
-    if (!leat_budget_take(s->env->budget, room))
-        return leat_fail(err, LEAT_E_FULL, "no room in `memory` for a message of '%s'", s->queue);
-    char *body = leat_mem_alloc_raw(room);
-    if (!body) {
-        leat_budget_give(s->env->budget, room);
-        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    }
-    if (s->body_len)
-        memcpy(body, s->body, s->body_len);
-    leat_mem_free(s->body);
-    leat_budget_give(s->env->budget, s->body_room);
-    s->body = body;
-    s->body_room = room;
-    return LEAT_OK;
-}
-
-/* Keep what fits below body_most; the room follows what has come, not what was announced. */
-static enum leat_status keep(struct source *s, amqp_bytes_t piece, struct leat_error *err)
-{
-    size_t left = s->body_most - s->body_len, len = piece.len < left ? piece.len : left;
-    size_t need = s->body_len + len;
-
-    if (need > s->body_room) {
-        size_t room = 2 * s->body_room > need ? 2 * s->body_room : need;
-        if (grow(s, room < s->body_most ? room : s->body_most, err) != LEAT_OK)
-            return err->status;
-    }
-    if (len)
-        memcpy(s->body + s->body_len, piece.bytes, len);
-    s->body_len += len;
-    return LEAT_OK;
-}
-
 static enum leat_status begin_message(struct source *s, const amqp_basic_deliver_t *d,
                                       struct leat_error *err)
 {
-    if (s->reading != BETWEEN)
+    if (s->message.reading != RABBIT_BETWEEN)
         return rabbit_link_broken(&s->link, err, "a message begins within another");
     if (d->delivery_tag != s->last_tag + 1)
         return rabbit_link_broken(&s->link, err, "it does not count its messages one by one");
     s->last_tag = d->delivery_tag;
-    s->key_len = d->routing_key.len < sizeof s->key ? d->routing_key.len : sizeof s->key;
-    if (s->key_len)
-        memcpy(s->key, d->routing_key.bytes, s->key_len);
-    rabbit_headers_begin(&s->headers);
-    rabbit_headers_put(&s->headers, LEAT_LIT("amqp-exchange"), rabbit_slice(d->exchange));
-    rabbit_headers_put(&s->headers, LEAT_LIT("amqp-routing-key"), rabbit_slice(d->routing_key));
-    rabbit_headers_put(&s->headers, LEAT_LIT("amqp-redelivered"),
-                       d->redelivered ? LEAT_LIT("true") : LEAT_LIT("false"));
-    s->reading = HEADER;
+    rabbit_message_begin(&s->message, d);
     return LEAT_OK;
 }
 
 static enum leat_status take_header(struct source *s, const amqp_frame_t *f, struct leat_error *err)
 {
-    const amqp_basic_properties_t *p = f->payload.properties.decoded;
-
-    if (s->reading != HEADER || f->payload.properties.class_id != AMQP_BASIC_CLASS)
+    if (s->message.reading != RABBIT_HEADER || f->payload.properties.class_id != AMQP_BASIC_CLASS)
         return rabbit_link_broken(&s->link, err, "a header of no message");
-    rabbit_headers_put_properties(&s->headers, p);
-    if (p->_flags & AMQP_BASIC_HEADERS_FLAG)
-        rabbit_headers_put_table(&s->headers, &p->headers);
-    bool has_time = p->_flags & AMQP_BASIC_TIMESTAMP_FLAG && p->timestamp < INT64_MAX / 1000;
-    s->time_ms = has_time ? (int64_t)p->timestamp * 1000 : LEAT_NO_TIME;
-    s->row_headers = rabbit_headers_end(&s->headers);
-    s->body_left = f->payload.properties.body_size;
-    s->body_len = 0;
-    s->reading = s->body_left ? BODY : WHOLE;
+    rabbit_message_header(&s->message, f->payload.properties.decoded,
+                          f->payload.properties.body_size);
     return LEAT_OK;
 }
 
 static enum leat_status take_body(struct source *s, amqp_bytes_t piece, struct leat_error *err)
 {
-    if (s->reading != BODY || piece.len > s->body_left)
+    if (s->message.reading != RABBIT_BODY || piece.len > s->message.body_left)
         return rabbit_link_broken(&s->link, err, "more of a message than was announced");
-    if (keep(s, piece, err) != LEAT_OK)
-        return err->status;
-    s->body_left -= piece.len;
-    s->reading = s->body_left ? BODY : WHOLE;
-    return LEAT_OK;
+    return rabbit_message_body(&s->message, piece, err);
 }
 
 static enum leat_status take_frame(struct source *s, const amqp_frame_t *f, struct leat_error *err)
@@ -326,10 +263,7 @@ static enum leat_status take_frame(struct source *s, const amqp_frame_t *f, stru
 /* Hand on a whole message. LEAT_E_FULL: later. */
 static enum leat_status hand_on(struct source *s, struct leat_error *err)
 {
-    const struct leat_row row = {.key = {s->key, s->key_len},
-                                 .value = {s->body, s->body_len},
-                                 .headers = s->row_headers,
-                                 .time_ms = s->time_ms};
+    const struct leat_row row = rabbit_message_row(&s->message);
     int64_t position;
     enum leat_status status = leat_inbox_append(s->inbox, 0, &row, &position, err);
 
@@ -339,7 +273,7 @@ static enum leat_status hand_on(struct source *s, struct leat_error *err)
     if (!s->has_base)
         s->base = position - (int64_t)s->last_tag;
     s->has_base = true;
-    s->reading = BETWEEN;
+    s->message.reading = RABBIT_BETWEEN;
     return LEAT_OK;
 }
 
@@ -458,8 +392,8 @@ static enum leat_status connect_some(struct source *s, struct leat_error *err)
     }
     s->since_ms = now_ms(s);
     s->has_base = false;
-    s->last_tag = s->acked_tag = 0;
-    s->reading = BETWEEN;
+    s->last_tag = s->acked_tag = s->held_tag = 0;
+    s->message.reading = RABBIT_BETWEEN;
     s->lost.status = LEAT_OK;
     if (set_up(s, err) != LEAT_OK)
         return lose(s, err);
@@ -470,20 +404,60 @@ static enum leat_status connect_some(struct source *s, struct leat_error *err)
 
 /* ---- the loop */
 
+/* The header of a message is no frame that can be read. */
+static enum leat_status hold(struct source *s, struct leat_error *err)
+{
+    char why[160];
+
+    snprintf(
+        why, sizeof why,
+        "The header of this message of RabbitMQ cannot be read: it is longer than %u bytes, or "
+        "not AMQP 0-9-1.",
+        s->link.frame_max);
+    if (rabbit_message_unreadable(&s->message, why, err) != LEAT_OK)
+        return err->status;
+    s->held_tag = s->last_tag;
+    leat_warn(
+        s->env->log,
+        "queue '%s' has a message whose header is longer than %u bytes, or not AMQP 0-9-1: it "
+        "counts as longer than `max_record`, and `on_error` says what becomes of it",
+        s->queue, s->link.frame_max);
+    return LEAT_OK;
+}
+
+/* It is safe: leave, and go on behind it on a new connection. Until then heartbeats go on. */
+static enum leat_status hold_on(struct source *s, struct leat_error *err)
+{
+    struct pollfd fds[] = {{.fd = s->link.wake_fd, .events = POLLIN},
+                           {.fd = s->link.fd, .events = POLLIN}};
+
+    if (s->acked_tag >= s->held_tag) {
+        rabbit_link_leave(&s->link);
+        s->until_ms = 0;
+        return LEAT_OK;
+    }
+    if (!rabbit_link_pass_over(&s->link, err) || rabbit_link_beat(&s->link, err) != LEAT_OK)
+        return lose(s, err);
+    poll(fds, 2, (int)(s->full && FULL_MS < s->link.beat_ms / 4 ? FULL_MS : s->link.beat_ms / 4));
+    return LEAT_OK;
+}
+
 /* As many frames as there are, within limits; *more: there may be others. */
 static enum leat_status receive(struct source *s, bool *more, struct leat_error *err)
 {
     amqp_frame_t frame;
     bool got = true;
 
-    for (int i = 0; i < FRAMES_A_TURN && got && s->reading != WHOLE; i++) {
+    for (int i = 0; i < FRAMES_A_TURN && got && s->message.reading != RABBIT_WHOLE; i++) {
         if (rabbit_link_next(&s->link, 0, &frame, &got, err) != LEAT_OK)
-            return err->status;
+            return s->message.reading == RABBIT_HEADER && s->link.unreadable ? hold(s, err)
+                                                                             : err->status;
         if (got && take_frame(s, &frame, err) != LEAT_OK)
             return err->status;
         if (got)
             rabbit_link_release(&s->link);
-        if (s->reading == WHOLE && hand_on(s, err) != LEAT_OK && err->status != LEAT_E_FULL)
+        if (s->message.reading == RABBIT_WHOLE && hand_on(s, err) != LEAT_OK &&
+            err->status != LEAT_E_FULL)
             return err->status;
     }
     *more = got;
@@ -509,37 +483,17 @@ static enum leat_status turn(struct source *s, struct leat_error *err)
         *err = s->lost;
         return lose(s, err);
     }
-    if (s->reading == WHOLE && hand_on(s, err) != LEAT_OK && err->status != LEAT_E_FULL)
+    if (s->message.reading == RABBIT_WHOLE && hand_on(s, err) != LEAT_OK &&
+        err->status != LEAT_E_FULL)
         return err->status;
-    if (s->reading == WHOLE ? rabbit_link_beat(&s->link, err) != LEAT_OK
-                            : receive(s, &more, err) != LEAT_OK)
+    if (s->held_tag)
+        return hold_on(s, err);
+    if (s->message.reading == RABBIT_WHOLE ? rabbit_link_beat(&s->link, err) != LEAT_OK
+                                           : receive(s, &more, err) != LEAT_OK)
         return lose(s, err);
     if (!more)
         wait_some(s);
     return LEAT_OK;
-}
-
-static enum leat_status begin_run(struct source *s, struct leat_error *err)
-{
-    if (!leat_budget_take(s->env->budget, RABBIT_HEADERS_BYTES))
-        return leat_fail(err, LEAT_E_FULL, "no room in `memory` for headers of messages");
-    s->headers.bytes = leat_mem_alloc_raw(RABBIT_HEADERS_BYTES);
-    if (!s->headers.bytes) {
-        leat_budget_give(s->env->budget, RABBIT_HEADERS_BYTES);
-        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    }
-    return grow(s, BODY_BYTES < s->body_most ? BODY_BYTES : s->body_most, err);
-}
-
-static void end_run(struct source *s)
-{
-    if (s->headers.bytes)
-        leat_budget_give(s->env->budget, RABBIT_HEADERS_BYTES);
-    leat_budget_give(s->env->budget, s->body_room);
-    leat_mem_free(s->headers.bytes);
-    leat_mem_free(s->body);
-    s->headers.bytes = s->body = NULL;
-    s->body_room = s->body_len = 0;
 }
 
 static enum leat_status rabbit_run(void *self, struct leat_inbox *inbox, struct leat_error *err)
@@ -548,11 +502,13 @@ static enum leat_status rabbit_run(void *self, struct leat_inbox *inbox, struct 
 
     s->inbox = inbox;
     s->link.wake_fd = leat_inbox_fd(inbox);
-    enum leat_status status = begin_run(s, err);
+    enum leat_status status = rabbit_message_init(&s->message, err);
     while (status == LEAT_OK && keep_on(s))
         status = turn(s, err);
+    if (s->link.state && s->held_tag)
+        rabbit_link_leave(&s->link);
     rabbit_link_close(&s->link, status == LEAT_OK);
-    end_run(s);
+    rabbit_message_free(&s->message);
     return status;
 }
 

@@ -12,7 +12,7 @@ from leat_test import folder, leat, main, wait_for, write  # noqa: E402
 from rabbit_test import Publisher, Rabbit  # noqa: E402
 from small_disk import SmallDisk  # noqa: E402
 
-BROKER = Rabbit()
+BROKER = Rabbit("frame_max=1048576")
 
 
 def pipeline(dir, queue, source="", name="rabbit", ops="", sink="", brokers=None, more="",
@@ -155,6 +155,29 @@ def test_a_message_beyond_max_record_is_an_error_of_that_message_only():
             wait_for("the others", lambda: numbers(dir) == [1, 2])
             assert run.stop() == 0, run.log
         assert all_acknowledged(queue)
+
+
+def test_a_message_whose_headers_fit_no_frame_is_an_error_of_that_message_only():
+    with folder() as dir:
+        queue = BROKER.queue("headers")
+        BROKER.publish(queue, ['{"n":1}'])
+        BROKER.publish(queue, ['{"n":2}'], headers={"long": "x" * 200_000})
+        BROKER.publish(queue, ['{"n":3}'])
+        file = pipeline(dir, queue)
+        with Leat("run", file) as run:
+            assert run.wait() == 1
+            assert "longer than max_record" in run.log and "header is longer than" in run.log, run.log
+        assert BROKER.ready(queue) >= 2, "the message, and what is behind it"
+        file = pipeline(dir, queue, more=f"""on_error: dlq
+dlq:
+  files: {{ path: "{dir}/bad/{{file}}.jsonl" }}
+""")
+        with Leat("run", file) as run:
+            wait_for("the others", lambda: set(numbers(dir)) == {1, 3})
+            assert run.stop() == 0, run.log
+        assert all_acknowledged(queue)
+        (path,) = pathlib.Path(dir).glob("bad/*.jsonl")
+        assert "header of this message of RabbitMQ cannot be read" in path.read_text()
 
 
 def test_the_broker_may_be_started_later():

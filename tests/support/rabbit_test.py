@@ -25,6 +25,11 @@ except ImportError:
         pika = None
 
 
+FRAME_MAX = 1 << 20  # the broker may say less
+if pika:
+    pika.spec.FRAME_MAX_SIZE = FRAME_MAX  # which would be 128 KiB, also where a broker takes more
+
+
 class Rabbit(Service):
     script = "rabbitmq"
 
@@ -40,7 +45,8 @@ class Rabbit(Service):
         """At an address of one's own also while the broker is down."""
         host, port = (address or self.up().address).split(":")
         parameters = pika.ConnectionParameters(host, int(port), connection_attempts=20,
-                                               retry_delay=0.2, heartbeat=600)
+                                               retry_delay=0.2, heartbeat=600,
+                                               frame_max=FRAME_MAX)
         connection = pika.BlockingConnection(parameters)
         channel = connection.channel()
         if confirm:
