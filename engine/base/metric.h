@@ -28,6 +28,7 @@ enum leat_metric_kind { LEAT_METRIC_COUNTER, LEAT_METRIC_GAUGE };
     X(fetch_failures, COUNTER, "fetches that failed and were tried again")                         \
     X(scheduling_ms, GAUGE, "from the time of the last batch to when it began")                    \
     X(batch_ms, GAUGE, "how long the last batch ran")                                              \
+    X(commit_ms, GAUGE, "from the end of the last batch's run to its commit")                      \
     X(delay_ms, GAUGE, "from the time of the last batch to its commit")                            \
     X(state_keys, GAUGE, "keys that are remembered")                                               \
     X(state_bytes, GAUGE, "memory of what is remembered")                                          \

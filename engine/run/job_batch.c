@@ -171,7 +171,8 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
         leat_flow_run(job->flow, cut->flow, err) != LEAT_OK)
         return err->status;
     leat_failpoint("run.ran");
-    leat_job_note_batch(job, cut->flow, leat_clock_monotonic_ms(job->options.clock) - began_ms);
+    slot->ran_ms = leat_clock_monotonic_ms(job->options.clock);
+    leat_job_note_batch(job, cut->flow, slot->ran_ms - began_ms);
     tell_errors(job, cut->flow);
     job->step.full = holds_too_much(job, slot);
     job->step.open = job->step.mode == LEAT_JOB_CAUGHT_UP &&

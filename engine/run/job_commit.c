@@ -177,6 +177,8 @@ static void finished(struct leat_job_thread *job, uint64_t n)
     acknowledge(job, slot);
     int64_t time_ms = slot->last->flow->info.time_ms;
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_batches, slot->group->count);
+    leat_metric_set(&job->metrics, LEAT_JOB_METRIC_commit_ms,
+                    leat_clock_monotonic_ms(job->options.clock) - slot->ran_ms);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_delay_ms,
                     job->now_ms > time_ms ? job->now_ms - time_ms : 0);
     leat_flow_release(job->flow, slot->group);

@@ -129,6 +129,7 @@ struct leat_job_slot {
     struct leat_sink_work *works;  /* per sink */
     struct leat_log_work log;
     uint32_t committing; /* sinks that have not answered */
+    int64_t ran_ms;      /* monotonic: its last batch has run */
 };
 
 /* The snapshot that is copied, written, or waits for its group to be committed. */

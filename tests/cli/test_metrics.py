@@ -156,7 +156,7 @@ def test_what_metrics_says_is_what_was_processed():
         assert 0 < of("leat_memory_work_bytes") < 256 << 20
         assert 0 <= of("leat_memory_blocks_bytes") < 256 << 20
         assert 0 <= of("leat_scheduling_seconds") < 10 and 0 <= of("leat_batch_seconds") < 10
-        assert 0 <= of("leat_delay_seconds") < 10
+        assert 0 <= of("leat_commit_seconds") < 10 and 0 <= of("leat_delay_seconds") < 10
         code, out, err = leat("state", "ls", path, cwd=d)
         last = int(re.search(r"last batch (\d+)", out)[1])
         assert 1 <= of("leat_batches_total") <= last, out
