@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """`leat health` says by its exit code how a running leat is, whatever it is that answers."""
 import contextlib
+import itertools
 import pathlib
 import socket
-import subprocess
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import BUILD, LEAT, Skip, folder, leat, main, wait_for, write  # noqa: E402
+from leat_run import serving  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E402
 
 STEADY = """leat: 1
 name: steady
@@ -20,23 +21,8 @@ sinks:
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-@contextlib.contextmanager
 def running(d, source, port):
-    if not (BUILD / "engine/modules/endpoint.so").exists():
-        raise Skip("leat was built without libmicrohttpd")
-    path = write(d, "f.yaml", STEADY.replace("PORT", str(port)).replace("SOURCE", source))
-    job = subprocess.Popen([LEAT, "run", path], cwd=d, stderr=subprocess.DEVNULL)
-    try:
-        yield job
-    finally:
-        job.kill()
-        job.wait()
+    return serving(d, write(d, "f.yaml", STEADY.replace("PORT", str(port)).replace("SOURCE", source)))
 
 
 def health(port, path="/readyz"):
@@ -76,7 +62,7 @@ def test_words_that_are_no_address_are_refused():
 
 @contextlib.contextmanager
 def answering(data, stays=False):
-    """A peer that sends these bytes, whatever it is asked, and may never close."""
+    """A peer that sends these pieces of bytes, whatever it is asked, and may never close."""
     with socket.socket() as s, contextlib.ExitStack() as open_ones:
         s.bind(("127.0.0.1", 0))
         s.listen()
@@ -85,7 +71,8 @@ def answering(data, stays=False):
             with contextlib.suppress(OSError):
                 c = open_ones.enter_context(s.accept()[0])
                 c.recv(1000)
-                c.sendall(data)
+                for piece in data:
+                    c.sendall(piece)
                 if not stays:
                     c.close()
         peer = threading.Thread(target=serve, daemon=True)
@@ -98,20 +85,49 @@ def test_whatever_answers_is_told_apart_and_bounded():
                            (b"SSH-2.0-OpenSSH\r\n", 69), (b"HTTP/1.1 200 OK\r\n\r\nok\n", 0),
                            (b"HTTP/1.0 200", 0), (b"HTTP/1.1 500 no\r\n\r\n", 1),
                            (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1000000, 0)):
-        with answering(data) as port:
+        with answering([data]) as port:
             code, out, err = health(port)
             assert code == expected, (data[:40], code, err)
             assert len(out) + len(err) < 20000
 
 
 def test_what_a_terminal_would_obey_is_not_shown():
-    with answering(b"HTTP/1.1 200 OK\r\n\r\n\x1b[2Jwell\x07\n") as port:
+    with answering([b"HTTP/1.1 200 OK\r\n\r\n\x1b[2Jwell\x07\n"]) as port:
         assert health(port) == (0, "?[2Jwell?\n", "")
 
 
 def test_one_that_never_ends_its_answer_is_not_waited_for():
-    with answering(b"HTTP/1.1 200 OK\r\n", stays=True) as port:
+    with answering([b"HTTP/1.1 200 OK\r\n"], stays=True) as port:
         code, _, err = health(port)
+        assert code == 69 and "no answer in 5 s" in err, err
+
+
+def slowly():
+    """Never silent, and never done."""
+    pause = threading.Event()
+    yield b"HTTP/1.1 200 OK\r\n"
+    while not pause.wait(0.2):
+        yield b"X"
+
+
+def test_one_that_answers_byte_by_byte_is_not_waited_for_either():
+    with answering(slowly(), stays=True) as port:
+        code, _, err = health(port)
+        assert code == 69 and "no answer in 5 s" in err, err
+
+
+def test_of_one_that_never_ends_its_headers_or_its_body_a_part_is_read():
+    for start in (b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n", b"x"):
+        with answering(itertools.chain([start], itertools.repeat(b"y" * 65536))) as port:
+            code, out, err = health(port)
+            assert code == (69 if start == b"x" else 0) and len(out) + len(err) < 20000, (start, code, err)
+
+
+def test_one_that_does_not_even_accept_is_not_waited_for():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        code, _, err = health(s.getsockname()[1])
         assert code == 69 and "no answer in 5 s" in err, err
 
 

@@ -6,14 +6,14 @@ import pathlib
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.append("/usr/lib/python3/dist-packages")  # Debian's, also for another python3
-from leat_test import BUILD, LEAT, Skip, folder, leat, main, wait_for, write  # noqa: E402
+from leat_run import serving  # noqa: E402
+from leat_test import Skip, folder, free_port, leat, main, wait_for, write  # noqa: E402
 
 try:
     from prometheus_client.parser import text_string_to_metric_families
@@ -53,26 +53,6 @@ sources:
 sinks:
   out: { from: in, "null": {} }
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-@contextlib.contextmanager
-def running(d, *words):
-    if not (BUILD / "engine/modules/endpoint.so").exists():
-        raise Skip("leat was built without libmicrohttpd")
-    with open(pathlib.Path(d) / "stderr", "w") as err:
-        job = subprocess.Popen([LEAT, "run", *map(str, words)], cwd=d, stderr=err,
-                               stdout=subprocess.DEVNULL)
-    try:
-        yield job
-    finally:
-        job.kill()
-        job.wait()
 
 
 def said(d):
@@ -124,7 +104,7 @@ def test_what_metrics_says_is_what_was_processed():
     port = free_port()
     with folder() as d:
         path = write(d, "f.yaml", pipeline(COUNTED, "counted", port))
-        with running(d, path) as job:
+        with serving(d, path) as job:
             wait_for("the endpoint", lambda: answers(port))
             def all_are_read():
                 m = samples(port)
@@ -167,7 +147,7 @@ def test_what_metrics_says_is_what_was_processed():
 def test_every_name_and_type_is_in_the_reference_and_nothing_else():
     port = free_port()
     documented = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", leat("docs", "metrics")[1], re.M))
-    with folder() as d, running(d, write(d, "f.yaml", pipeline(STEADY, "steady", port))):
+    with folder() as d, serving(d, write(d, "f.yaml", pipeline(STEADY, "steady", port))):
         wait_for("the endpoint", lambda: answers(port))
         found = {f.name + ("_total" if f.type == "counter" else ""): f.type for f in families(port)}
     assert found == documented
@@ -180,7 +160,7 @@ def test_pipelines_share_an_address_and_readyz_names_the_one_that_failed():
         write(d, "all/good.yaml", pipeline(STEADY, "good", port))
         write(d, "all/bad.yaml", pipeline(STEADY, "bad", port).replace("from: in,", "from: s,").replace(
             "sinks:", "streams:\n  s: { from: in, ops: [{ map: 10 % (this - 5) }] }\nsinks:"))
-        with running(d, "all"):
+        with serving(d, "all"):
             wait_for("the failure", lambda: answers(port, status=503) and "bad: failed" in get(port, "/readyz")[1])
             assert "good: running\n" in get(port, "/readyz")[1]
             assert get(port, "/healthz") == (200, "ok\n"), "the process is well"
@@ -195,7 +175,7 @@ def test_a_pipeline_that_waits_for_its_broker_is_not_ready_and_the_process_is_we
     port = free_port()
     text = pipeline(STEADY, "waits", port).replace(
         "generate: { rate: 100/s }", 'kafka: { brokers: "127.0.0.1:1", topic: t }')
-    with folder() as d, running(d, write(d, "f.yaml", text)):
+    with folder() as d, serving(d, write(d, "f.yaml", text)):
         wait_for("the endpoint", lambda: answers(port, "/healthz"))
         assert get(port, "/readyz") == (503, "waits: starting\n")
 
@@ -208,7 +188,7 @@ def test_labels_are_read_back_as_the_names_that_they_are():
         write(d, "in/" + name, "1\n2\n3\n")
         text = pipeline(STEADY, "names", port).replace("generate: { rate: 100/s }",
                                                        'files: { path: "in/*.txt" }')
-        with running(d, write(d, "f.yaml", text)):
+        with serving(d, write(d, "f.yaml", text)):
             wait_for("the endpoint", lambda: answers(port))
             wait_for("the file", lambda: any(
                 k[0] == "leat_partition_records_total" and k[3].endswith(name) and v == 3
@@ -223,7 +203,7 @@ def test_what_came_from_a_secret_is_not_shown():
         write(d, "in/hushhush.txt", "1\n")
         text = pipeline(STEADY, "secret", port).replace("generate: { rate: 100/s }",
                                                         'files: { path: "in/${file:secret}.txt" }')
-        with running(d, write(d, "f.yaml", text)):
+        with serving(d, write(d, "f.yaml", text)):
             wait_for("the endpoint", lambda: answers(port))
             wait_for("the file", lambda: "leat_partition_records_total{" in get(port, "/metrics")[1])
             shown = get(port, "/metrics")[1]
@@ -235,7 +215,7 @@ def test_an_address_without_a_host_is_for_this_machine_only():
     for listen in (f'"{port}"', f'":{port}"', f'"localhost:{port}"'):
         with folder() as d:
             text = pipeline(STEADY, "local", port).replace(f'"127.0.0.1:{port}"', listen)
-            with running(d, write(d, "f.yaml", text)) as job:
+            with serving(d, write(d, "f.yaml", text)) as job:
                 wait_for("the endpoint", lambda: answers(port))
                 tcp = pathlib.Path(f"/proc/{job.pid}/net/tcp").read_text()
                 at = [row.split()[1] for row in tcp.splitlines()[1:] if row.split()[3] == "0A"]
@@ -245,7 +225,7 @@ def test_an_address_without_a_host_is_for_this_machine_only():
 def test_without_http_nobody_listens():
     with folder() as d:
         text = pipeline(STEADY, "quiet", 0).replace('http: { listen: "127.0.0.1:0" }\n', "http: off\n")
-        with running(d, write(d, "f.yaml", text)) as job:
+        with serving(d, write(d, "f.yaml", text)) as job:
             wait_for("the first batch", lambda: (pathlib.Path(d) / "state/quiet/log").exists())
             fds = [p.resolve().name for p in pathlib.Path(f"/proc/{job.pid}/fd").iterdir()]
             assert not [f for f in fds if f.startswith("socket:")], fds
@@ -271,7 +251,7 @@ def test_an_address_that_is_taken_ends_the_start_and_is_said_at_a_reload():
         code, _, err = leat("run", path, "--until", "1_batches", cwd=d)
         assert code == 1 and f"http: cannot listen on 127.0.0.1:{other}: Address already in use" in err, err
         write(d, "f.yaml", pipeline(STEADY, "taken", port))
-        with running(d, path) as job:
+        with serving(d, path) as job:
             wait_for("the endpoint", lambda: answers(port))
             write(d, "f.yaml", pipeline(STEADY, "taken", other))
             job.send_signal(signal.SIGHUP)
@@ -326,7 +306,7 @@ def memory_kib(job):
 
 def test_no_request_of_any_form_harms_the_process():
     port = free_port()
-    with folder() as d, running(d, write(d, "f.yaml", pipeline(STEADY, "hard", port))) as job:
+    with folder() as d, serving(d, write(d, "f.yaml", pipeline(STEADY, "hard", port))) as job:
         wait_for("the endpoint", lambda: answers(port))
         before = memory_kib(job)
         for _ in range(3):
@@ -344,7 +324,7 @@ def test_no_request_of_any_form_harms_the_process():
 
 def test_idle_connections_are_cut_and_others_are_answered():
     port = free_port()
-    with folder() as d, running(d, write(d, "f.yaml", pipeline(STEADY, "idle", port))) as job:
+    with folder() as d, serving(d, write(d, "f.yaml", pipeline(STEADY, "idle", port))) as job:
         wait_for("the endpoint", lambda: answers(port))
         before = memory_kib(job)
         with contextlib.ExitStack() as all_of_them:
@@ -377,7 +357,7 @@ def drip(port, closed):
 
 def test_a_request_that_never_ends_is_cut():
     port = free_port()
-    with folder() as d, running(d, write(d, "f.yaml", pipeline(STEADY, "drip", port))):
+    with folder() as d, serving(d, write(d, "f.yaml", pipeline(STEADY, "drip", port))):
         wait_for("the endpoint", lambda: answers(port))
         closed = threading.Event()
         peer = threading.Thread(target=drip, args=(port, closed), daemon=True)
@@ -394,7 +374,7 @@ def test_peers_that_leave_or_do_not_read_harm_nobody():
             write(d, f"in/{'x' * 100}{i}.txt", "1\n")
         text = pipeline(STEADY, "leavers", port).replace("generate: { rate: 100/s }",
                                                          'files: { path: "in/*.txt" }')
-        with running(d, write(d, "f.yaml", text)) as job:
+        with serving(d, write(d, "f.yaml", text)) as job:
             wait_for("the files", lambda: answers(port) and get(port, "/metrics")[1].count("x") > 200000)
             deaf = []
             for i in range(100):

@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_run import grows, make, once_each, replace, running, steady, written  # noqa: E402
+from leat_run import grows, make, once_each, replace, running, steady, watching, written  # noqa: E402
 from leat_test import LEAT, Skip, folder, leat, main, wait_for, write  # noqa: E402
 
 CALM_S = 0.3  # a file that stays the same for so long is read
@@ -51,70 +51,47 @@ def watches(run):
 
 
 def test_a_file_that_another_is_renamed_to_is_read_and_the_others_are_left_alone():
-    with folder() as d:
-        make(d, "one", "two")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            replace(d, "all/one.yaml", renamed("one"))
-            expect(run, "0 new, 1 changed, 0 removed, 0 refused, 1 as they were")
-            grows(d, "other-one")
-            assert run.stop() == 0, run.said()
-        once_each(d, "two")
+    with watching("one", "two", once=["two"]) as (d, run):
+        replace(d, "all/one.yaml", renamed("one"))
+        expect(run, "0 new, 1 changed, 0 removed, 0 refused, 1 as they were")
+        grows(d, "other-one")
 
 
 def test_a_file_that_is_changed_in_place_is_read():
-    with folder() as d:
-        make(d, "one", "two")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            write(d, "all/one.yaml", renamed("one"))
-            expect(run, "0 new, 1 changed, 0 removed, 0 refused, 1 as they were")
-            grows(d, "other-one")
-            assert run.stop() == 0, run.said()
+    with watching("one", "two") as (d, run):
+        write(d, "all/one.yaml", renamed("one"))
+        expect(run, "0 new, 1 changed, 0 removed, 0 refused, 1 as they were")
+        grows(d, "other-one")
 
 
 def test_a_file_that_was_named_alone_is_read_when_it_changes_and_its_neighbours_are_not():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all/one.yaml") as run:
-            grows(d, "one")
-            write(d, "all/neighbour.yaml", steady("neighbour"))
-            replace(d, "all/one.yaml", renamed("one"))
-            expect(run, "0 new, 1 changed, 0 removed, 0 refused, 0 as they were")
-            grows(d, "other-one")
-            assert run.stop() == 0, run.said()
+    with watching("one", path="all/one.yaml") as (d, run):
+        write(d, "all/neighbour.yaml", steady("neighbour"))
+        replace(d, "all/one.yaml", renamed("one"))
+        expect(run, "0 new, 1 changed, 0 removed, 0 refused, 0 as they were")
+        grows(d, "other-one")
         assert not written(d, "neighbour")
 
 
 def test_a_new_file_begins_and_one_that_is_removed_ends():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            write(d, "all/two.yaml", steady("two"))
-            expect(run, "1 new, 0 changed, 0 removed, 0 refused, 1 as they were")
-            grows(d, "two")
-            (pathlib.Path(d) / "all/one.yaml").unlink()
-            expect(run, "0 new, 0 changed, 1 removed, 0 refused, 1 as they were")
-            # Who has stopped has given its directory back.
-            wait_for("the removed one to stop", lambda: leat(
-                "state", "reset", write(d, "one.yaml", steady("one")), cwd=d)[0] == 0)
-            assert run.stop() == 0, run.said()
-        once_each(d, "one")
-        once_each(d, "two")
+    with watching("one", once=["one", "two"]) as (d, run):
+        write(d, "all/two.yaml", steady("two"))
+        expect(run, "1 new, 0 changed, 0 removed, 0 refused, 1 as they were")
+        grows(d, "two")
+        (pathlib.Path(d) / "all/one.yaml").unlink()
+        expect(run, "0 new, 0 changed, 1 removed, 0 refused, 1 as they were")
+        # Who has stopped has given its directory back.
+        wait_for("the removed one to stop", lambda: leat(
+            "state", "reset", write(d, "one.yaml", steady("one")), cwd=d)[0] == 0)
 
 
 def test_when_the_last_file_is_removed_leat_waits_for_the_next():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            (pathlib.Path(d) / "all/one.yaml").unlink()
-            expect(run, "1 removed")
-            make(d, "two")
-            expect(run, "1 new")
-            grows(d, "two")
-            assert run.stop() == 0, run.said()
+    with watching("one") as (d, run):
+        (pathlib.Path(d) / "all/one.yaml").unlink()
+        expect(run, "1 removed")
+        make(d, "two")
+        expect(run, "1 new")
+        grows(d, "two")
 
 
 def test_the_only_pipeline_that_fails_begins_again_when_its_file_is_mended():
@@ -131,40 +108,31 @@ def test_the_only_pipeline_that_fails_begins_again_when_its_file_is_mended():
 
 
 def test_a_broken_new_version_is_refused_and_the_old_one_goes_on_until_it_is_mended():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            write(d, "all/one.yaml", steady("one").replace("rate: 1000/s", "rat: 1000/s"))
-            expect(run, "0 new, 0 changed, 0 removed, 1 refused")
-            assert "did you mean 'rate'?" in run.said(), run.said()
-            assert "'all/one.yaml' is refused; the version before goes on" in run.said()
-            grows(d, "one")
-            write(d, "all/one.yaml", renamed("one"))
-            expect(run, "1 changed, 0 removed, 0 refused")
-            grows(d, "other-one")
-            assert run.stop() == 0, run.said()
+    with watching("one") as (d, run):
+        write(d, "all/one.yaml", steady("one").replace("rate: 1000/s", "rat: 1000/s"))
+        expect(run, "0 new, 0 changed, 0 removed, 1 refused")
+        assert "did you mean 'rate'?" in run.said(), run.said()
+        assert "'all/one.yaml' is refused; the version before goes on" in run.said()
+        grows(d, "one")
+        write(d, "all/one.yaml", renamed("one"))
+        expect(run, "1 changed, 0 removed, 0 refused")
+        grows(d, "other-one")
 
 
 def test_a_folder_that_is_removed_stops_nothing_and_is_watched_when_it_is_made_again():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
+    with watching("one", once=["one"]) as (d, run):
+        for i in range(2):
+            shutil.copytree(f"{d}/all", f"{d}/away")
+            shutil.move(f"{d}/all", f"{d}/gone{i}")
+            shutil.rmtree(f"{d}/gone{i}")
+            run.wait("nothing is changed: cannot read the directory 'all'", i + 1)
             grows(d, "one")
-            for i in range(2):
-                shutil.copytree(f"{d}/all", f"{d}/away")
-                shutil.move(f"{d}/all", f"{d}/gone{i}")
-                shutil.rmtree(f"{d}/gone{i}")
-                run.wait("nothing is changed: cannot read the directory 'all'", i + 1)
-                grows(d, "one")
-                os.rename(f"{d}/away", f"{d}/all")
-                run.wait("reloaded: 0 new, 0 changed, 0 removed, 0 refused, 1 as they were", i + 1)
-                assert is_watched(run, f"{d}/all") and is_watched(run, d) and watches(run) == 2
-            replace(d, "all/two.yaml", steady("two"))
-            expect(run, "1 new")
-            grows(d, "two")
-            assert run.stop() == 0, run.said()
-        once_each(d, "one")
+            os.rename(f"{d}/away", f"{d}/all")
+            run.wait("reloaded: 0 new, 0 changed, 0 removed, 0 refused, 1 as they were", i + 1)
+            assert is_watched(run, f"{d}/all") and is_watched(run, d) and watches(run) == 2
+        replace(d, "all/two.yaml", steady("two"))
+        expect(run, "1 new")
+        grows(d, "two")
 
 
 def test_a_folder_whose_own_folder_was_away_is_found_again():
@@ -217,78 +185,62 @@ def test_links_that_are_switched_over_as_kubernetes_does_it_are_a_change():
 
 
 def test_a_burst_of_a_thousand_writes_leads_to_few_reloads_and_the_last_one_counts():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            before, begun = wakes(run), time.monotonic()
-            i, last, longest = 0, begun, 0
-            while i < 1000 or last < begun + 4 * CALM_S:
-                i += 1
-                write(d, "all/one.yaml", steady("one").replace("20ms", f"{30 + i}ms"))
-                longest, last = max(longest, time.monotonic() - last), time.monotonic()
-            # It is waited until they are over, unless we were not let run meanwhile.
-            assert not reloads(run) or longest > CALM_S / 2, run.said()
-            write(d, "all/one.yaml", renamed("one"))
-            looks = (time.monotonic() - begun) / CALM_S
-            grows(d, "other-one")
-            assert len(reloads(run)) <= 2 + looks, run.said()
-            assert wakes(run) - before < 100 + 10 * looks, (before, wakes(run))
-            assert run.stop() == 0, run.said()
+    with watching("one") as (d, run):
+        before, begun = wakes(run), time.monotonic()
+        i, last, longest = 0, begun, 0
+        while i < 1000 or last < begun + 4 * CALM_S:
+            i += 1
+            write(d, "all/one.yaml", steady("one").replace("20ms", f"{30 + i}ms"))
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        # It is waited until they are over, unless we were not let run meanwhile.
+        assert not reloads(run) or longest > CALM_S / 2, run.said()
+        write(d, "all/one.yaml", renamed("one"))
+        looks = (time.monotonic() - begun) / CALM_S
+        grows(d, "other-one")
+        assert len(reloads(run)) <= 2 + looks, run.said()
+        assert wakes(run) - before < 100 + 10 * looks, (before, wakes(run))
 
 
 def test_a_file_that_never_comes_to_rest_is_read_all_the_same_but_seldom():
-    with folder() as d:
-        make(d, "one", "two")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            done = threading.Event()
+    with watching("one", "two") as (d, run):
+        done = threading.Event()
 
-            def write_on():
-                i = 0
-                while not done.wait(0.02):
-                    i += 1
-                    replace(d, "all/two.yaml", steady("two").replace("20ms", f"{30 + i % 50}ms"))
+        def write_on():
+            i = 0
+            while not done.wait(0.02):
+                i += 1
+                replace(d, "all/two.yaml", steady("two").replace("20ms", f"{30 + i % 50}ms"))
 
-            writer = threading.Thread(target=write_on)
-            begun = time.monotonic()
-            writer.start()
-            try:
-                write(d, "all/one.yaml", renamed("one"))
-                grows(d, "other-one")
-            finally:
-                done.set()
-                writer.join()
-            assert len(reloads(run)) <= 2 + (time.monotonic() - begun) / 2, run.said()
-            assert run.stop() == 0, run.said()
+        writer = threading.Thread(target=write_on)
+        begun = time.monotonic()
+        writer.start()
+        try:
+            write(d, "all/one.yaml", renamed("one"))
+            grows(d, "other-one")
+        finally:
+            done.set()
+            writer.join()
+        assert len(reloads(run)) <= 2 + (time.monotonic() - begun) / 2, run.said()
 
 
 def test_ten_thousand_other_files_in_the_folder_cause_no_reload_and_keep_nobody_busy():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            before, begun = wakes(run), time.monotonic()
-            for i in range(10000):
-                write(d, f"all/{i}.txt", "x")
-            for i in range(10000):
-                os.unlink(f"{d}/all/{i}.txt")
-            looks = (time.monotonic() - begun) / CALM_S
-            assert wakes(run) - before < 500 + 10 * looks, (before, wakes(run), looks)
-            assert not reloads(run), run.said()
-            write(d, "all/two.yaml", steady("two"))
-            expect(run, "1 new, 0 changed")
-            assert len(reloads(run)) == 1, run.said()
-            assert run.stop() == 0, run.said()
+    with watching("one") as (d, run):
+        before, begun = wakes(run), time.monotonic()
+        for i in range(10000):
+            write(d, f"all/{i}.txt", "x")
+        for i in range(10000):
+            os.unlink(f"{d}/all/{i}.txt")
+        looks = (time.monotonic() - begun) / CALM_S
+        assert wakes(run) - before < 500 + 10 * looks, (before, wakes(run), looks)
+        assert not reloads(run), run.said()
+        write(d, "all/two.yaml", steady("two"))
+        expect(run, "1 new, 0 changed")
+        assert len(reloads(run)) == 1, run.said()
 
 
 def test_sighup_reloads_beside_it():
-    with folder() as d:
-        make(d, "one")
-        with running(d, "--watch", "all") as run:
-            grows(d, "one")
-            run.reload("1 as they were")
-            assert run.stop() == 0, run.said()
+    with watching("one") as (d, run):
+        run.reload("1 as they were")
 
 
 def run_with_limit(d, name):

@@ -11,9 +11,9 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from flume_test import Peer, fetched, free_port  # noqa: E402
+from flume_test import Peer, fetched  # noqa: E402
 from kafka_test import Broker, Leat  # noqa: E402
-from leat_test import ROOT, folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import ROOT, folder, free_port, leat, main, wait_for, write  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
 from pypi import fastavro  # noqa: E402
 from rabbit_test import Rabbit  # noqa: E402

@@ -9,9 +9,9 @@ import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from flume_test import Peer, certificates, fetched, free_port  # noqa: E402
+from flume_test import Peer, certificates, fetched  # noqa: E402
 from kafka_test import Leat  # noqa: E402
-from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E402
 
 DEFLATE = "compression-type=deflate"
 

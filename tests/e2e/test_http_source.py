@@ -15,16 +15,10 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
-from leat_test import Skip, folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import Skip, folder, free_port, leat, main, wait_for, write  # noqa: E402
 
 KILLS = 20 if os.environ.get("LEAT_FULL") else 3
 NDJSON = "application/x-ndjson"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def pipeline(dir, port, source="", sink="", every="50ms", more="", options="format: json"):

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import ALL, job, to_files, to_topic  # noqa: E402
 from kafka_test import T0, Broker, Leat  # noqa: E402
-from leat_test import folder, leat, main, wait_for  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for  # noqa: E402
 
 BROKER = Broker()
 
@@ -138,6 +138,33 @@ def test_several_topics_and_all_that_match_a_pattern_are_read():
                  for line in f.read_text().splitlines()]
         assert sorted((v["from"], v["n"]) for v in lines) == [
             (t, n) for t in ("multi.a", "multi.b") for n in range(10)]
+
+
+def test_topics_and_partitions_that_come_while_it_runs_are_read_from_their_beginning():
+    BROKER.topic("grow.a")
+    BROKER.topic("all.out")
+
+    def send(topic, first, partition=0):
+        BROKER.produce(topic, [json.dumps({"n": n}) for n in range(first, first + 10)], partition)
+
+    def found():
+        return sorted(json.loads(v)["n"] for v in BROKER.values("all.out"))
+    send("grow.a", 1000)
+    with folder() as dir:
+        file, port = pipeline(dir, "grow", "topics: '/^grow[.]/'", to_topic("all.out")), free_port()
+        with Leat("run", file, "--set", f"http.listen={port}") as run:
+            wait_for("the place to begin at", lambda: leat("health", f"http://127.0.0.1:{port}")[0] == 0)
+            send("grow.a", 0)
+            BROKER.topic("grow.b")  # what is written before leat knows of it counts, too
+            send("grow.b", 10)
+            wait_for("records of both", lambda: len(found()) == 20, 90)
+            BROKER.wire(lambda w: w.add_partitions("grow.b", 2))
+            send("grow.b", 20, 1)
+            wait_for("records of the new partition", lambda: len(found()) == 30, 90)
+            assert run.stop() == 0, run.log
+        send("grow.b", 30, 1)
+        run_until_caught_up(file)
+    assert found() == list(range(40))
 
 
 def test_a_topic_template_spreads_records_and_create_makes_the_topics():

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
-from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E402
 
 
 def local(dir, name, body):
@@ -58,12 +58,6 @@ sinks:
         code, _, err = leat("run", file, "--until", "caught_up")
         assert code == 0, err
         assert sorted(json.loads(x)["n"] for x in lines_of(dir)) == [1, 2, 3, 4, 5, 6, 7]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_a_peer_that_goes_away_is_connected_to_again():

@@ -2,13 +2,12 @@
 """The source `mqtt` with brokers that break the protocol, lie about lengths, dribble and forget."""
 import json
 import pathlib
-import socket
 import sys
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
-from leat_test import BUILD, Skip, folder, main, wait_for, write  # noqa: E402
+from leat_test import BUILD, Skip, folder, free_port, main, wait_for, write  # noqa: E402
 from mqtt_test import (CONNACK, CONNECT, DISCONNECT, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK,  # noqa: E402
                        FalseBroker, packet, publish_packet)
 
@@ -32,12 +31,6 @@ streams:
 sinks:
   out: {{ from: s, console: {{}}, format: json }}
 """)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def message(size, id=1, qos=1, **more):

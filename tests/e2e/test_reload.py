@@ -10,9 +10,8 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import job, to_topic  # noqa: E402
-from flume_test import free_port  # noqa: E402
 from kafka_test import Broker, Leat  # noqa: E402
-from leat_test import folder, main, wait_for  # noqa: E402
+from leat_test import folder, free_port, main, wait_for  # noqa: E402
 
 BROKER = Broker()
 RELOADS = 8

@@ -12,8 +12,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
-from line_sender import Senders, can_connect, free_port, send_lines  # noqa: E402
-from leat_test import LEAT, folder, leat, main, wait_for, write  # noqa: E402
+from line_sender import Senders, can_connect, send_lines  # noqa: E402
+from leat_test import LEAT, folder, free_port, leat, main, wait_for, write  # noqa: E402
 from small_disk import SmallDisk  # noqa: E402
 
 KILLS = 20 if "--full" in sys.argv else 3

@@ -10,8 +10,8 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Broker, Leat  # noqa: E402
 from kept_job import by_http, kept_job, lines_of, nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
-from leat_test import folder, leat, main, wait_for  # noqa: E402
-from line_sender import Senders, can_connect, free_port, send_lines  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for  # noqa: E402
+from line_sender import Senders, can_connect, send_lines  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
 
 BROKER, MOSQUITTO = Broker(), Mosquitto()

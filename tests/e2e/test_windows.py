@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import socket
 import random
 import sys
 import time
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import job, to_topic  # noqa: E402
 from kafka_test import T0, Broker, Leat  # noqa: E402
-from leat_test import ROOT, Skip, folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import ROOT, Skip, folder, free_port, leat, main, wait_for, write  # noqa: E402
 
 try:
     import yaml
@@ -154,12 +153,6 @@ def test_late_records_go_to_their_own_stream_and_are_not_lost():
         late = [json.loads(line)["s"] for p in pathlib.Path(dir).glob("late/*.jsonl")
                 for line in p.read_text().splitlines()]
         assert late == [3, 4], late
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def test_the_services_of_docker_compose_fill_and_aggregate_on_a_real_broker():

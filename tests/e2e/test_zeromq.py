@@ -8,9 +8,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from flume_test import free_port  # noqa: E402
 from kafka_test import Leat  # noqa: E402
-from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E402
 from zeromq_test import PEER, needs_peer  # noqa: E402
 
 

@@ -1,6 +1,5 @@
 """Real Flume for tests: programs of tests/broker/flume, as processes."""
 import os
-import socket
 import subprocess
 import tempfile
 
@@ -15,12 +14,6 @@ def fetched():
     if done.returncode == 77 and os.environ.get("LEAT_REQUIRE_BROKERS") != "1":
         raise Skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def certificates(dir):

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 
-from leat_test import LEAT, wait_for, write
+from leat_test import BUILD, LEAT, Skip, folder, wait_for, write
 
 STEADY = """leat: 1
 name: NAME
@@ -58,6 +58,29 @@ def running(d, *words):
         run.job.kill()
         run.job.wait()
         run.file.close()
+
+
+@contextlib.contextmanager
+def serving(d, *words):
+    """One that `/metrics` and the like can be asked of: the process."""
+    if not (BUILD / "engine/modules/endpoint.so").exists():
+        raise Skip("leat was built without libmicrohttpd")
+    with running(d, *words) as run:
+        yield run.job
+
+
+@contextlib.contextmanager
+def watching(*names, path="all", once=()):
+    """The folder and the run of `leat run --watch` with pipelines of these names, the first of which writes; it ends
+    well, and those of `once` have written every number once."""
+    with folder() as d:
+        make(d, *names)
+        with running(d, "--watch", path) as run:
+            grows(d, names[0])
+            yield d, run
+            assert run.stop() == 0, run.said()
+        for name in once:
+            once_each(d, name)
 
 
 def steady(name):

@@ -5,6 +5,7 @@ LEAT_TEST=part_of_a_name runs some of them.
 """
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,12 @@ def write(folder, name, text):
     path = pathlib.Path(folder) / name
     path.write_text(text)
     return path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def folder():

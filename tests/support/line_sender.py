@@ -6,12 +6,6 @@ import threading
 from leat_test import wait_for
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def can_connect(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
