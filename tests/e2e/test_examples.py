@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Every pipeline of config/examples/ as its file has it, between the real services it is for."""
+import collections
 import contextlib
 import datetime
 import decimal
@@ -81,6 +82,37 @@ def test_readings_go_from_mqtt_to_kafka_also_those_of_the_time_leat_was_away():
         for first, count in ((20, 5), (100, 3)) for n in range(count)}
     assert "with 4 partitions" in KAFKA.kcat("-L", "-t", "readings")
     broker.end()
+
+
+def test_alarms_of_readings_that_are_kept_in_kafka_come_once_also_when_leat_was_killed():
+    broker = Mosquitto()
+    where = {"MQTT_URL": broker.url, "KAFKA": KAFKA.address, "COPIES": "1"}
+
+    def send(sensors, celsius=99):
+        publish(broker.address, [(f"plant/north/{s}/temperature", json.dumps({"celsius": celsius}))
+                                 for s in sensors])
+
+    def alarms():
+        return collections.Counter(a["sensor"] for a in payloads("alarms"))
+    with folder() as dir:
+        with Leat("run", example("mqtt-kept-in-kafka"), cwd=dir, env=where) as run:
+            tries = []
+
+            def first():  # what comes before the session is there goes to nobody
+                tries.append(f"first{len(tries)}")
+                send(tries[-1:])
+                return alarms()
+            wait_for("the first alarm", first)
+            send(["cold"], 20)
+            send([f"s{n}" for n in range(300)])
+            run.kill()
+        with running(dir, "mqtt-kept-in-kafka", **where):
+            send(["last"])
+            wait_for("the last alarm", lambda: "last" in alarms(), 60)
+        stored = collections.Counter(
+            r["key"].split("/")[2] for r in KAFKA.records("leat-store-mqtt-kept-in-kafka-readings"))
+    assert stored.pop("cold") >= 1
+    assert alarms() == stored and {f"s{n}" for n in range(300)} < set(stored)
 
 
 def test_orders_go_from_rabbitmq_to_files_by_the_hour_in_which_they_were_made():

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """`store: kafka`: what was acknowledged is in the topic before, and from there in the outputs once."""
+import contextlib
 import http.client
+import json
 import os
 import pathlib
 import signal
@@ -8,11 +10,12 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from kafka_test import Broker, Leat  # noqa: E402
+from kafka_test import T0, Broker, Leat  # noqa: E402
 from kept_job import by_http, kept_job, lines_of, nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
 from leat_test import folder, free_port, leat, main, wait_for  # noqa: E402
 from line_sender import Senders, can_connect, send_lines  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
+from rabbit_test import Rabbit  # noqa: E402
 
 BROKER, MOSQUITTO = Broker(), Mosquitto()
 LEAT_KILLS, BROKER_KILLS = (20, 5) if "--full" in sys.argv else (3, 1)
@@ -36,8 +39,9 @@ class Post(threading.Thread):
 
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("POST", "/", self.line)
-        self.status = connection.getresponse().status
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("POST", "/", self.line)
+            self.status = connection.getresponse().status
         connection.close()
 
     def wait(self):
@@ -109,6 +113,27 @@ def test_what_was_acknowledged_is_there_when_the_broker_was_killed():
         nothing_came_twice(dir)
 
 
+def test_leat_ends_while_the_broker_is_away_and_what_it_held_back_was_not_told():
+    with folder() as dir:
+        port = free_port()
+        file = job(dir, "ends", by_http(port), delivery="at_least_once")
+        with Leat("run", file) as run:
+            wait_for("the port", lambda: can_connect(port))
+            assert Post(port, "one").wait() == 204, run.log
+            wait_for("its line", lambda: lines_of(dir) == ["one"])
+            BROKER.kill()
+            held = Post(port, "held back")
+            run.wait_log("its sender is held back", 60)
+            run.stop(60)
+            assert held.wait() != 204, run.log
+        BROKER.restart()
+        with Leat("run", file) as run:
+            wait_for("the port", lambda: can_connect(port))
+            assert Post(port, "two").wait() == 204, run.log
+            wait_for("its line", lambda: "two" in lines_of(dir))
+            stop_is_clean(run)
+
+
 def test_lines_of_a_socket_are_held_back_and_all_come_through():
     with folder() as dir:
         port = free_port()
@@ -142,6 +167,29 @@ def test_a_message_of_mqtt_is_acknowledged_when_it_is_in_the_topic():
         records = BROKER.records(topic_of("mqtt"))
         assert records[-1]["key"] == "a/c", "its topic is its key"
         out_is_the_topic(dir, BROKER, "mqtt", {f"message {i}" for i in range(1000)})
+
+
+def test_a_message_of_rabbitmq_has_its_own_time_and_its_headers_behind_the_topic():
+    rabbit = Rabbit()
+    with folder() as dir:
+        rabbit.queue("orders")
+        file = job(dir, "rabbit", f'rabbitmq: {{ brokers: "{rabbit.address}", queue: orders }}')
+        text = file.read_text().replace("format: text", "format: json").replace("from: in", "from: seen")
+        file.write_text(text.replace("sinks:", """streams:
+  seen:
+    from: in
+    ops:
+      - map: { n: n, at: meta.timestamp, kind: 'meta.headers["kind"]' }
+sinks:"""))
+        with Leat("run", file) as run:
+            # So old that a topic which went by it would throw it away.
+            rabbit.publish("orders", ['{"n": 1}'], timestamp=1700000000, headers={"kind": "new"})
+            wait_for("the message", lambda: lines_of(dir), 60)
+            stop_is_clean(run)
+        assert json.loads(lines_of(dir)[0]) == {"n": 1, "at": "2023-11-14T22:13:20Z", "kind": "new"}
+        stored, = BROKER.records(topic_of("rabbit"))
+        assert stored["ts"] > T0 and stored["payload"] == '{"n": 1}', stored
+    rabbit.end()
 
 
 def test_a_bounded_run_reads_what_the_topic_has_and_receives_nothing():
