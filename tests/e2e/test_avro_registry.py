@@ -8,9 +8,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from copy_job import job  # noqa: E402
 from kafka_test import T0, Broker, Leat  # noqa: E402
 from leat_test import folder, leat, main, wait_for, write  # noqa: E402
-from registry_test import Registry, framed  # noqa: E402
+from registry_test import Apicurio, Registry, framed  # noqa: E402
 
 BROKER = Broker()
+REAL = Apicurio()
 POINT = {"type": "record", "name": "Point", "fields": [{"name": "x", "type": "int"}, {"name": "label", "type": "string"}]}
 NEWER = {"type": "record", "name": "Point", "fields": [{"name": "x", "type": "long"}, {"name": "label", "type": "string"},
                                                        {"name": "z", "type": "double", "default": 0.5}]}
@@ -137,6 +138,44 @@ def test_a_schema_that_the_registry_refuses_ends_the_job_with_its_words():
         registry.refuses = True
         code, _, err = leat("run", writing(dir, "refuse", registry, "refuse.in", "refuse.out"), "--until", "caught_up")
         assert code == 78 and "answers 409" in err and "incompatible" in err and "refuse.out-value" in err, (code, err)
+
+
+def test_a_real_registry_gives_the_schemas_of_several_versions_and_says_which_numbers_it_does_not_have():
+    one, two = REAL.add("real.in-value", POINT), REAL.add("real.in-value", NEWER)
+    assert one != two
+    for topic in ("real.in", "real.read", "real.newer", "real.dlq"):
+        BROKER.topic(topic)
+    records = [({"x": n, "label": f"p{n}"} if n % 2 else {"x": n, "label": "new", "z": n / 2}) for n in range(200)]
+    values = [framed(one if n % 2 else two, POINT if n % 2 else NEWER, r) for n, r in enumerate(records)]
+    unknown = framed(two + 1000, POINT, {"x": 0, "label": ""})
+    produce("real.in", [*values[:100], unknown, *values[100:]])
+    with folder() as dir:
+        schema = write(dir, "newer.avsc", json.dumps(NEWER))
+        letters = "on_error: dlq\ndlq: { kafka: { use: main, topic: real.dlq } }\n"
+        run(reading(dir, "real", REAL, "real.in", "real.read", more=letters))
+        run(reading(dir, "real-newer", REAL, "real.in", "real.newer", more="on_error: drop", options=f", schema: {schema}"))
+    assert [json.loads(v) for v in BROKER.values("real.read")] == records
+    assert [json.loads(v) for v in BROKER.values("real.newer")] == [dict({"z": 0.5}, **r) for r in records]
+    assert BROKER.raw_values("real.dlq") == [unknown]
+
+
+def test_a_real_registry_takes_the_schema_of_a_sink_and_refuses_one_that_is_incompatible():
+    for topic in ("real.json", "real.out"):
+        BROKER.topic(topic)
+    produce("real.json", [json.dumps({"x": n, "label": f"é{n}"}).encode() for n in range(10)])
+    with folder() as dir:
+        for again in range(2):
+            run(writing(dir, f"real-out-{again}", REAL, "real.json", "real.out"))
+        [version] = REAL.ask("/subjects/real.out-value/versions")
+        number = REAL.ask(f"/subjects/real.out-value/versions/{version}")["id"]
+        assert BROKER.raw_values("real.out") == 2 * [
+            framed(number, POINT, {"x": n, "label": f"é{n}"}) for n in range(10)]
+        REAL.ask("/config/real.bad-value", {"compatibility": "BACKWARD"}, "PUT")
+        REAL.add("real.bad-value", dict(POINT, fields=[{"name": "x", "type": "string"}]))
+        BROKER.topic("real.bad")
+        code, _, err = leat("run", writing(dir, "real-bad", REAL, "real.json", "real.bad"), "--until", "caught_up")
+        assert code == 78 and "answers 409" in err and "real.bad-value" in err, (code, err)
+    assert BROKER.raw_values("real.bad") == []
 
 
 def test_what_a_registry_needs_and_where_avro_cannot_be_is_said_by_check():

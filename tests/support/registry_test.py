@@ -5,8 +5,10 @@ import io
 import json
 import struct
 import threading
+import urllib.request
 
 from pypi import fastavro
+from service import Service
 
 
 class Registry:
@@ -79,6 +81,24 @@ class Registry:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Apicurio(Service):
+    """A real one, started by the first test that asks for it, stopped at exit."""
+    script = "apicurio"
+
+    @property
+    def url(self):
+        return self.address
+
+    def ask(self, path, body=None, method=None):
+        request = urllib.request.Request(self.up().url + path, body and json.dumps(body).encode(), method=method,
+                                         headers={"Content-Type": "application/vnd.schemaregistry.v1+json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def add(self, subject, schema):
+        return self.ask(f"/subjects/{subject}/versions", {"schema": json.dumps(schema)})["id"]
 
 
 def framed(number, schema, record):
