@@ -397,6 +397,7 @@ static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "http_stream",
     .summary = "reads a feed over HTTP, one record per line",
+    .by_lines = true,
     .self_size = sizeof(struct feed),
     .opts = options,
     .check = check,

@@ -437,11 +437,18 @@ static void socket_close(void *self)
     s->found = s->next = NULL;
 }
 
+static bool by_text(const void *self)
+{
+    return ((const struct source *)self)->framing.index == FRAMING_LINES;
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "socket",
     .summary = "receives lines or frames over TCP or a Unix socket",
     .usual_format = "text",
+    .by_text = by_text,
+    .any_bytes = "framing: length",
     .self_size = sizeof(struct source),
     .opts = options,
     .check = socket_check,

@@ -273,10 +273,17 @@ static void sink_close(void *self)
     leat_arena_reset(&s->arena);
 }
 
+static bool by_text(const void *self)
+{
+    return ((const struct socket_sink *)self)->framing.index == LINES;
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "socket",
     .summary = "sends lines or frames over TCP or a Unix socket",
+    .by_text = by_text,
+    .any_bytes = "framing: length",
     .self_size = sizeof(struct socket_sink),
     .opts = options,
     .check = check,

@@ -244,10 +244,17 @@ static void http_close(void *self)
     h->daemon = NULL;
 }
 
+static bool by_text(const void *self)
+{
+    return ((const struct http *)self)->body.index != HTTP_ONE;
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "http",
     .summary = "takes records that others send with POST",
+    .by_text = by_text,
+    .any_bytes = "body: one",
     .self_size = sizeof(struct http),
     .opts = options,
     .check = check,

@@ -86,10 +86,11 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
 const struct leat_module *plan_find_module(struct planner *p, const struct leat_spec_module *m,
                                            const struct leat_module *(*find)(const char *name),
                                            const char *what);
-/* `connector`: whose records they are (NULL: of none); it says which format is usual, and whether
- * any bytes will do. */
+/* `connector`: whose records they are, and its options (NULL: of none); it says which format is
+ * usual, and whether any bytes will do. */
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
-                                      const struct leat_module *connector, enum leat_format_use use,
+                                      const struct leat_module *connector,
+                                      const void *connector_self, enum leat_format_use use,
                                       void **self);
 const struct leat_node *plan_option_node(const struct leat_module *m, const void *self,
                                          const char *name);

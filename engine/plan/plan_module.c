@@ -87,10 +87,11 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
 
 /* Do connector and format agree on what a record is in bytes? */
 static void check_framing(struct planner *p, const struct leat_module *connector,
-                          const struct leat_module *format, const void *self,
-                          const struct leat_node *node)
+                          const void *connector_self, const struct leat_module *format,
+                          const void *self, const struct leat_node *node)
 {
     bool contained = leat_container_of(format, self) != NULL;
+    bool by_text = connector->by_text && connector->by_text(connector_self);
 
     if (contained && !connector->containers)
         leat_diag_error(p->diags, node, "a container is a file of its own, '%s' has none",
@@ -103,10 +104,18 @@ static void check_framing(struct planner *p, const struct leat_module *connector
                             connector->name, format->name),
             connector->containers && format->format->container ? "framing: container"
                                                                : "use format: json here");
+    else if (by_text && format->format->any_bytes)
+        leat_diag_hint(p->diags,
+                       leat_diag_error(p->diags, node,
+                                       "'%s' takes lines or JSON with these options, and a record "
+                                       "of '%s' may hold any bytes",
+                                       connector->name, format->name),
+                       "%s", connector->any_bytes);
 }
 
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
-                                      const struct leat_module *connector, enum leat_format_use use,
+                                      const struct leat_module *connector,
+                                      const void *connector_self, enum leat_format_use use,
                                       void **self)
 {
     struct leat_spec_module named = *m;
@@ -119,7 +128,7 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
         plan_module(p, &named, leat_module_find_format, "format", self);
     struct leat_error err;
     if (found && connector)
-        check_framing(p, connector, found, *self, m->node);
+        check_framing(p, connector, connector_self, found, *self, m->node);
     if (found && found->format->load && p->diags->errors == before &&
         found->format->load(*self, use, p->arena, &err) != LEAT_OK)
         leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);

@@ -109,7 +109,8 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     /* `_values`, which no file can name, keeps rows as they are: for tests of a pipeline. */
     bool typed = leat_slice_eq(spec->format.name, LEAT_LIT("_values"));
     if (!typed && (!sink->module->sink->as_spark || spec->format.name.ptr))
-        format = plan_format(p, &spec->format, sink->module, LEAT_FORMAT_WRITES, &format_self);
+        format = plan_format(p, &spec->format, sink->module, sink->self, LEAT_FORMAT_WRITES,
+                             &format_self);
     p->plan->on_empty = p->plan->on_empty || sink->module->sink->as_spark;
     struct plan_branch *list = close_window(p, spec, plan_from(p, spec->from));
     if (format && list)

@@ -137,8 +137,9 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     source->module =
         plan_module(p, &spec->connector, leat_module_find_source, "source", &source->self);
     const struct leat_module *from = source->module; /* whose records they are */
+    const void *from_self = source->self;
     plan_store(p, spec, source);
-    head->format = plan_format(p, &spec->format, from,
+    head->format = plan_format(p, &spec->format, from, from_self,
                                source->module && source->module->push ? LEAT_FORMAT_READS_ONCE
                                                                       : LEAT_FORMAT_READS,
                                &head->format_self);

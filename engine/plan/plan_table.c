@@ -107,7 +107,7 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
         leat_opts_read(options, &o, spec->connector.given, NULL, p->arena, p->diags);
     t->path = o.path;
     t->reload_ms = o.reload.ms;
-    t->format = plan_format(p, &spec->format, NULL, LEAT_FORMAT_READS_ONCE, &t->format_self);
+    t->format = plan_format(p, &spec->format, NULL, NULL, LEAT_FORMAT_READS_ONCE, &t->format_self);
     *segment =
         (struct leat_segment){.columns = LEAT_COL_PATHS, .is_source = true, .source = spec->name};
     if (spec->schema) {
@@ -131,7 +131,7 @@ static void plan_table(struct planner *p, const struct leat_spec_table *spec,
     t->row = leat_view_assemble(&view, &p->plan->shapes, p->arena);
     t->segment = segment;
     struct leat_spec_module json = {.name = LEAT_LIT("json")};
-    t->json_format = plan_format(p, &json, NULL, LEAT_FORMAT_READS_ONCE, &t->json_self);
+    t->json_format = plan_format(p, &json, NULL, NULL, LEAT_FORMAT_READS_ONCE, &t->json_self);
 }
 
 void plan_tables(struct planner *p)

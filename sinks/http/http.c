@@ -400,10 +400,17 @@ static void http_close(void *self)
     h->next = NULL;
 }
 
+static bool by_text(const void *self)
+{
+    return ((const struct http *)self)->body.index != HTTP_EACH;
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "http",
     .summary = "sends records to a web service, several in one request",
+    .by_text = by_text,
+    .any_bytes = "body: each",
     .self_size = sizeof(struct http),
     .opts = options,
     .check = check,

@@ -190,7 +190,7 @@ def test_what_a_registry_needs_and_where_avro_cannot_be_is_said_by_check():
         says("registry: nowhere", "is no URL such as")
         says(url + ", framing: single_object", "take out framing")
         says(url + ", auth: { user: a, password: b }", "can be read by everybody")
-        says(url, "can be read again", "socket: { connect: localhost:9 }")
+        says(url, "can be read again", "socket: { connect: localhost:9, framing: length }")
         says(url + f", subject: {'a' * 300}", "1 to 255 bytes")
         says("schema: '\"string\"', insecure: true", "are for a `registry`")
         says("schema: '\"string\"'", "'files' works by lines", "files: { path: x }")

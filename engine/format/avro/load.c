@@ -133,7 +133,8 @@ static enum leat_status load_registry(struct avro *a, enum leat_format_use use,
     if (use == LEAT_FORMAT_READS_ONCE)
         return leat_fail(err, LEAT_E_CONFIG,
                          "a registry may have to be waited for, which only a source can do that "
-                         "can be read again, such as kafka: name the `schema` instead");
+                         "can be read again, such as kafka, or any with `store: kafka`: or name "
+                         "the `schema` instead");
     if (use == LEAT_FORMAT_WRITES && (!a->schema || !a->subject))
         return leat_fail(err, LEAT_E_CONFIG,
                          "a sink with a registry wants `schema`, and the `subject` to register it "
