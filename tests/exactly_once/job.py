@@ -1,4 +1,5 @@
 """The pipeline that is killed: three branches of one ledger, with windows, with state, with neither."""
+import json
 import pathlib
 
 from checker import SLIDE_MS, WINDOW_MS
@@ -51,6 +52,17 @@ def files(folder, roll="", extension="jsonl"):
     return f'files: {{ path: "{folder}/{{file}}.{extension}"{roll} }}'
 
 
+RECORD = {"type": "record", "name": "Copy", "fields": [
+    *({"name": name, "type": "long"} for name in ("p", "seq", "amount", "t", "batch")),
+    {"name": "account", "type": "string"}]}
+
+
+def avro_files(folder, roll):
+    """Container files of `copies`."""
+    return files(folder, roll, "avro") + "\n    format: { avro: { framing: container, codec: deflate, " + \
+        f"schema: '{json.dumps(RECORD)}' }} }}"
+
+
 def write_job(folder, name, source, sinks, address="", delivery="exactly_once", batch="every: 50ms",
               more="", rdkafka="", names_batch=True):
     """`sinks` maps copies, balances and windows to the places they go to. `more` is YAML at the top,
@@ -62,7 +74,8 @@ def write_job(folder, name, source, sinks, address="", delivery="exactly_once", 
     sink_text = ""
     for branch, places in sinks.items():
         for i, place in enumerate(places):
-            sink_text += f"  {branch}_{i}:\n    from: {branch}\n    {place}\n    format: json\n"
+            form = "" if "format:" in place else "    format: json\n"
+            sink_text += f"  {branch}_{i}:\n    from: {branch}\n    {place}\n{form}"
     connection = ""
     if address:
         connection = f'connections:\n  main:\n    kafka:\n      brokers: "{address}"\n'

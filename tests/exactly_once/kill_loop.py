@@ -4,6 +4,7 @@
     tests/exactly_once/kill_loop.py --kills 1000 --seed 7      Kafka to Kafka
         --from topic|files   where the ledger is read from
         --to topics|files|both
+        --copies jsonl|avro   as what copies are in files: lines or Avro's containers
         --delivery at_least_once      to see the checker find what is doubled
         --commit 200ms                several batches share a transaction
         --rate 4000                   records per second
@@ -36,6 +37,7 @@ def options(words):
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--from", dest="source", choices=["topic", "files"], default="topic")
     parser.add_argument("--to", choices=["topics", "files", "both"], default="topics")
+    parser.add_argument("--copies", choices=["jsonl", "avro"], default="jsonl")
     parser.add_argument("--delivery", default="exactly_once")
     parser.add_argument("--commit", default="")
     parser.add_argument("--rate", type=int, default=3000)
@@ -71,7 +73,10 @@ class Loop:
             if o.to in ("files", "both"):
                 rolled = "every: 400ms, size: 64KiB" if branch == "copies" else ""
                 extension = "jsonl.gz" if branch == "balances" else "jsonl"
-                places[branch].append(job.files(self.folder(branch, run), rolled, extension))
+                place = job.files(self.folder(branch, run), rolled, extension)
+                if branch == "copies" and o.copies == "avro":
+                    place = job.avro_files(self.folder(branch, run), rolled)
+                places[branch].append(place)
         return places
 
     def write_job(self, name, places):
@@ -106,6 +111,8 @@ class Loop:
                 if path.suffix == ".jsonl":
                     text = path.read_bytes()
                     assert not text or text.endswith(b"\n"), f"{path} is cut"
+                elif path.suffix == ".avro":
+                    assert contents(path), f"{path} has no records"
             was, now = seen[path], path.stat()
             assert (was.st_size, was.st_mtime_ns) == (now.st_size, now.st_mtime_ns), f"{path} changed"
 

@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from checker import Checker  # noqa: E402
 from kafka_client import client  # noqa: E402
+from pypi import fastavro  # noqa: E402
 
 
 class Topics:
@@ -120,6 +121,10 @@ def hidden_files(folder):
 
 
 def contents(path):
+    """Lines, of records in Avro as well."""
+    if path.suffix == ".avro":
+        with open(path, "rb") as f:
+            return b"".join(json.dumps(record).encode() + b"\n" for record in fastavro().reader(f))
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 

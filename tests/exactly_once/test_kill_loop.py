@@ -33,8 +33,8 @@ def test_from_topic_to_topics_nothing_is_lost_or_doubled():
     loop("loop-topics", 25)
 
 
-def test_from_topic_to_files_the_bytes_are_those_of_a_run_without_kills():
-    loop("loop-files", 25, "--to", "files")
+def test_from_topic_to_files_of_lines_and_of_avro_all_is_as_in_a_run_without_kills():
+    loop("loop-files", 25, "--to", "files", "--copies", "avro")
 
 
 def test_to_topics_and_files_at_once_with_transactions_of_several_batches():
