@@ -49,6 +49,9 @@ struct leat_keeper {
     /* Let go of what was written and is not known to be safe. May block for seconds. */
     void (*drop)(void *self);
 
+    /* Nothing has been written for a while: take what a client library has to say. */
+    void (*tick)(void *self);
+
     void (*close)(void *self); /* also an open that failed. Never fails */
     /* Thread: one of its own. */
 };

@@ -70,6 +70,7 @@ struct leat_plan_receiver {
     void *self;
     const struct leat_keeper *keep;
     void *keep_self;
+    struct leat_slice place; /* where that is: the name of a topic */
 };
 
 struct leat_plan_source {

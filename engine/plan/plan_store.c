@@ -5,6 +5,7 @@
  * there, and as the plan's source what reads them back. The records are the receiver's all the
  * same: its format, its keys.
  */
+#include "data/decider.h"
 #include "plan/build.h"
 
 #include <stdio.h>
@@ -54,6 +55,23 @@ static bool read_keep(struct planner *p, const struct leat_keeper *keep,
     return p->diags->errors == before;
 }
 
+/* Two that share a place would both get what either has received. */
+static void refuse_shared(struct planner *p, const struct leat_plan_source *source,
+                          const struct leat_node *node)
+{
+    const struct leat_decider *d = source->module->decider;
+    struct leat_slice there = d ? d->cluster(source->self, p->arena) : (struct leat_slice){0};
+
+    for (const struct leat_plan_source *s = p->plan->sources; there.ptr && s < source; s++)
+        if (s->receiver.module && s->module == source->module &&
+            leat_slice_eq(s->receiver.place, source->receiver.place) &&
+            leat_slice_eq(d->cluster(s->self, p->arena), there))
+            leat_diag_error(p->diags, node,
+                            "source '%.*s' keeps its records in '%.*s' too: each needs a place of "
+                            "its own",
+                            LEAT_FMT(s->name), LEAT_FMT(s->receiver.place));
+}
+
 static void keep_outside(struct planner *p, const struct leat_spec_source *spec,
                          struct leat_plan_source *source)
 {
@@ -75,13 +93,17 @@ static void keep_outside(struct planner *p, const struct leat_spec_source *spec,
     const struct leat_node *given = with_place(p, spec, keep);
     source->receiver =
         (struct leat_plan_receiver){.module = source->module, .self = source->self, .keep = keep};
+    source->receiver.place = leat_node_value(leat_node_find(given, keep->place));
     bool is_good = read_keep(p, keep, given, wants->node, &source->receiver.keep_self);
     for (const struct leat_keeper_setting *s = keep->reads; s->name; s++)
         given = with(p, given, s->name, leat_slice_str(s->value));
     source->module = reader;
     source->self = plan_alloc(p, reader->self_size);
+    uint32_t before = p->diags->errors;
     if (is_good)
         leat_opts_read(reader->opts, source->self, given, keep->own, p->arena, p->diags);
+    if (is_good && p->diags->errors == before)
+        refuse_shared(p, source, wants->node);
 }
 
 /* What can be read again needs no store. */

@@ -8,6 +8,10 @@
  */
 #include "run/job_thread.h"
 
+#include <assert.h>
+
+static_assert(LEAT_KEEP_BLOCKS >= LEAT_JOB_BLOCKS, "the keeper takes what there are credits for");
+
 bool leat_job_receives(const struct leat_job_source *s)
 {
     return s->plan->receiver.module;

@@ -5,7 +5,8 @@
 
 #include <assert.h>
 
-#define PAUSE_MS 500 /* between attempts */
+#define PAUSE_MS 500   /* between attempts */
+#define TICK_MS  10000 /* while there is nothing to do */
 
 enum { ASK_HURRY = 1, ASK_STOP = 2 };
 
@@ -164,7 +165,10 @@ static void *keep_main(void *arg)
                 break;
             continue;
         }
-        m = leat_queue_take_for(&t->in, has_to_try_again(t) ? PAUSE_MS : -1);
+        bool idle = !has_to_try_again(t);
+        m = leat_queue_take_for(&t->in, idle ? TICK_MS : PAUSE_MS);
+        if (!m && idle)
+            t->keep->tick(t->self);
     }
     t->keep->close(t->self);
     return NULL;

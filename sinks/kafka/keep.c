@@ -316,6 +316,15 @@ static void keep_drop(void *self)
     kafka_producer_drop(&k->producer);
 }
 
+/* After a drop there is no client until the next row. */
+static void keep_tick(void *self)
+{
+    struct kafka_keep *k = self;
+
+    if (k->producer.client.rk)
+        rd_kafka_poll(k->producer.client.rk, 0);
+}
+
 static void keep_close(void *self)
 {
     struct kafka_keep *k = self;
@@ -343,5 +352,6 @@ const struct leat_keeper kafka_keep = {
     .write = keep_write,
     .flush = keep_flush,
     .drop = keep_drop,
+    .tick = keep_tick,
     .close = keep_close,
 };

@@ -77,6 +77,11 @@ static void place_drop(void *self)
     atomic_fetch_add(&((struct place *)self)->drops, 1);
 }
 
+static void place_tick(void *self)
+{
+    (void)self;
+}
+
 static void place_close(void *self)
 {
     atomic_fetch_add(&((struct place *)self)->closes, 1);
@@ -86,6 +91,7 @@ static const struct leat_keeper keeper = {.open = place_open,
                                           .write = place_write,
                                           .flush = place_flush,
                                           .drop = place_drop,
+                                          .tick = place_tick,
                                           .close = place_close};
 
 static enum leat_status note_acked(void *self, uint32_t part, int64_t upto, struct leat_error *e)

@@ -254,6 +254,25 @@ static void a_source_that_is_kept_in_a_topic_is_two_halves(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(messages, "there are several connections, which one is meant?"));
 }
 
+static void two_sources_that_are_kept_in_one_topic_are_refused(void)
+{
+    static const char with[] = "leat: 1\nname: p\nsources:\n"
+                               "  a: { memory: { text: x }, store: { kafka: { brokers: 'k:1', "
+                               "topic: t } } }\n"
+                               "  b: { memory: { text: x }, store: { kafka: { brokers: '%s', "
+                               "topic: t } } }\n"
+                               "sinks:\n  f: { from: [a, b], console: {} }\n";
+    char yaml[600], messages[2000];
+
+    snprintf(yaml, sizeof yaml, with, "K:1");
+    pipeline_check(yaml, messages, sizeof messages);
+    CU_ASSERT_PTR_NOT_NULL(strstr(messages, "source 'a' keeps its records in 't' too"));
+    snprintf(yaml, sizeof yaml, with, "other:1");
+    messages[0] = 0; /* nothing is written there when nothing is said */
+    pipeline_check(yaml, messages, sizeof messages);
+    CU_ASSERT_STRING_EQUAL(messages, "");
+}
+
 static void a_store_that_cannot_be_is_refused_with_what_to_write(void)
 {
     static const struct {
@@ -298,4 +317,5 @@ LEAT_TESTS("plan_deliver", T(the_cluster_of_the_sinks_decides),
            T(explain_says_of_every_edge_what_it_promises_and_who_decides),
            T(a_store_makes_a_push_source_one_that_exactly_once_can_be_kept_from),
            T(a_source_that_is_kept_in_a_topic_is_two_halves),
+           T(two_sources_that_are_kept_in_one_topic_are_refused),
            T(a_store_that_cannot_be_is_refused_with_what_to_write))
