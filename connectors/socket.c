@@ -128,8 +128,10 @@ static void drop_conn(struct source *s, uint32_t i)
     struct conn *c = &s->conns[i];
 
     close(c->fd);
-    if (c->bytes.broken)
+    if (c->bytes.broken) {
+        leat_bad_input(s->env);
         leat_warn(s->env->log, "a connection of '%s' ended in the middle of a record", peer(s));
+    }
     framing_fini(&c->bytes, &s->rules);
     *c = s->conns[--s->conns_count];
 }

@@ -29,6 +29,12 @@ static bool failed(struct flume_channel *ch, const char *why)
     return false;
 }
 
+static bool lost(struct flume_channel *ch, int error)
+{
+    ch->lost = true;
+    return failed(ch, strerror(error));
+}
+
 static bool no_memory(struct flume_channel *ch)
 {
     ch->no_memory = true;
@@ -50,7 +56,7 @@ static ssize_t receive(struct flume_channel *ch, char *into, size_t room)
         return n;
     if (errno == EAGAIN || errno == EINTR)
         return FLUME_AGAIN;
-    failed(ch, strerror(errno));
+    lost(ch, errno);
     return FLUME_FAILED;
 }
 
@@ -104,7 +110,7 @@ bool flume_channel_flush(struct flume_channel *ch)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return errno == EAGAIN || failed(ch, strerror(errno));
+            return errno == EAGAIN || lost(ch, errno);
         ch->out_at += (size_t)n;
     }
     if (ch->out_size > OUT_FIRST) {

@@ -54,6 +54,7 @@ struct flume_channel {
     struct flume_zlib *zlib;
     SSL *ssl;
     bool no_memory; /* why it failed, where that is why */
+    bool lost;      /* the connection broke, by nothing that the peer has said */
     char why[160];  /* why it failed */
 };
 

@@ -208,10 +208,14 @@ static enum leat_status serve(struct source *s, struct flume_peer *p, struct lea
 {
     switch (flume_peer_serve(p, &s->shared, err)) {
     case FLUME_PEER_WRONG:
+        if (!p->channel.lost)
+            leat_bad_input(s->shared.env);
         say_closed(s, p, p->why);
         drop(s, p);
         return LEAT_OK;
     case FLUME_PEER_ENDED:
+        if (flume_frames_begun(&p->frames))
+            leat_bad_input(s->shared.env); /* in the middle of a call */
         drop(s, p);
         return LEAT_OK;
     case FLUME_PEER_ERROR:
@@ -263,8 +267,10 @@ static void close_overdue(struct source *s)
             set_due(s, p);
         }
         if (now >= p->due_ms) {
-            if (p->began_ms)
+            if (p->began_ms) {
+                leat_bad_input(s->shared.env);
                 say_closed(s, p, "it did not go on with a call, or did not take its answers");
+            }
             drop(s, p);
         } else if (!s->look_at_ms || p->due_ms < s->look_at_ms) {
             s->look_at_ms = p->due_ms;

@@ -75,7 +75,7 @@ static enum flume_peer_state answer_ok(struct flume_peer *p, const struct flume_
     return answer(p, to, LEAT_LIT("\0\0\0")); /* no meta, no error, OK */
 }
 
-static enum flume_peer_state answer_error(struct flume_peer *p, const struct flume_answer *to,
+static enum flume_peer_state answer_error(struct flume_peer *p, const struct flume_shared *s,
                                           const char *why)
 {
     char body[256] = {0, 1, 0}; /* no meta, an error, a text */
@@ -83,7 +83,8 @@ static enum flume_peer_state answer_error(struct flume_peer *p, const struct flu
     char *at = body + 3 + avro_put_long(body + 3, (int64_t)len);
 
     at = put(at, why, len);
-    return answer(p, to, (struct leat_slice){body, (size_t)(at - body)});
+    leat_bad_input(s->env);
+    return answer(p, &p->call, (struct leat_slice){body, (size_t)(at - body)});
 }
 
 bool flume_peer_acked(struct flume_peer *p, int64_t upto)
@@ -149,7 +150,8 @@ static enum flume_peer_state take_hello(struct flume_peer *p, struct flume_share
 /* ---- calls */
 
 /* Walk over all events: nothing is stored of a call that is damaged. */
-static enum flume_peer_state begin_events(struct flume_peer *p, struct flume_events events)
+static enum flume_peer_state begin_events(struct flume_peer *p, const struct flume_shared *s,
+                                          struct flume_events events)
 {
     struct flume_events walk = events;
     struct flume_event event;
@@ -160,7 +162,7 @@ static enum flume_peer_state begin_events(struct flume_peer *p, struct flume_eve
     while ((step = flume_events_next(&walk, &event, &why)) == FLUME_STEP_EVENT)
         any = true;
     if (step == FLUME_STEP_WRONG)
-        return answer_error(p, &p->call, why);
+        return answer_error(p, s, why);
     p->events = events;
     p->appending = any;
     return any ? FLUME_PEER_OPEN : answer_ok(p, &p->call);
@@ -184,10 +186,10 @@ static enum flume_peer_state begin_call(struct flume_peer *p, struct flume_share
     if (name.len == 0 && p->call.match != FLUME_MATCH_NONE_SENT)
         return answer(p, &p->call, (struct leat_slice){0});
     if (leat_slice_eq(name, LEAT_LIT("append")))
-        return begin_events(p, flume_events_of(call, false, s->max_headers));
+        return begin_events(p, s, flume_events_of(call, false, s->max_headers));
     if (leat_slice_eq(name, LEAT_LIT("appendBatch")))
-        return begin_events(p, flume_events_of(call, true, s->max_headers));
-    return answer_error(p, &p->call, "there are append and appendBatch");
+        return begin_events(p, s, flume_events_of(call, true, s->max_headers));
+    return answer_error(p, s, "there are append and appendBatch");
 }
 
 static bool reserve_headers(struct flume_shared *s, size_t need)

@@ -127,17 +127,18 @@ static char *read_pem(const char *path, struct leat_error *err)
 static enum leat_status start(struct http *h, int fd, const char *cert, const char *key,
                               struct leat_error *err)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (cert ? MHD_USE_TLS : 0);
+    unsigned flags =
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (cert ? MHD_USE_TLS : 0);
     struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)cert},
                                       {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key},
                                       {MHD_OPTION_END, 0, NULL}};
 
     h->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_on_request, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->max_connections + CONN_EXTRA,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-        http_on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, h, MHD_OPTION_ARRAY,
-        cert ? secure : secure + 2, MHD_OPTION_END);
+        flags, 0, NULL, NULL, http_on_request, h, MHD_OPTION_EXTERNAL_LOGGER, http_on_log, h,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)h->max_connections + CONN_EXTRA, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,
+        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+        http_on_connection, h, MHD_OPTION_ARRAY, cert ? secure : secure + 2, MHD_OPTION_END);
     if (!h->daemon && cert)
         return leat_fail(err, LEAT_E_CONFIG, "tls: the certificate '%s' or its key cannot be used",
                          h->tls.cert);

@@ -11,6 +11,7 @@
 #include "split.h"
 
 #include <microhttpd.h>
+#include <stdarg.h>
 
 #define HTTP_TEXT_BYTES 280
 
@@ -79,6 +80,9 @@ struct http {
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_len, void **request);
+
+/* What the server says of itself, MHD_LogCallback: which requests it has refused without asking. */
+void http_on_log(void *cls, const char *format, va_list args);
 
 /* A request is over, whatever became of it. */
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **request,

@@ -26,6 +26,8 @@ static void refuse(struct http *h, struct http_request *q, unsigned status, cons
     q->status = status;
     snprintf(q->text, sizeof q->text, "%s\n", text);
     h->refused++;
+    if (status != 429 && status != 503)
+        leat_bad_input(h->env);
     if (status == 429 || status == 503 || (h->said_ms && now_ms - h->said_ms < SAY_MS))
         return;
     leat_warn(h->env->log, "%" PRIu64 " requests were refused, the last with %u: %s", h->refused,
@@ -356,6 +358,16 @@ void http_dismiss(struct http *h)
 
 /* ---- called by the server */
 
+void http_on_log(void *cls, const char *format, va_list args)
+{
+    static const char refused[] = "Error processing request";
+    const struct http *h = cls;
+
+    (void)args;
+    if (strncmp(format, refused, sizeof refused - 1) == 0)
+        leat_bad_input(h->env);
+}
+
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_len, void **request)
@@ -382,9 +394,14 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **requ
     struct http *h = cls;
     struct http_request *q = *request;
 
-    (void)connection, (void)why;
+    (void)connection;
     if (!q)
         return;
+    bool cut_short = why == MHD_REQUEST_TERMINATED_CLIENT_ABORT ||
+                     why == MHD_REQUEST_TERMINATED_READ_ERROR ||
+                     why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
+    if (cut_short && !q->status && q->conn->state == HTTP_SENDS)
+        leat_bad_input(h->env);
     http_set_state(h, q->conn, HTTP_IDLE);
     drop_body(h, q);
     leat_mem_free(q);

@@ -14,6 +14,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <zmq.h>
@@ -34,8 +35,9 @@ struct source {
     struct zeromq_link link;
     zmq_msg_t parts[PARTS_MAX];
     uint32_t parts_count;
+    size_t bytes;  /* in them */
     bool whole;    /* the message is all there and waits for a credit */
-    bool skipping; /* it has too many parts */
+    bool skipping; /* it has too many parts, or too many bytes in them */
     bool said;
     char *headers;
     size_t headers_room;
@@ -56,8 +58,9 @@ static const struct leat_opt options[] = {
     {ENDS(hwm), .kind = LEAT_OPT_INT, .def = "1000", .min = 1, .max = 1000000,
      .help = "Messages that may wait in leat for each sender; a PUSH socket's sender waits then, a PUB "
              "socket drops."},
-    LEAT_OPT(struct source, max_message, .def = "16MiB", .min = 1, .max = 1 << 30,
-             .help = "Longest part of a message; a sender of a longer one is disconnected."),
+    LEAT_OPT(struct source, max_message, .def = "16MiB", .min = 1024, .max = 1 << 30,
+             .help = "Longest message. The sender of a longer part is disconnected; a message whose parts "
+                     "are longer together is dropped."),
     {ENDS(curve), .kind = LEAT_OPT_GROUP, .group = zeromq_curve_options, .optional = true,
      .help = "Keys: only encrypted connections are made then."},
     {0},
@@ -92,6 +95,7 @@ static enum leat_status zeromq_source_open(void *self, const struct leat_env *en
 
     s->env = env;
     s->parts_count = 0;
+    s->bytes = 0;
     s->whole = s->skipping = s->said = false;
     if (check(s, err) != LEAT_OK)
         return err->status;
@@ -116,6 +120,7 @@ static void forget(struct source *s)
     while (s->parts_count)
         zmq_msg_close(&s->parts[--s->parts_count]);
     s->whole = false;
+    s->bytes = 0;
 }
 
 static char *put_text(char *into, const char *bytes, size_t len)
@@ -172,6 +177,17 @@ static enum leat_status append(struct source *s, struct leat_inbox *inbox, struc
     return leat_inbox_append(inbox, 0, &row, &position, err);
 }
 
+static void refuse(struct source *s)
+{
+    leat_bad_input(s->env);
+    if (!s->said)
+        leat_warn(s->env->log,
+                  "a message with more than %d parts, or more than %" PRId64
+                  " bytes in all of them, is dropped; so are further ones",
+                  PARTS_MAX, s->max_message.bytes);
+    s->said = true;
+}
+
 /* The next part, if one is there. */
 static enum leat_status receive(struct source *s, bool *got, struct leat_error *err)
 {
@@ -185,15 +201,17 @@ static enum leat_status receive(struct source *s, bool *got, struct leat_error *
         return wait ? LEAT_OK : leat_fail(err, LEAT_E_IO, "ZeroMQ: %s", zmq_strerror(errno));
     }
     bool more = zmq_msg_more(&message);
-    if (s->parts_count == PARTS_MAX || s->skipping) {
-        if (!s->said)
-            leat_warn(s->env->log, "a message with more than %d parts is dropped", PARTS_MAX);
-        s->said = true;
+    size_t size = zmq_msg_size(&message);
+    bool too_much = s->parts_count == PARTS_MAX || size > (size_t)s->max_message.bytes - s->bytes;
+    if (too_much || s->skipping) {
+        if (!s->skipping)
+            refuse(s);
         s->skipping = more;
         zmq_msg_close(&message);
         forget(s);
         return LEAT_OK;
     }
+    s->bytes += size;
     zmq_msg_init(&s->parts[s->parts_count]);
     zmq_msg_move(&s->parts[s->parts_count++], &message);
     zmq_msg_close(&message);

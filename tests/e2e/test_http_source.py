@@ -6,12 +6,14 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
@@ -320,6 +322,7 @@ def kill_under_load(store, every):
                 wait_for("what is in the store", lambda: not told - set(numbers(dir)))
             assert run.stop() == 0, run.log
         found = set(numbers(dir))
+        print(f"{len(told)} told, {len(numbers(dir)) - len(found)} twice, store: {store}")
         assert not told - found, sorted(told - found)[:20]
 
 
@@ -440,7 +443,9 @@ def test_malformed_requests_harm_nobody_else():
              head + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{\r\n0\r\n\r\n"]
     with folder() as dir:
         port = free_port()
-        with Leat("run", pipeline(dir, port, ", idle: 1s, receive: 1s")) as run:
+        watch = free_port()
+        more = f'http: {{ listen: "127.0.0.1:{watch}" }}'
+        with Leat("run", pipeline(dir, port, ", idle: 1s, receive: 1s", more=more)) as run:
             started(run, port)
             for n, bytes in enumerate(wrong):
                 s = connect(port)
@@ -452,6 +457,10 @@ def test_malformed_requests_harm_nobody_else():
                 assert b" 204 " not in closed(s), bytes[:80]
                 assert post(port, json.dumps({"n": n}))[0] == 204, bytes[:80]
             assert numbers(dir) == list(range(len(wrong)))
+            with urllib.request.urlopen(f"http://127.0.0.1:{watch}/metrics", timeout=30) as answer:
+                said = answer.read().decode()
+            counted = int(re.search(r'^leat_bad_input_total\{pipeline="web"\} (\d+)$', said, re.M)[1])
+            assert counted >= 10, said  # some of them just end, and the server waits for more of others
             assert run.stop() == 0, run.log
 
 

@@ -181,7 +181,7 @@ static void *run_source(void *arg)
     return NULL;
 }
 
-void rig_start(struct flume_rig *r, const char *one, const char *two, int credits)
+static void start(struct flume_rig *r, const char *one, const char *two, int credits, bool stored)
 {
     char listen[64];
     const char *const settings[] = {listen, one, one ? two : NULL, NULL};
@@ -190,12 +190,25 @@ void rig_start(struct flume_rig *r, const char *one, const char *two, int credit
     snprintf(listen, sizeof listen, "listen=127.0.0.1:%d", r->port);
     instance_init(&r->i, "flume", settings);
     r->i.env.max_record_bytes = 32;
+    r->i.env.bad_input = &r->bad_input;
+    atomic_store(&r->bad_input, 0);
     leat_queue_init(&r->job);
     OK(leat_queue_open_fd(&r->job, &err));
     OK(leat_inbox_init(&r->inbox, r->i.module->push, r->i.self, &r->i.env, &r->job, credits, 4096,
                        &err));
+    r->inbox.stored = stored;
     OK(r->i.module->push->open(r->i.self, &r->i.env, &err));
     CU_ASSERT_EQUAL_FATAL(pthread_create(&r->thread, NULL, run_source, r), 0);
+}
+
+void rig_start(struct flume_rig *r, const char *one, const char *two, int credits)
+{
+    start(r, one, two, credits, false);
+}
+
+void rig_start_stored(struct flume_rig *r, int credits)
+{
+    start(r, NULL, NULL, credits, true);
 }
 
 void rig_stop(struct flume_rig *r)

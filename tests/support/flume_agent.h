@@ -64,10 +64,13 @@ struct flume_rig {
     struct leat_error error;
     pthread_t thread;
     int port;
+    _Atomic int64_t bad_input;
 };
 
 /* With up to two settings, or NULL, and so many credits. It runs on a thread until rig_stop(). */
 void rig_start(struct flume_rig *r, const char *one, const char *two, int credits);
+void rig_start_stored(struct flume_rig *r,
+                      int credits); /* at level `disk`; the test is the store */
 void rig_stop(struct flume_rig *r);
 
 /* The next block with rows, which is the caller's until leat_inbox_ack(); its rows as "|value" or

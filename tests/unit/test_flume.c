@@ -79,6 +79,39 @@ static void a_call_is_answered_when_it_is_safe_and_not_before(void)
     rig_stop(&r);
 }
 
+/* More calls at once than may wait for an answer: no batch has to come for the rest to be stored.
+ */
+static void with_a_store_no_call_waits_for_a_batch(void)
+{
+    enum { CALLS = 64 };
+    static const char body[] =
+        "long enough that what is sent at once is not all read at once, when 16 calls have been";
+    struct flume_rig r;
+    int64_t rows = 0;
+
+    rig_start_stored(&r, 4);
+    int fd = agent_dial(r.port);
+    struct pollfd p = {.fd = r.job.wake_fd, .events = POLLIN};
+    uint64_t ignored;
+    struct agent_call all = agent_first_append(1, body), next = agent_next_append(1, body);
+    for (int i = 1; i < CALLS; i++)
+        agent_put(&all, next.bytes, next.len);
+    agent_say_call(fd, all);
+    while (rows < CALLS) {
+        CU_ASSERT_EQUAL_FATAL(poll(&p, 1, AGENT_WAIT_MS), 1);
+        CU_ASSERT_EQUAL(read(p.fd, &ignored, sizeof ignored), (ssize_t)sizeof ignored);
+        for (struct leat_block *b; (b = (struct leat_block *)leat_queue_try(&r.job));) {
+            rows += b->to - b->from;
+            leat_inbox_ack(&r.inbox, b);
+        }
+    }
+    agent_expect(fd, OK_FIRST("\1"));
+    for (int i = 1; i < CALLS; i++)
+        agent_expect(fd, OK_NEXT("\1"));
+    close(fd);
+    rig_stop(&r);
+}
+
 static void many_in_one_call_are_answered_once(void)
 {
     struct agent_call c = {.len = 0};
@@ -308,15 +341,16 @@ int main(void)
     snprintf(contract_setting, sizeof contract_setting, "listen=127.0.0.1:%d", contract_port);
     pthread_create(&client, NULL, send_for_ever, &ended);
     int result = leat_test_main(
-        "flume", (CU_TestInfo[]){
-                     LEAT_PUSH_CONTRACT_TESTS, T(a_call_is_answered_when_it_is_safe_and_not_before),
-                     T(many_in_one_call_are_answered_once), T(an_empty_batch_is_answered_at_once),
-                     T(of_a_damaged_batch_nothing_is_stored),
-                     T(without_a_credit_a_call_waits_half_way_and_nothing_is_lost),
-                     T(the_sum_of_our_protocol_is_right),
-                     T(a_client_of_another_release_is_asked_for_its_protocol),
-                     T(protocols_that_are_not_flumes_are_told_from_those_that_are),
-                     T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
+        "flume",
+        (CU_TestInfo[]){
+            LEAT_PUSH_CONTRACT_TESTS, T(a_call_is_answered_when_it_is_safe_and_not_before),
+            T(with_a_store_no_call_waits_for_a_batch), T(many_in_one_call_are_answered_once),
+            T(an_empty_batch_is_answered_at_once), T(of_a_damaged_batch_nothing_is_stored),
+            T(without_a_credit_a_call_waits_half_way_and_nothing_is_lost),
+            T(the_sum_of_our_protocol_is_right),
+            T(a_client_of_another_release_is_asked_for_its_protocol),
+            T(protocols_that_are_not_flumes_are_told_from_those_that_are),
+            T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
     __atomic_store_n(&ended, true, __ATOMIC_RELEASE);
     pthread_join(client, NULL);
     return result;

@@ -98,6 +98,7 @@ static void what_is_no_call_is_closed_and_others_are_served(void)
     agent_expect(good, OK_NEXT("\2"));
     close(good);
     rig_stop(&r);
+    CU_ASSERT_EQUAL(atomic_load(&r.bad_input), (int64_t)(sizeof bad / sizeof *bad));
 }
 
 /* A client that holds all the room with half a call is closed in time; the one that waits for room

@@ -111,6 +111,7 @@ struct rig {
     enum leat_status status;
     struct leat_error error;
     pthread_t thread;
+    _Atomic int64_t bad_input;
 };
 
 static void *run_source(void *arg)
@@ -125,6 +126,8 @@ static void rig_start(struct rig *r, const char *const *settings)
 {
     instance_init(&r->i, "socket", settings);
     r->i.env.max_record_bytes = 32;
+    r->i.env.bad_input = &r->bad_input;
+    atomic_store(&r->bad_input, 0);
     leat_queue_init(&r->job);
     OK(leat_queue_open_fd(&r->job, &err));
     OK(leat_inbox_init(&r->inbox, r->i.module->push, r->i.self, &r->i.env, &r->job, 4, 4096, &err));
@@ -400,6 +403,7 @@ static void frames_begin_with_their_length(void)
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|one");
     close(a);
     rig_stop(&r);
+    CU_ASSERT_EQUAL(atomic_load(&r.bad_input), 1);
 }
 
 /* An announced length of 4 GiB takes neither memory nor the others' turn. */
@@ -421,6 +425,25 @@ static void a_huge_length_is_one_record_that_is_too_long(void)
     CU_ASSERT(atomic_load(&r.i.budget.peak) < 100000);
     close(a);
     close(b);
+    rig_stop(&r);
+}
+
+static void a_thousand_idle_connections_hold_up_nobody(void)
+{
+    int port = free_port(), idle[1000];
+    const char *const settings[] = {local("listen", port), "max_connections=1001", NULL};
+    struct rig r;
+
+    rig_start(&r, settings);
+    for (int i = 0; i < 1000; i++)
+        idle[i] = dial(AF_INET, port);
+    int a = dial(AF_INET, port);
+    say(a, "one\n");
+    CU_ASSERT_STRING_EQUAL(take(&r, 1), "|one");
+    CU_ASSERT(atomic_load(&r.i.budget.peak) < 100000);
+    for (int i = 0; i < 1000; i++)
+        close(idle[i]);
+    close(a);
     rig_stop(&r);
 }
 
@@ -562,7 +585,8 @@ int main(void)
             T(who_finds_no_memory_waits_for_it_and_nobody_is_cut_off),
             T(both_families_reach_every_address), T(without_a_credit_nothing_is_lost),
             T(frames_begin_with_their_length), T(a_huge_length_is_one_record_that_is_too_long),
-            T(who_is_silent_is_cut_off), T(a_unix_socket_is_taken_over_from_a_process_that_ended),
+            T(a_thousand_idle_connections_hold_up_nobody), T(who_is_silent_is_cut_off),
+            T(a_unix_socket_is_taken_over_from_a_process_that_ended),
             T(a_unix_socket_is_connected_to_and_again), T(wrong_addresses_are_refused),
             T(an_address_in_use_is_said), CU_TEST_INFO_NULL});
     shutdown(listener, SHUT_RDWR);

@@ -61,6 +61,7 @@ struct rig {
     struct leat_error error;
     pthread_t thread;
     void *context, *sender;
+    _Atomic int64_t bad_input;
 };
 
 static void *run_source(void *arg)
@@ -71,11 +72,11 @@ static void *run_source(void *arg)
     return NULL;
 }
 
-static void rig_start(struct rig *r)
+static void rig_start(struct rig *r, const char *more)
 {
     static int count;
     char address[64], connect[80];
-    const char *const settings[] = {connect, NULL};
+    const char *const settings[] = {connect, more, NULL};
 
     snprintf(address, sizeof address, "ipc://@leat-test-zeromq-%d-%d", (int)getpid(), count++);
     snprintf(connect, sizeof connect, "connect=%s", address);
@@ -83,6 +84,8 @@ static void rig_start(struct rig *r)
     r->sender = sender_new(r->context, address);
     instance_init(&r->i, "zeromq", settings);
     r->i.env.max_record_bytes = 8;
+    r->i.env.bad_input = &r->bad_input;
+    atomic_store(&r->bad_input, 0);
     leat_queue_init(&r->job);
     OK(leat_queue_open_fd(&r->job, &err));
     OK(leat_inbox_init(&r->inbox, r->i.module->push, r->i.self, &r->i.env, &r->job, 4, 4096, &err));
@@ -163,7 +166,7 @@ static void of_several_parts_the_first_is_the_key_and_the_last_the_value(void)
     char text[1024];
     struct rig r;
 
-    rig_start(&r);
+    rig_start(&r, NULL);
     say(&r, "alone", false);
     say(&r, "topic", true);
     say(&r, "two", false);
@@ -184,13 +187,33 @@ static void a_message_of_too_many_parts_is_dropped_and_the_next_one_taken(void)
     char text[1024];
     struct rig r;
 
-    rig_start(&r);
+    rig_start(&r, NULL);
     for (int i = 0; i < 200; i++)
         say(&r, "part", true);
     say(&r, "last", false);
     say(&r, "next", false);
     take(&r, 1, text, sizeof text);
     CU_ASSERT_STRING_EQUAL(text, "-|next\n");
+    CU_ASSERT_EQUAL(atomic_load(&r.bad_input), 1);
+    rig_stop(&r);
+}
+
+static void a_message_of_too_many_bytes_in_all_is_dropped_and_the_next_one_taken(void)
+{
+    char part[401], text[2048];
+    struct rig r;
+
+    memset(part, 'x', sizeof part - 1);
+    part[sizeof part - 1] = '\0';
+    rig_start(&r, "max_message=1KiB");
+    for (int parts = 3; parts > 0; parts--) { /* the first message is the one that is too long */
+        for (int i = 0; i < parts; i++)
+            say(&r, part, true);
+        say(&r, "end", false);
+    }
+    take(&r, 2, text, sizeof text);
+    CU_ASSERT_EQUAL(strlen(text), strlen("|part1=;end\n|end\n") + 3 * strlen(part));
+    CU_ASSERT_EQUAL(atomic_load(&r.bad_input), 1);
     rig_stop(&r);
 }
 
@@ -227,10 +250,12 @@ int main(void)
     snprintf(setting, sizeof setting, "connect=%s", endless);
     pthread_create(&sender, NULL, send_for_ever, &ended);
     int result = leat_test_main(
-        "zeromq", (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS,
-                                  T(of_several_parts_the_first_is_the_key_and_the_last_the_value),
-                                  T(a_message_of_too_many_parts_is_dropped_and_the_next_one_taken),
-                                  T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
+        "zeromq",
+        (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS,
+                        T(of_several_parts_the_first_is_the_key_and_the_last_the_value),
+                        T(a_message_of_too_many_parts_is_dropped_and_the_next_one_taken),
+                        T(a_message_of_too_many_bytes_in_all_is_dropped_and_the_next_one_taken),
+                        T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
     __atomic_store_n(&ended, true, __ATOMIC_RELEASE);
     pthread_join(sender, NULL);
     return result;
