@@ -16,7 +16,7 @@ from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E4
 DEFLATE = "compression-type=deflate"
 
 
-def pipeline(dir, port, more="", batch="100ms"):
+def pipeline(dir, port, more="", batch="100ms", store="commit"):
     return write(dir, "flume.yaml", f"""leat: 1
 name: flume
 batch: {{ every: {batch} }}
@@ -24,6 +24,7 @@ checkpoint: {{ dir: {dir}/state }}
 sources:
   in:
     flume: {{ listen: "127.0.0.1:{port}"{more} }}
+    store: {store}
     format: json
 streams:
   seen:
@@ -106,7 +107,7 @@ def test_flumes_client_speaks_tls_with_and_without_compression():
         assert len(ids(dir)) == 500
 
 
-def test_killed_under_load_every_acknowledged_event_is_in_the_output():
+def kill_under_load(store, batch):
     fetched()
     kills = 20 if os.environ.get("LEAT_FULL") else 3
     seed = int(os.environ.get("LEAT_SEED", random.randrange(1 << 30)))
@@ -114,7 +115,7 @@ def test_killed_under_load_every_acknowledged_event_is_in_the_output():
     chance = random.Random(seed)
     with folder() as dir:
         port = free_port()
-        file = pipeline(dir, port, batch="20ms")
+        file = pipeline(dir, port, batch=batch, store=store)
         count = 1_000_000  # more than there is time for
         with Peer("client", "127.0.0.1", port, 0, count, 50) as one, \
                 Peer("client", "127.0.0.1", port, count, count, 1, DEFLATE) as two:
@@ -128,13 +129,24 @@ def test_killed_under_load_every_acknowledged_event_is_in_the_output():
             seen = one.acked, two.acked
             one.process.send_signal(signal.SIGKILL)
             two.process.send_signal(signal.SIGKILL)
+        wanted = set(range(seen[0] + 1)) | set(range(count, seen[1] + 1))
         with Leat("run", file) as run:  # finishes what was committed and not yet shown
             wait_for("leat", lambda: listens(port))
+            if store == "disk":
+                wait_for("what is in the store", lambda: not wanted - set(ids(dir)), 60)
             assert run.stop() == 0, run.log
         found = set(ids(dir))
-        wanted = set(range(seen[0] + 1)) | set(range(count, seen[1] + 1))
+        print(f"{len(wanted)} acknowledged, {len(records(dir)) - len(found)} twice, store: {store}")
         assert len(wanted) > 200 * kills
         assert not wanted - found, f"seed {seed}: lost {sorted(wanted - found)[:20]}"
+
+
+def test_killed_under_load_every_acknowledged_event_is_in_the_output():
+    kill_under_load("commit", "20ms")
+
+
+def test_killed_under_load_with_a_store_every_acknowledged_event_is_in_the_output():
+    kill_under_load("disk", "300ms")
 
 
 def test_wrong_settings_are_told_by_check():

@@ -16,7 +16,7 @@ from line_sender import Senders, can_connect, send_lines  # noqa: E402
 from leat_test import LEAT, folder, free_port, leat, main, wait_for, write  # noqa: E402
 from small_disk import SmallDisk  # noqa: E402
 
-KILLS = 20 if "--full" in sys.argv else 3
+KILLS = 20 if os.environ.get("LEAT_FULL") else 3
 
 
 def job(dir, source, every="100ms", state=None, store="disk", delivery="exactly_once"):

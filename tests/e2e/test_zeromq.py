@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Source and sink `zeromq`, with peers in another language."""
+import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,25 @@ def send(kind, how, address, lines, *more):
     done = subprocess.run([*PEER, kind, how, address, *more], input="".join(f"{x}\n" for x in lines),
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+class Sender:
+    """Goes on while leat is away; libzmq connects again."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen([*PEER, *words], stdin=subprocess.PIPE)
+
+    def send(self, lines):
+        self.process.stdin.write("".join(f"{x}\n" for x in lines).encode())
+        self.process.stdin.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
 
 
 class Receiver:
@@ -47,10 +68,11 @@ class Receiver:
         self.file.close()
 
 
-def into_files(dir, source, more=""):
+def into_files(dir, source, every="50ms", delivery="at_least_once"):
     return write(dir, "zmq.yaml", f"""leat: 1
 name: zmq
-batch: {{ every: 50ms }}
+batch: {{ every: {every} }}
+delivery: {delivery}
 checkpoint: {{ dir: {dir}/state }}
 sources:
   in:
@@ -169,6 +191,54 @@ def test_pub_sends_the_topic_first_and_drops_nothing_for_a_slow_receiver():
             assert receiver.lines == [f't{n % 2}\t{{"n":{n}}}' for n in range(first, 20000)], \
                 "from where it had subscribed, without a gap"
             assert run.stop() == 0, run.log
+
+
+def numbers(dir):
+    return {int(r["v"][1:]) for r in rows(dir)}
+
+
+def stored(dir):
+    """All bytes of the store's files."""
+    found = b""
+    for file in pathlib.Path(dir, "state/store/in").glob("*.leatblk"):
+        with contextlib.suppress(FileNotFoundError):  # it is removed when all of it is committed
+            found += file.read_bytes()
+    return found
+
+
+def test_killed_under_load_what_was_in_the_store_is_in_the_output_and_nothing_twice():
+    needs_peer()
+    kills = 20 if os.environ.get("LEAT_FULL") else 3
+    address = f"tcp://127.0.0.1:{free_port()}"
+    safe, sent = set(), 0
+    with folder() as dir, Sender("push", "connect", address) as sender:
+        def feed(count):
+            nonlocal sent
+            sender.send(f"m{n:07d}" for n in range(sent, sent + count))
+            sent += count
+            return range(sent - count, sent)
+
+        def kept():
+            return numbers(dir) | {int(m) for m in re.findall(rb"m(\d{7})", stored(dir))}
+        file = into_files(dir, f'bind: "{address}"', "200ms", "exactly_once")
+        for kill in range(kills):
+            with Leat("run", file) as run:
+                first = sent
+                wait_for("libzmq to connect again", lambda: feed(1) and max(kept(), default=-1) >= first, 60)
+                these = feed(500 + 100 * kill)
+                wait_for("all to be in the store", lambda: these[-1] in kept(), 60)
+                later = feed(1)[0]  # when it is there, the group of the others is whole
+                wait_for("a later group", lambda: later in kept(), 60)
+                safe |= set(these)
+                feed(3000)  # of these some are lost
+                run.kill()
+        with Leat("run", file) as run:
+            wait_for("what is in the store", lambda: not safe - numbers(dir), 60)
+            assert run.stop() == 0, run.log
+        found = [int(r["v"][1:]) for r in rows(dir)]
+        assert found == sorted(set(found)), "none twice, and in order"
+        print(f"{kills} kills, {len(safe)} known to be in the store, {sent - len(found)} of {sent} lost before it")
+        assert not safe - set(found)
 
 
 def test_wrong_settings_are_told_by_check():
