@@ -116,8 +116,42 @@ static void options_that_do_not_fit_a_container_are_refused(void)
     instance_fini(&i);
 }
 
+static void *setting_of(const struct container_world *w, const char *name)
+{
+    for (const struct leat_opt *o = w->i.module->opts; o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return (char *)w->i.self + o->offset;
+    return NULL;
+}
+
+static void packing_reports_lack_of_memory(void)
+{
+    static const char *const settings[] = {"framing=container", "schema=" CF_RECORD, NULL};
+    char rows[200000];
+    struct container_world w;
+
+    for (size_t i = 0; i < sizeof rows; i++)
+        rows[i] = (char)(i * i >> 7); /* hard to pack, so that buffers have to grow */
+    cf_init(&w, settings, LEAT_FORMAT_WRITES);
+    for (int codec = 0; codec < 4; codec++)
+        LEAT_OOM_SWEEP {
+            struct container_bytes file = {0};
+            ((struct leat_choice *)setting_of(&w, "codec"))->index = codec;
+            void *packer = w.container->packer(w.i.self);
+            CU_ASSERT(packer || leat_oom_hit());
+            for (int turn = 0; packer && turn < 2; turn++) {
+                enum leat_status status = w.container->pack(
+                    packer, (struct leat_slice){rows, sizeof rows}, 9, cf_put, &file, &err);
+                CU_ASSERT(status == LEAT_OK || (leat_oom_hit() && status == LEAT_E_NOMEM));
+            }
+            w.container->packer_free(packer);
+            free(file.ptr);
+        }
+    cf_fini(&w);
+}
+
 LEAT_TESTS("avro_container", T(what_is_written_is_read_whatever_the_codec),
            T(the_same_rows_give_the_same_file), T(any_position_can_be_read_again_in_any_order),
            T(a_file_is_read_as_the_schema_wants_it),
-           T(what_is_whole_of_a_file_that_was_being_written),
+           T(what_is_whole_of_a_file_that_was_being_written), T(packing_reports_lack_of_memory),
            T(options_that_do_not_fit_a_container_are_refused))
