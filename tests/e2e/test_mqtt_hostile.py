@@ -2,6 +2,7 @@
 """The source `mqtt` with brokers that break the protocol, lie about lengths, dribble and forget."""
 import json
 import pathlib
+import socket
 import sys
 import urllib.request
 
@@ -48,11 +49,19 @@ def memory_kib(leat):
     return 0
 
 
-def test_what_is_malformed_ends_the_connection_and_the_next_one_is_served():
-    bad = [b"\x30\xff\xff\xff\xff\xff", b"\x36\x07\0\1a\0\1\0x", b"\x00\x00", b"\xf0\x00",
-           b"\x20\x03\0\0\0", b"\x90\x04\0\7\0\1", b"\x30\x05\0\1a\x05x", b"\x40\x02\0\1",
-           b"\x30\x07\0\1a\3\x23\0\1", b"\x60\x02\0\1", b"\xd0\x01x", b"\x20\xff\xff\x7f"]
+BAD = [b"\x30\xff\xff\xff\xff\xff", b"\x36\x07\0\1a\0\1\0x", b"\x00\x00", b"\xf0\x00",
+       b"\x20\x03\0\0\0", b"\x90\x04\0\7\0\1", b"\x30\x05\0\1a\x05x", b"\x40\x02\0\1",
+       b"\x30\x07\0\1a\3\x23\0\1", b"\x60\x02\0\1", b"\xd0\x01x", b"\x20\xff\xff\x7f"]
 
+
+def test_what_is_malformed_ends_the_connection_is_counted_and_the_next_one_is_served():
+    if not (BUILD / "engine/modules/endpoint.so").exists():
+        raise Skip("leat was built without libmicrohttpd")
+    for bad in BAD[:4], BAD[4:8], BAD[8:]:  # pauses grow from one to the next
+        check_malformed(bad)
+
+
+def check_malformed(bad):
     def script(peer):
         n = broker.count
         peer.greet()
@@ -65,8 +74,6 @@ def test_what_is_malformed_ends_the_connection_and_the_next_one_is_served():
         peer.expect(PUBACK)
         peer.expect(DISCONNECT)
 
-    if not (BUILD / "engine/modules/endpoint.so").exists():
-        raise Skip("leat was built without libmicrohttpd")
     port = free_port()
     with FalseBroker(script) as broker, folder() as dir:
         with Leat("run", pipeline(dir, broker, head=f'http: {{ listen: "127.0.0.1:{port}" }}')) as leat:
@@ -75,6 +82,24 @@ def test_what_is_malformed_ends_the_connection_and_the_next_one_is_served():
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
                 said = answer.read().decode()
             assert f'leat_bad_input_total{{pipeline="hostile"}} {len(bad)}\n' in said, said
+            assert leat.stop() == 0
+
+
+def test_a_message_that_comes_byte_by_byte_is_taken():
+    def script(peer):
+        peer.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.greet()
+        peer.accept_subscription()
+        for byte in message(300, 1) + message(20, 2):
+            peer.send(bytes([byte]))
+        peer.expect(PUBACK)
+        peer.expect(PUBACK)
+        peer.expect(DISCONNECT)
+
+    with FalseBroker(script) as broker, folder() as dir:
+        with Leat("run", pipeline(dir, broker)) as leat:
+            wait_for("both", lambda: sizes(leat) == [300, 20])
+            assert broker.count == 1
             assert leat.stop() == 0
 
 

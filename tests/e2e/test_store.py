@@ -1,22 +1,20 @@
 #!/usr/bin/env python3
 """`store: disk`: what was acknowledged is on the disk before, and in the outputs once, whatever happens."""
-import contextlib
 import http.client
-import os
 import pathlib
 import re
-import signal
-import subprocess
 import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
+from kills import FULL  # noqa: E402
 from line_sender import Senders, can_connect, send_lines  # noqa: E402
-from leat_test import LEAT, folder, free_port, leat, main, wait_for, write  # noqa: E402
+from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E402
 from small_disk import SmallDisk  # noqa: E402
+from traced import traced  # noqa: E402
 
-KILLS = 20 if os.environ.get("LEAT_FULL") else 3
+KILLS = 20 if FULL else 3
 
 
 def job(dir, source, every="100ms", state=None, store="disk", delivery="exactly_once"):
@@ -76,20 +74,7 @@ def test_what_was_acknowledged_is_in_the_outputs_once_however_often_leat_is_kill
         assert len(files_of(dir)) == 1 and files_of(dir)[0].stat().st_size < 500, "all of it is done"
 
 
-@contextlib.contextmanager
-def strace(options, file):
-    """A job under strace; ended as by SIGTERM at the end of the block, which strace would keep."""
-    with subprocess.Popen(["strace", "-f", *options, LEAT, "run", file], stderr=subprocess.DEVNULL,
-                          cwd=file.parent) as run:
-        try:
-            yield
-        finally:
-            children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-            for child in children:
-                os.kill(int(child), signal.SIGTERM)
-
-
-def traced(line, pids):
+def whole_call(line, pids):
     """A call of a trace as (name, rest) when it is over."""
     found = re.match(r"(\d+) +(?:<\.\.\. )?(\w+)(?: resumed>|\()(.*)", line)
     if not found:
@@ -109,7 +94,7 @@ def test_a_trace_of_system_calls_shows_the_sync_before_every_answer():
         file = job(dir, by_http(port), every="1s")
         trace = pathlib.Path(dir, "trace")
         calls = "trace=write,writev,sendto,sendmsg,fsync,fdatasync"
-        with strace(["-y", "-s", "300", "-e", calls, "-o", trace], file):
+        with traced(["-y", "-s", "300", "-e", calls, "-o", trace], file):
             wait_for("the port", lambda: can_connect(port), 40)
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=40)
             for i in range(20):
@@ -120,7 +105,7 @@ def test_a_trace_of_system_calls_shows_the_sync_before_every_answer():
             connection.close()
         pids, written, synced, answers = {}, None, None, 0
         for line in trace.read_text(errors="replace").splitlines():
-            call = traced(line, pids)
+            call = whole_call(line, pids)
             if not call:
                 continue
             name, rest = call
@@ -139,7 +124,7 @@ def test_no_record_costs_a_system_call():
         port, records = free_port(), 200_000
         file = job(dir, by_socket(port), every="1s")
         told = pathlib.Path(dir, "calls")
-        with strace(["-c", "-o", told], file):
+        with traced(["-c", "-o", told], file):
             send_lines(port, (b"line %d" % i for i in range(records)))
             wait_for("all lines", lambda: len(lines_of(dir)) == records, 60)
         total = int(re.search(r"(\d+)(?: +\d+)? total$", told.read_text(), re.M)[1])

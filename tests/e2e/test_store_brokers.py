@@ -5,12 +5,13 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Cluster, Leat  # noqa: E402
+from kills import FULL  # noqa: E402
 from kept_job import by_http, kept_job, lines_of, nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
 from leat_test import folder, free_port, main, wait_for  # noqa: E402
 from line_sender import Senders  # noqa: E402
 
 CLUSTER = Cluster()
-KILLS = 5 if "--full" in sys.argv else 1
+KILLS = 5 if FULL else 1
 
 
 def in_step(topic, count):

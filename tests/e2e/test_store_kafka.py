@@ -11,6 +11,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import T0, Broker, Leat  # noqa: E402
+from kills import FULL  # noqa: E402
 from kept_job import by_http, kept_job, lines_of, nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
 from leat_test import folder, free_port, leat, main, wait_for  # noqa: E402
 from line_sender import Senders, can_connect, send_lines  # noqa: E402
@@ -18,7 +19,7 @@ from mqtt_test import Mosquitto, publish  # noqa: E402
 from rabbit_test import Rabbit  # noqa: E402
 
 BROKER, MOSQUITTO = Broker(), Mosquitto()
-LEAT_KILLS, BROKER_KILLS = (20, 5) if "--full" in sys.argv else (3, 1)
+LEAT_KILLS, BROKER_KILLS = (20, 5) if FULL else (3, 1)
 
 
 def job(dir, name, source, *more, **settings):

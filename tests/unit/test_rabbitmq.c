@@ -30,6 +30,7 @@ LEAT_PUSH_CONTRACT(source)
 
 struct rig {
     struct amqp_broker broker;
+    const char *heartbeat; /* a setting; NULL: as it is */
     struct instance i;
     struct leat_queue job;
     struct leat_inbox inbox;
@@ -52,7 +53,8 @@ static void rig_start(struct rig *r)
 {
     amqp_broker_start(&r->broker);
     snprintf(r->at, sizeof r->at, "brokers=127.0.0.1:%d", r->broker.port);
-    const char *const settings[] = {r->at, "queue=q", "retry=1ms", "timeout=2s", NULL};
+    const char *const settings[] = {r->at,        "queue=q",    "retry=1ms",
+                                    "timeout=2s", r->heartbeat, NULL};
     instance_init(&r->i, "rabbitmq", settings);
     r->i.env.max_record_bytes = 1000;
     r->i.env.bad_input = &r->bad_input;
@@ -302,6 +304,21 @@ static void put_header_longer_than_a_frame(struct amqp_bytes *b)
     free(table.at);
 }
 
+/* The broker's kernel goes on to answer, the broker does not. */
+static void a_frame_that_does_not_go_on_is_given_up_after_two_heartbeats(void)
+{
+    struct rig r = {.broker.stage = AMQP_AT_CONSUME, .heartbeat = "heartbeat=1s"};
+    struct first_row row;
+
+    amqp_deliver(&r.broker.first, 1, "k");
+    r.broker.first.len -= 5;
+    rig_start(&r);
+    take_row(&r, &row);
+    CU_ASSERT_STRING_EQUAL(row.value, "m");
+    CU_ASSERT_EQUAL(atomic_load(&r.broker.connections), 2);
+    rig_stop(&r);
+}
+
 /* Else it would come again and again, and what is behind it never. */
 static void a_message_whose_header_cannot_be_read_is_a_row_that_is_too_long(void)
 {
@@ -425,6 +442,7 @@ int main(void)
 {
     return run_all((CU_TestInfo[]){
         LEAT_PUSH_CONTRACT_TESTS, T(whatever_a_broker_says_ends_its_connection_only),
+        T(a_frame_that_does_not_go_on_is_given_up_after_two_heartbeats),
         T(a_message_whose_header_cannot_be_read_is_a_row_that_is_too_long),
         T(the_deepest_headers_are_left_out_and_the_message_arrives),
         T(a_long_body_is_cut_and_room_is_taken_for_what_comes_not_for_what_is_announced),
