@@ -62,6 +62,10 @@ struct leat_node {
     struct leat_slice raw, rest;
     const struct leat_filled *filled; /* NULL: there is no ${ in the text */
 
+    /* What a program put here in place of text: the reader of the node knows what it is, which for
+     * an expression is a struct leat_callable. NULL: nothing. */
+    const void *handed;
+
     /* Maps and lists: children in the order of the file. In a map each child has a key. */
     struct leat_slice key;
     enum leat_node_style key_style;

@@ -8,6 +8,7 @@
 #include "base/expression_slot.h"
 #include "base/mem.h"
 #include "data/value_ops.h"
+#include "expr/callable.h"
 #include "expr/check.h"
 
 #include <stdio.h>
@@ -425,6 +426,8 @@ const struct leat_program *leat_compile(const struct leat_compile *c, const stru
     struct ast_source source = {
         .text = node->text, .node = node, .arena = c->arena, .diags = c->diags};
 
+    if (node->handed)
+        return leat_compile_callable(c, node);
     if (!leat_expression_slot_check(node, c->diags))
         return NULL;
     struct ast *n = ast_parse(&source);

@@ -1,5 +1,7 @@
 #include "op/build.h"
 
+#include "expr/callable.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -179,6 +181,13 @@ bool leat_build_need_arg(struct leat_build *b, const char *what)
         return false; /* a tag is a YAML trap, which compiling tells */
     leat_build_error(b, "'%.*s' needs %s", LEAT_FMT(b->name), what);
     return true;
+}
+
+bool leat_build_drops_key(const struct leat_build *b)
+{
+    const struct leat_callable *c = b->arg ? b->arg->handed : NULL;
+
+    return c && c->drops_key;
 }
 
 void leat_build_new_segment(struct leat_build *b, struct leat_view *out)

@@ -100,6 +100,10 @@ bool leat_build_need_arg(struct leat_build *b, const char *what);
 /* The output starts a new segment: no field of the input is there any more. */
 void leat_build_new_segment(struct leat_build *b, struct leat_view *out);
 
+/* The argument is a function that gives an element with all that belongs to it: behind it there is
+ * no key. */
+bool leat_build_drops_key(const struct leat_build *b);
+
 /* An error at the operator's name; at one of its nodes: leat_diag_error(b->diags, node, ...). */
 LEAT_PRINTF(2, 3) struct leat_diag *leat_build_error(struct leat_build *b, const char *fmt, ...);
 

@@ -25,7 +25,8 @@ static void flat_map_build(void *plan, struct leat_build *b)
         return;
     f->expr = leat_build_expr(b, in, b->arg, NULL, 0);
     f->column = leat_view_column(in);
-    f->key_column = in->has_key ? in->key_column : LEAT_NO_COLUMN;
+    b->out->has_key = in->has_key && !leat_build_drops_key(b);
+    f->key_column = b->out->has_key ? in->key_column : LEAT_NO_COLUMN;
     f->windows = in->segment->windows;
     const struct leat_type *type =
         f->expr.program ? leat_program_type(f->expr.program) : leat_type_of_kind(LEAT_T_ANY);

@@ -138,6 +138,8 @@ static void map_build(void *plan, struct leat_build *b)
     if (leat_build_need_arg(b, "an expression, or a record of expressions"))
         return;
     set_value(plan, b, b->out, b->arg);
+    if (leat_build_drops_key(b))
+        b->out->has_key = false;
 }
 
 static void map_values_build(void *plan, struct leat_build *b)

@@ -1,7 +1,7 @@
 /*
  * spec.h - a pipeline as it is written: names, options and expressions with their places.
  *
- * leat_spec_read() makes it from the node tree of a pipeline file; the C library will fill it by
+ * leat_spec_read() makes it from the node tree of a pipeline file, which the C library makes by
  * hand. What is said here is the shape of the file and its names: keys, units, who reads whom. That
  * modules and operators exist and know their options, that tables are there and that expressions
  * make sense is the planner's work (plan_build.c). Lists are in the order of the file.

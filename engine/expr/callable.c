@@ -1,0 +1,81 @@
+#include "expr/callable.h"
+
+#include "expr/program.h"
+
+static struct leat_value call_it(struct leat_eval *ev, const struct op *op)
+{
+    const struct leat_callable *c = op->prepared;
+    struct leat_call call = {.arena = ev->arena, .ev = ev};
+    struct leat_value args[LEAT_CALLABLE_NAMES];
+
+    for (uint32_t i = 0; i < op->count; i++) {
+        args[i] = op_plain(op_value(ev, op->args[i]));
+        if (args[i].tag == LEAT_ERROR)
+            return args[i];
+    }
+    return c->call(c, &call, args, op->count);
+}
+
+static struct leat_value nothing(struct leat_eval *ev, const struct op *op)
+{
+    (void)ev, (void)op;
+    return (struct leat_value){0};
+}
+
+/* What a name stands for. False: it is needed and not there, which was said. */
+static bool resolve(const struct leat_compile *c, const struct leat_node *node, uint32_t number,
+                    struct op *op)
+{
+    const struct leat_callable *callable = node->handed;
+    struct leat_slice name = leat_slice_str(callable->names[number]);
+    struct leat_ref ref = {.used = 1};
+    enum leat_found found = c->names->resolve(c->names, &name, 1, &ref);
+
+    if (found != LEAT_FOUND && number < callable->needed) {
+        leat_diag_error(c->diags, node, "'%.*s' cannot be seen here%s%s", LEAT_FMT(name),
+                        found == LEAT_FOUND_ERROR ? ": " : "",
+                        found == LEAT_FOUND_ERROR ? c->names->why : "");
+        return false;
+    }
+    *op = found == LEAT_FOUND && ref.used
+              ? (struct op){.run = op_column, .kind = OP_COLUMN, .column = ref.column}
+              : (struct op){.run = nothing};
+    return true;
+}
+
+static void *take(const struct leat_compile *c, size_t n, size_t size)
+{
+    void *p = leat_arena_array(c->arena, n, size);
+
+    if (!p)
+        c->diags->no_memory = true;
+    return p;
+}
+
+const struct leat_program *leat_compile_callable(const struct leat_compile *c,
+                                                 const struct leat_node *node)
+{
+    const struct leat_callable *callable = node->handed;
+    struct leat_program *p = take(c, 1, sizeof *p);
+    struct op *root = take(c, 1, sizeof *root), *ops = take(c, LEAT_CALLABLE_NAMES, sizeof *ops);
+    const struct op **args = take(c, LEAT_CALLABLE_NAMES, sizeof *args);
+    uint32_t *columns = take(c, LEAT_CALLABLE_NAMES, sizeof *columns), count = 0;
+
+    if (!p || !root || !ops || !args || !columns) {
+        leat_diag_error(c->diags, node, "out of memory");
+        return NULL;
+    }
+    p->columns = columns;
+    for (; callable->names[count]; count++) {
+        if (!resolve(c, node, count, &ops[count]))
+            return NULL;
+        if (ops[count].kind == OP_COLUMN)
+            columns[p->columns_count++] = ops[count].column;
+        args[count] = &ops[count];
+    }
+    *root = (struct op){.run = call_it, .args = args, .count = count, .prepared = callable};
+    p->root = root;
+    p->type = leat_type_of_kind(LEAT_T_ANY);
+    p->source = node->text;
+    return p;
+}

@@ -1,0 +1,32 @@
+/*
+ * callable.h - a function in the place of an expression.
+ *
+ * Wherever an operator takes an expression, a node may hand it one of these instead of text
+ * (node->handed): it gets the values of the names it asks for and gives a value, or an LEAT_ERROR
+ * that on_error deals with as with any other. To the operator it is a program like those that are
+ * compiled, so operators know nothing of who wrote the function, or in which language.
+ */
+#ifndef LEAT_EXPR_CALLABLE_H
+#define LEAT_EXPR_CALLABLE_H
+
+#include "expr/function.h"
+
+#define LEAT_CALLABLE_NAMES 4
+
+/* Lives as long as the plan. */
+struct leat_callable {
+    const char *const *names; /* "this", "key", "a", "b": what it gets; NULL at the end */
+    uint32_t needed;          /* so many of them have to be there; for others it gets null */
+    bool drops_key;           /* of map and flat_map: what comes out has no key */
+
+    /* What it makes is in call->arena, or borrowed from args. Thread: a worker; several at once. It
+     * waits for nothing. */
+    struct leat_value (*call)(const struct leat_callable *self, struct leat_call *call,
+                              const struct leat_value *args, uint32_t count);
+};
+
+/* leat_compile() of a node with `handed`; its text stands for the function in messages. */
+const struct leat_program *leat_compile_callable(const struct leat_compile *c,
+                                                 const struct leat_node *node);
+
+#endif

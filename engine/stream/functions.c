@@ -1,0 +1,199 @@
+/*
+ * functions.c - functions of C programs as what operators call in place of expressions.
+ *
+ * Thread: a worker, several at once; what changes is in the call.
+ */
+#include "stream.h"
+
+#include "data/value_ops.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct user_function {
+    struct leat_callable callable; /* first */
+    void (*fn)(void);              /* of the type that goes with `callable.call` */
+    void *arg;
+};
+
+static const struct user_function *user(const struct leat_callable *self)
+{
+    return (const struct user_function *)(const void *)self;
+}
+
+/* this, key */
+static struct leat_value call_map(const struct leat_callable *self, struct leat_call *call,
+                                  const struct leat_value *args, uint32_t count)
+{
+    const struct leat_pair in = {.key = args[1], .value = args[0]};
+
+    (void)count;
+    stream_enter();
+    struct leat_value v = ((leat_function *)user(self)->fn)(call, &in, user(self)->arg);
+    stream_leave();
+    return v;
+}
+
+static struct leat_value list_of_two(struct leat_call *call, struct leat_value a,
+                                     struct leat_value b)
+{
+    struct leat_value *items = leat_arena_array(call->arena, 2, sizeof *items);
+
+    if (!items)
+        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
+    items[0] = a;
+    items[1] = b;
+    return (struct leat_value){.tag = LEAT_LIST, .len = 2, .as.items = items};
+}
+
+/* The pair as a list, which the operator behind takes apart. */
+static struct leat_value call_pair(const struct leat_callable *self, struct leat_call *call,
+                                   const struct leat_value *args, uint32_t count)
+{
+    const struct leat_pair in = {.key = args[1], .value = args[0]};
+
+    (void)count;
+    stream_enter();
+    struct leat_pair p = ((leat_pair_function *)user(self)->fn)(call, &in, user(self)->arg);
+    stream_leave();
+    if (p.key.tag == LEAT_ERROR)
+        return p.key;
+    return p.value.tag == LEAT_ERROR ? p.value : list_of_two(call, p.key, p.value);
+}
+
+/* a, b */
+static struct leat_value call_reduce(const struct leat_callable *self, struct leat_call *call,
+                                     const struct leat_value *args, uint32_t count)
+{
+    (void)count;
+    stream_enter();
+    struct leat_value v =
+        ((leat_reduce_function *)user(self)->fn)(call, args[0], args[1], user(self)->arg);
+    stream_leave();
+    return v;
+}
+
+/* values, state, key */
+static struct leat_value call_update(const struct leat_callable *self, struct leat_call *call,
+                                     const struct leat_value *args, uint32_t count)
+{
+    (void)count;
+    stream_enter();
+    struct leat_value v =
+        ((leat_update_function *)user(self)->fn)(call, args[2], args[0], args[1], user(self)->arg);
+    stream_leave();
+    return v;
+}
+
+/* What leat_queue_push() packed: the value, or the pair as a list. */
+static struct leat_value unpack(const struct leat_callable *self, struct leat_call *call,
+                                const struct leat_value *args, uint32_t count)
+{
+    struct leat_slice bytes = leat_value_text(args[0]);
+    struct leat_value v;
+    struct leat_error err;
+
+    (void)self, (void)count;
+    if (leat_value_decode(&bytes, call->arena, &v, &err) != LEAT_OK)
+        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
+    return v;
+}
+
+static const char *const element_names[] = {"this", "key", NULL};
+static const char *const reduce_names[] = {"a", "b", NULL};
+static const char *const keep_names[] = {"value", "key", NULL};
+static const char *const update_names[] = {"values", "state", "key", NULL};
+static const char *const packed_names[] = {"this", NULL};
+
+static const struct leat_callable forms[] = {
+    [STREAM_MAP] = {.names = element_names, .needed = 1, .drops_key = true, .call = call_map},
+    [STREAM_MAP_VALUES] = {.names = element_names, .needed = 1, .call = call_map},
+    [STREAM_PAIR] = {.names = element_names, .needed = 1, .call = call_pair},
+    [STREAM_REDUCE] = {.names = reduce_names, .needed = 2, .call = call_reduce},
+    [STREAM_KEEP] = {.names = keep_names, .needed = 2, .call = call_map},
+    [STREAM_UPDATE] = {.names = update_names, .needed = 3, .call = call_update},
+};
+static const struct leat_callable unpacks = {.names = packed_names, .needed = 1, .call = unpack};
+
+struct leat_node *stream_function(struct leat_context *ctx, const char *where,
+                                  enum stream_form form, void (*fn)(void), void *arg,
+                                  const char *text)
+{
+    struct leat_node *n = stream_text(ctx, where, text);
+    struct user_function *u = stream_alloc(ctx, sizeof *u);
+
+    if (!fn) {
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without a function", text);
+        return NULL;
+    }
+    if (!n || !u)
+        return NULL;
+    *u = (struct user_function){forms[form], fn, arg};
+    n->handed = &u->callable;
+    return n;
+}
+
+struct leat_node *stream_unpack(struct leat_context *ctx, const char *where)
+{
+    struct leat_node *n = stream_text(ctx, where, "leat_queue_stream");
+
+    if (n)
+        n->handed = &unpacks;
+    return n;
+}
+
+/* ---- for the user's functions */
+
+void *leat_call_alloc(struct leat_call *call, size_t size)
+{
+    return leat_arena_alloc(call->arena, size);
+}
+
+struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len)
+{
+    if (len > UINT32_MAX)
+        return leat_value_fail(LEAT_V_ARGUMENT, "a string of more than 4 GiB");
+    struct leat_slice s = leat_arena_copy(call->arena, (struct leat_slice){ptr ? ptr : "", len});
+    return s.ptr ? leat_string(s)
+                 : leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
+}
+
+struct leat_value leat_call_fail(struct leat_call *call, const char *fmt, ...)
+{
+    char text[300];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    struct leat_slice s = leat_arena_copy(call->arena, leat_slice_str(text));
+    return leat_value_fail(LEAT_V_ARGUMENT, s.ptr ? s.ptr : "the function failed");
+}
+
+/* Room doubles, from 4 on: there is none left whenever so many are in it. */
+void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_value v)
+{
+    uint32_t n = list->len;
+    bool is_full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
+
+    if (list->tag != LEAT_LIST)
+        return;
+    if (v.tag == LEAT_ERROR) {
+        *list = v;
+        return;
+    }
+    struct leat_value *items = (struct leat_value *)(uintptr_t)list->as.items;
+    if (is_full) {
+        items = n > UINT32_MAX / 2
+                    ? NULL
+                    : leat_arena_array(call->arena, n ? 2 * (size_t)n : 4, sizeof *items);
+        if (!items) {
+            *list = leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
+            return;
+        }
+        if (n)
+            memcpy(items, list->as.items, n * sizeof *items);
+        list->as.items = items;
+    }
+    items[list->len++] = v;
+}

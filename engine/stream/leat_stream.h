@@ -1,0 +1,320 @@
+/*
+ * leat_stream.h - Spark Streaming's DStreams for C programs, over leat's one plan and engine.
+ *
+ *     struct leat_context *ctx = leat_context_new("wordcount", 1000);
+ *     struct leat_stream *lines = leat_socket_text_stream(ctx, "localhost", 9999);
+ *     struct leat_stream *words = leat_flat_map(lines, split_words, NULL);
+ *     struct leat_stream *pairs = leat_map_to_pair(words, pair_with_one, NULL);
+ *     leat_print(leat_reduce_by_key(pairs, sum, NULL), 10);
+ *     if (leat_start(ctx, &err) != LEAT_OK || leat_await_termination(ctx, &err) != LEAT_OK)
+ *         fprintf(stderr, "%s\n", err.text);
+ *     leat_context_free(ctx);
+ *
+ * Builders return a stream even after a mistake; the *first* mistake, with file and line, is kept
+ * in the context, and leat_start() returns it. A builder that is given no context or no stream
+ * gives NULL, which the next one takes. Streams belong to their context and go with it.
+ *
+ * A stream's elements are values, or pairs of a key and a value. What is said of windows and
+ * operators in docs/windows.md and docs/pipeline-file.md holds here: it is the same code.
+ *
+ * Thread: any, for every function here, where nothing else is said; only leat_context_free() must
+ * be the last. From within a function that leat calls, leat_stop() asks for the stop and returns,
+ * leat_await_termination() is refused, leat_context_free() does nothing.
+ */
+#ifndef LEAT_STREAM_H
+#define LEAT_STREAM_H
+
+#include "base/error.h"
+#include "data/value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct leat_context;
+struct leat_stream;
+struct leat_call; /* of a user's function: where it gets memory, while it runs */
+
+struct leat_pair {
+    struct leat_value key, value; /* key null: the stream has none */
+};
+
+/* ---- the user's functions
+ *
+ * Called on any worker, several at once; `arg` is theirs together. What they are given is borrowed
+ * for the call, and what they give may point into it, into static memory, or into what
+ * leat_call_alloc() gave. A function that fails returns leat_call_fail(): the batch ends with the
+ * operator's name and these words, and none of its outputs is written (on_error: drop leaves the
+ * element out instead). */
+
+/* map: the new value. filter: a bool. flat_map: a list of the new values. */
+typedef struct leat_value leat_function(struct leat_call *call, const struct leat_pair *in,
+                                        void *arg);
+typedef struct leat_pair leat_pair_function(struct leat_call *call, const struct leat_pair *in,
+                                            void *arg);
+/* Two values become one, in any order of them. An inverse: b taken away from a. */
+typedef struct leat_value leat_reduce_function(struct leat_call *call, struct leat_value a,
+                                               struct leat_value b, void *arg);
+/* The new state of a key from its state (null: none yet) and the list of the batch's values for it;
+ * null removes the key. */
+typedef struct leat_value leat_update_function(struct leat_call *call, struct leat_value key,
+                                               struct leat_value values, struct leat_value state,
+                                               void *arg);
+
+/* Zeroed, aligned for anything, until the engine has taken over what the function gives. NULL: the
+ * batch's memory is used up; return leat_call_fail(). */
+LEAT_API void *leat_call_alloc(struct leat_call *call, size_t size);
+/* A copy of bytes as a string. An error value when memory is used up, ready to be returned. */
+LEAT_API struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len);
+/* The error to return, with why. */
+LEAT_API LEAT_PRINTF(2, 3) struct leat_value
+    leat_call_fail(struct leat_call *call, const char *fmt, ...);
+/* Put v behind the others in a list, which begins as leat_list(). What goes wrong becomes the list,
+ * which is then returned as it is. */
+LEAT_API void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_value v);
+
+static inline struct leat_value leat_list(void)
+{
+    struct leat_value v = {0};
+
+    v.tag = LEAT_LIST;
+    return v;
+}
+
+/* ---- contexts */
+
+/* The place of a call, for messages: the macros below give it to the functions that end in _at. */
+#define LEAT_TEXT_OF_(x) #x
+#define LEAT_TEXT_OF(x)  LEAT_TEXT_OF_(x)
+#define LEAT_HERE        __FILE__ ":" LEAT_TEXT_OF(__LINE__)
+
+enum leat_context_state { LEAT_INITIALIZED, LEAT_ACTIVE, LEAT_STOPPED };
+
+/* A context whose batches are so long; `name` has small letters, digits and '-'. To be freed. NULL:
+ * out of memory. */
+#define leat_context_new(name, batch_ms) leat_context_new_at(name, batch_ms, LEAT_HERE)
+LEAT_API struct leat_context *leat_context_new_at(const char *name, int64_t batch_ms,
+                                                  const char *where);
+/* Stops what runs, as leat_stop() without grace, and frees context and streams. NULL is fine. */
+LEAT_API void leat_context_free(struct leat_context *ctx);
+
+/* A setting of the pipeline file by its path: "partitions", "memory", "on_error", "delivery",
+ * "batch.max_records", "commit.every", "checkpoint.dir", ...; or "threads". */
+#define leat_set(ctx, path, value) leat_set_at(ctx, path, value, LEAT_HERE)
+LEAT_API void leat_set_at(struct leat_context *ctx, const char *path, const char *value,
+                          const char *where);
+/* Log and state live in this directory, and a program that starts again goes on there. Without one
+ * they live in a temporary directory that goes with the context. */
+#define leat_checkpoint(ctx, dir) leat_set_at(ctx, "checkpoint.dir", dir, LEAT_HERE)
+
+/* The first mistake so far; LEAT_OK: none. */
+LEAT_API LEAT_CHECKED enum leat_status leat_context_error(struct leat_context *ctx,
+                                                          struct leat_error *err);
+LEAT_API enum leat_context_state leat_get_state(struct leat_context *ctx);
+
+/* Check the graph and begin. The first mistake, or that there is no output, is LEAT_E_CONFIG or
+ * LEAT_E_MISUSE; after a failure the context is stopped. When it is active: nothing, LEAT_OK. When
+ * it was stopped: LEAT_E_MISUSE. Does not wait for sources and sinks to answer. */
+LEAT_API LEAT_CHECKED enum leat_status leat_start(struct leat_context *ctx, struct leat_error *err);
+/* Ends behind the batch that is under way, and waits for that. `graceful`: first everything that
+ * was put into queue streams is worked off, unless the job fails. The failure of what ran, if it
+ * failed. Again: the same answer. Before leat_start(): LEAT_OK, and it cannot be started. */
+LEAT_API LEAT_CHECKED enum leat_status leat_stop(struct leat_context *ctx, bool graceful,
+                                                 struct leat_error *err);
+/* Wait until it has stopped, by leat_stop() elsewhere or a failure, which is returned. Before
+ * leat_start(): LEAT_E_MISUSE. */
+LEAT_API LEAT_CHECKED enum leat_status leat_await_termination(struct leat_context *ctx,
+                                                              struct leat_error *err);
+/* So long at most; *ended false with LEAT_OK: it still runs. */
+LEAT_API LEAT_CHECKED enum leat_status leat_await_termination_or_timeout(struct leat_context *ctx,
+                                                                         int64_t timeout_ms,
+                                                                         bool *ended,
+                                                                         struct leat_error *err);
+
+/* ---- inputs */
+
+/* Lines from a server that leat connects to, again and again if need be. Elements are strings. */
+#define leat_socket_text_stream(ctx, host, port)                                                   \
+    leat_socket_text_stream_at(ctx, host, port, LEAT_HERE)
+LEAT_API struct leat_stream *leat_socket_text_stream_at(struct leat_context *ctx, const char *host,
+                                                        int port, const char *where);
+
+/* What the program pushes. one_at_a_time: what came with one push is one batch; else a batch has
+ * all that there is. Not with leat_checkpoint(): what is in a queue is gone with the program. */
+#define leat_queue_stream(ctx, one_at_a_time) leat_queue_stream_at(ctx, one_at_a_time, LEAT_HERE)
+LEAT_API struct leat_stream *leat_queue_stream_at(struct leat_context *ctx, bool one_at_a_time,
+                                                  const char *where);
+#define leat_queue_pair_stream(ctx, one_at_a_time)                                                 \
+    leat_queue_pair_stream_at(ctx, one_at_a_time, LEAT_HERE)
+LEAT_API struct leat_stream *leat_queue_pair_stream_at(struct leat_context *ctx, bool one_at_a_time,
+                                                       const char *where);
+/* Copies of these, before or after leat_start(). None make an empty batch of it. LEAT_E_MISUSE: it
+ * is no queue, or a queue of the other kind, or has stopped. */
+LEAT_API LEAT_CHECKED enum leat_status leat_queue_push(struct leat_stream *queue,
+                                                       const struct leat_value *values,
+                                                       size_t count, struct leat_error *err);
+LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_pairs(struct leat_stream *queue,
+                                                             const struct leat_pair *pairs,
+                                                             size_t count, struct leat_error *err);
+
+/* Any connector of a pipeline file that is built in, with its options: { "topic", "t" }. An option
+ * of a group is "roll.every"; "format" is the source's. Elements are as the file's: pairs where the
+ * connector has keys. */
+struct leat_option {
+    const char *name, *value;
+};
+#define leat_source_stream(ctx, connector, options, count)                                         \
+    leat_source_stream_at(ctx, connector, options, count, LEAT_HERE)
+LEAT_API struct leat_stream *leat_source_stream_at(struct leat_context *ctx, const char *connector,
+                                                   const struct leat_option *options, size_t count,
+                                                   const char *where);
+
+/* ---- operators
+ *
+ * Each gives a new stream. `arg` must last until the context has stopped. */
+
+/* Name a stream: what it remembers is kept under that name. Gives the same stream. */
+#define leat_named(stream, name) leat_named_at(stream, name, LEAT_HERE)
+LEAT_API struct leat_stream *leat_named_at(struct leat_stream *stream, const char *name,
+                                           const char *where);
+
+/* Element by element: behind map and flat_map there is no key, behind the others the same, or the
+ * one that map_to_pair gave. */
+#define leat_map(stream, fn, arg)             leat_map_at(stream, fn, arg, LEAT_HERE)
+#define leat_flat_map(stream, fn, arg)        leat_flat_map_at(stream, fn, arg, LEAT_HERE)
+#define leat_filter(stream, fn, arg)          leat_filter_at(stream, fn, arg, LEAT_HERE)
+#define leat_map_values(stream, fn, arg)      leat_map_values_at(stream, fn, arg, LEAT_HERE)
+#define leat_flat_map_values(stream, fn, arg) leat_flat_map_values_at(stream, fn, arg, LEAT_HERE)
+#define leat_map_to_pair(stream, fn, arg)     leat_map_to_pair_at(stream, fn, arg, LEAT_HERE)
+LEAT_API struct leat_stream *leat_map_at(struct leat_stream *stream, leat_function *fn, void *arg,
+                                         const char *where);
+LEAT_API struct leat_stream *leat_flat_map_at(struct leat_stream *stream, leat_function *fn,
+                                              void *arg, const char *where);
+LEAT_API struct leat_stream *leat_filter_at(struct leat_stream *stream, leat_function *fn,
+                                            void *arg, const char *where);
+LEAT_API struct leat_stream *leat_map_values_at(struct leat_stream *stream, leat_function *fn,
+                                                void *arg, const char *where);
+LEAT_API struct leat_stream *leat_flat_map_values_at(struct leat_stream *stream, leat_function *fn,
+                                                     void *arg, const char *where);
+LEAT_API struct leat_stream *leat_map_to_pair_at(struct leat_stream *stream, leat_pair_function *fn,
+                                                 void *arg, const char *where);
+
+/* The elements of both; nothing is left out. */
+#define leat_union(a, b) leat_union_at(a, b, LEAT_HERE)
+LEAT_API struct leat_stream *leat_union_at(struct leat_stream *a, struct leat_stream *b,
+                                           const char *where);
+/* Spread over so many partitions. */
+#define leat_repartition(stream, partitions) leat_repartition_at(stream, partitions, LEAT_HERE)
+LEAT_API struct leat_stream *leat_repartition_at(struct leat_stream *stream, int partitions,
+                                                 const char *where);
+
+/* Per batch, or per window behind leat_window(). reduce works on values, and gives nothing for no
+ * elements; count gives 0. count_by_value gives pairs of a value and how often it was there. */
+#define leat_reduce(stream, fn, arg)        leat_reduce_at(stream, fn, arg, LEAT_HERE)
+#define leat_reduce_by_key(stream, fn, arg) leat_reduce_by_key_at(stream, fn, arg, LEAT_HERE)
+#define leat_count(stream)                  leat_count_at(stream, LEAT_HERE)
+#define leat_count_by_value(stream)         leat_count_by_value_at(stream, LEAT_HERE)
+#define leat_group_by_key(stream)           leat_group_by_key_at(stream, LEAT_HERE)
+LEAT_API struct leat_stream *leat_reduce_at(struct leat_stream *stream, leat_reduce_function *fn,
+                                            void *arg, const char *where);
+LEAT_API struct leat_stream *leat_reduce_by_key_at(struct leat_stream *stream,
+                                                   leat_reduce_function *fn, void *arg,
+                                                   const char *where);
+LEAT_API struct leat_stream *leat_count_at(struct leat_stream *stream, const char *where);
+LEAT_API struct leat_stream *leat_count_by_value_at(struct leat_stream *stream, const char *where);
+LEAT_API struct leat_stream *leat_group_by_key_at(struct leat_stream *stream, const char *where);
+
+/* Streams of pairs that meet by key. The value is a list of two: the two values, null where an
+ * outer join has none; for cogroup the two lists of values. */
+#define leat_join(a, b)             leat_join_at(a, b, LEAT_HERE)
+#define leat_left_outer_join(a, b)  leat_left_outer_join_at(a, b, LEAT_HERE)
+#define leat_right_outer_join(a, b) leat_right_outer_join_at(a, b, LEAT_HERE)
+#define leat_full_outer_join(a, b)  leat_full_outer_join_at(a, b, LEAT_HERE)
+#define leat_cogroup(a, b)          leat_cogroup_at(a, b, LEAT_HERE)
+LEAT_API struct leat_stream *leat_join_at(struct leat_stream *a, struct leat_stream *b,
+                                          const char *where);
+LEAT_API struct leat_stream *leat_left_outer_join_at(struct leat_stream *a, struct leat_stream *b,
+                                                     const char *where);
+LEAT_API struct leat_stream *leat_right_outer_join_at(struct leat_stream *a, struct leat_stream *b,
+                                                      const char *where);
+LEAT_API struct leat_stream *leat_full_outer_join_at(struct leat_stream *a, struct leat_stream *b,
+                                                     const char *where);
+LEAT_API struct leat_stream *leat_cogroup_at(struct leat_stream *a, struct leat_stream *b,
+                                             const char *where);
+
+/* Windows of the last `size`, one every `slide`; a slide of 0 is a batch. */
+#define leat_window(stream, size_ms, slide_ms) leat_window_at(stream, size_ms, slide_ms, LEAT_HERE)
+#define leat_count_by_window(stream, size_ms, slide_ms)                                            \
+    leat_count_by_window_at(stream, size_ms, slide_ms, LEAT_HERE)
+#define leat_count_by_value_and_window(stream, size_ms, slide_ms)                                  \
+    leat_count_by_value_and_window_at(stream, size_ms, slide_ms, LEAT_HERE)
+#define leat_group_by_key_and_window(stream, size_ms, slide_ms)                                    \
+    leat_group_by_key_and_window_at(stream, size_ms, slide_ms, LEAT_HERE)
+#define leat_reduce_by_window(stream, fn, inverse, arg, size_ms, slide_ms)                         \
+    leat_reduce_by_window_at(stream, fn, inverse, arg, size_ms, slide_ms, LEAT_HERE)
+#define leat_reduce_by_key_and_window(stream, fn, inverse, filter, arg, size_ms, slide_ms)         \
+    leat_reduce_by_key_and_window_at(stream, fn, inverse, filter, arg, size_ms, slide_ms, LEAT_HERE)
+LEAT_API struct leat_stream *leat_window_at(struct leat_stream *stream, int64_t size_ms,
+                                            int64_t slide_ms, const char *where);
+LEAT_API struct leat_stream *leat_count_by_window_at(struct leat_stream *stream, int64_t size_ms,
+                                                     int64_t slide_ms, const char *where);
+LEAT_API struct leat_stream *leat_count_by_value_and_window_at(struct leat_stream *stream,
+                                                               int64_t size_ms, int64_t slide_ms,
+                                                               const char *where);
+LEAT_API struct leat_stream *leat_group_by_key_and_window_at(struct leat_stream *stream,
+                                                             int64_t size_ms, int64_t slide_ms,
+                                                             const char *where);
+/* `inverse` takes away what leaves the window, so that a slide costs what came and left; NULL: each
+ * window is made of its panes. `filter`, with an inverse: keys that it does not want are dropped;
+ * NULL: a key stays with what is left of it. */
+LEAT_API struct leat_stream *leat_reduce_by_window_at(struct leat_stream *stream,
+                                                      leat_reduce_function *fn,
+                                                      leat_reduce_function *inverse, void *arg,
+                                                      int64_t size_ms, int64_t slide_ms,
+                                                      const char *where);
+LEAT_API struct leat_stream *
+leat_reduce_by_key_and_window_at(struct leat_stream *stream, leat_reduce_function *fn,
+                                 leat_reduce_function *inverse, leat_function *filter, void *arg,
+                                 int64_t size_ms, int64_t slide_ms, const char *where);
+
+/* The state of every key, in every batch: `fn` is called for keys with values and for those that
+ * have a state. Gives pairs of key and state. */
+#define leat_update_state_by_key(stream, fn, arg)                                                  \
+    leat_update_state_by_key_at(stream, fn, arg, LEAT_HERE)
+LEAT_API struct leat_stream *leat_update_state_by_key_at(struct leat_stream *stream,
+                                                         leat_update_function *fn, void *arg,
+                                                         const char *where);
+
+/* ---- outputs: a context needs one */
+
+/* The first `num` elements of every batch on standard output, as Spark shows them. */
+#define leat_print(stream, num) leat_print_at(stream, num, LEAT_HERE)
+LEAT_API void leat_print_at(struct leat_stream *stream, int num, const char *where);
+
+/* One batch, also an empty one; borrowed for the call. */
+struct leat_rdd {
+    int64_t time_ms;
+    const struct leat_pair *rows;
+    size_t count;
+};
+typedef enum leat_status leat_rdd_function(const struct leat_rdd *rdd, void *arg,
+                                           struct leat_error *err);
+/* Calls fn with every batch, in order, on one thread of its own, before the batch is committed: at
+ * least once, since the rows come again when the program dies behind the call and before the commit
+ * and goes on from its checkpoint. A failure that may pass is tried again, with a new call; any
+ * other ends the job, and the batch is not committed. `fn` sets err by leat_fail(). */
+#define leat_foreach_rdd(stream, fn, arg) leat_foreach_rdd_at(stream, fn, arg, LEAT_HERE)
+LEAT_API void leat_foreach_rdd_at(struct leat_stream *stream, leat_rdd_function *fn, void *arg,
+                                  const char *where);
+
+/* A directory PREFIX-TIME[.SUFFIX] per batch, with a file part-NNNNN per partition and _SUCCESS. */
+#define leat_save_as_text_files(stream, prefix, suffix)                                            \
+    leat_save_as_text_files_at(stream, prefix, suffix, LEAT_HERE)
+LEAT_API void leat_save_as_text_files_at(struct leat_stream *stream, const char *prefix,
+                                         const char *suffix, const char *where);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

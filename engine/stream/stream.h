@@ -1,0 +1,132 @@
+/*
+ * stream.h - the inside of a context: what was asked for, as the nodes of a pipeline file.
+ *
+ * A stream is an entry of `streams:` with its operators, an input one of `sources:`, an output one
+ * of `sinks:`. leat_start() puts those that an output needs together into one tree, which goes the
+ * way of a file: read, planned, run.
+ */
+#ifndef LEAT_STREAM_STREAM_H
+#define LEAT_STREAM_STREAM_H
+
+#include "leat_stream.h"
+
+#include "base/node.h"
+#include "expr/callable.h"
+#include "run/job.h"
+
+#include <pthread.h>
+
+struct stream_rdd {
+    struct stream_rdd *next;
+    int64_t from, to;          /* positions */
+    struct leat_slice *values; /* to - from of them, encoded */
+};
+
+/* What a program has pushed. All but `pairs` and `one` is guarded by the context's lock. */
+struct stream_queue {
+    struct stream_queue *next;
+    struct leat_context *ctx;
+    struct leat_slice name; /* of the stream, from start on */
+    bool pairs, one, reads; /* reads: an output needs it */
+    struct stream_rdd *first, *last, *unread;
+    int64_t pushed, committed; /* positions */
+};
+
+struct leat_stream {
+    struct leat_stream *next;
+    struct leat_context *ctx;
+    const char *where;
+    struct leat_slice name;
+    struct leat_stream *from[2], *with; /* whose elements these are made of */
+    struct leat_node *with_node;        /* where the name of `with` goes */
+    struct leat_node *source;           /* inputs: its entry; `from` is none */
+    struct leat_node *ops;              /* a list */
+    struct stream_queue *queue;
+    bool wanted;
+};
+
+struct stream_output {
+    struct stream_output *next;
+    struct leat_stream *of;
+    struct leat_node *sink, *from;
+    leat_rdd_function *fn;
+    void *arg;
+};
+
+struct leat_context {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* guarded by lock, all that follows */
+    struct leat_arena arena;
+    struct leat_error error; /* the first; status OK: none */
+    struct leat_node *root;
+    struct leat_stream broken; /* what builders give after a mistake */
+    struct leat_stream *streams, **streams_end;
+    struct stream_output *outputs, **outputs_end;
+    struct stream_queue *queues;
+    uint32_t count; /* names given */
+    enum leat_context_state state;
+    int64_t threads;
+    bool keeps; /* has a checkpoint.dir */
+
+    struct leat_diags diags;
+    struct leat_spec spec;
+    struct leat_plan *plan;
+    struct leat_job_thread *job;
+    char dir[64]; /* of the job, to be removed; "": there is none */
+    bool ended, joined;
+    struct leat_error result;
+};
+
+/* tree.c. NULL: out of memory, which is the context's error then; NULL may be put and put into. */
+struct leat_node *stream_map(struct leat_context *ctx, const char *where);
+struct leat_node *stream_list(struct leat_context *ctx, const char *where);
+struct leat_node *stream_text(struct leat_context *ctx, const char *where, const char *text);
+struct leat_node *stream_number(struct leat_context *ctx, const char *where, int64_t n,
+                                const char *unit);
+/* Behind the others; of a map under this key. */
+void stream_put(struct leat_node *into, const char *key, struct leat_node *child);
+/* Under a path "a.b": maps on the way are made, what was there is replaced. */
+void stream_put_path(struct leat_context *ctx, const char *where, struct leat_node *root,
+                     const char *path, const char *text);
+/* Streams that outputs need, under the root. */
+void stream_assemble(struct leat_context *ctx);
+
+/* context.c. Lock: ctx->lock held, for all. */
+LEAT_PRINTF(4, 5)
+void stream_mistake(struct leat_context *ctx, const char *where, enum leat_status status,
+                    const char *fmt, ...);
+void *stream_alloc(struct leat_context *ctx, size_t size);
+/* May something be added now? Else it is a mistake. */
+bool stream_open(struct leat_context *ctx, const char *where, const char *what);
+/* The calling thread is in a user's function from here to there. */
+void stream_enter(void);
+void stream_leave(void);
+
+/* functions.c: a node for a user's function; `text` stands for it in messages. */
+enum stream_form {
+    STREAM_MAP,
+    STREAM_MAP_VALUES,
+    STREAM_PAIR,
+    STREAM_REDUCE,
+    STREAM_KEEP, /* `filter` of a window */
+    STREAM_UPDATE,
+};
+struct leat_node *stream_function(struct leat_context *ctx, const char *where,
+                                  enum stream_form form, void (*fn)(void), void *arg,
+                                  const char *text);
+/* What a queue's rows are made into. */
+struct leat_node *stream_unpack(struct leat_context *ctx, const char *where);
+
+/* streams.c: a new stream, or the broken one. */
+struct leat_stream *stream_add(struct leat_context *ctx, const char *where, const char *what);
+/* The operator that makes a pair of a list of two. */
+struct leat_node *stream_take_apart(struct leat_context *ctx, const char *where);
+/* Does an operator or an output make sense here? `s` is not NULL; the lock is taken if so. */
+bool stream_begin(struct leat_stream *s, const char *where, const char *what);
+
+/* queue.c */
+void stream_queues_free(struct leat_context *ctx);
+bool stream_queues_are_empty(const struct leat_context *ctx); /* all is committed */
+
+#endif

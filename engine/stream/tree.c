@@ -1,0 +1,168 @@
+/*
+ * tree.c - nodes by hand: what a program asked for, in the shape of a pipeline file.
+ *
+ * Lock: the context's held. All of it lives in the context's arena.
+ */
+#include "stream.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static struct leat_node *node_of(struct leat_context *ctx, const char *where,
+                                 enum leat_node_kind kind)
+{
+    struct leat_node *n = stream_alloc(ctx, sizeof *n);
+
+    if (n) {
+        n->kind = kind;
+        n->path = leat_slice_str(where);
+    }
+    return n;
+}
+
+struct leat_node *stream_map(struct leat_context *ctx, const char *where)
+{
+    return node_of(ctx, where, LEAT_NODE_MAP);
+}
+
+struct leat_node *stream_list(struct leat_context *ctx, const char *where)
+{
+    return node_of(ctx, where, LEAT_NODE_LIST);
+}
+
+struct leat_node *stream_text(struct leat_context *ctx, const char *where, const char *text)
+{
+    struct leat_node *n = node_of(ctx, where, LEAT_NODE_SCALAR);
+
+    if (!n)
+        return NULL;
+    n->text = leat_arena_copy(&ctx->arena, leat_slice_str(text));
+    if (n->text.ptr)
+        return n;
+    stream_mistake(ctx, where, LEAT_E_NOMEM, "out of memory");
+    return NULL;
+}
+
+struct leat_node *stream_number(struct leat_context *ctx, const char *where, int64_t n,
+                                const char *unit)
+{
+    char text[40];
+
+    snprintf(text, sizeof text, "%" PRId64 "%s", n, unit);
+    return stream_text(ctx, where, text);
+}
+
+void stream_put(struct leat_node *into, const char *key, struct leat_node *child)
+{
+    struct leat_node **end;
+
+    if (!into || !child)
+        return;
+    for (end = &into->first; *end;)
+        end = &(*end)->next;
+    if (key)
+        child->key = leat_slice_str(key);
+    *end = child;
+    into->count++;
+}
+
+static struct leat_node *child_of(struct leat_node *map, struct leat_slice key)
+{
+    struct leat_node *n = map->first;
+
+    while (n && !leat_slice_eq(n->key, key))
+        n = n->next;
+    return n;
+}
+
+void stream_put_path(struct leat_context *ctx, const char *where, struct leat_node *root,
+                     const char *path, const char *text)
+{
+    struct leat_slice rest = leat_arena_copy(&ctx->arena, leat_slice_str(path)), key;
+
+    if (!rest.ptr) {
+        stream_mistake(ctx, where, LEAT_E_NOMEM, "out of memory");
+        return;
+    }
+    while (root && leat_slice_cut(rest, '.', &key, &rest)) {
+        struct leat_node *below = child_of(root, key);
+        if (!below && (below = stream_map(ctx, where))) {
+            stream_put(root, "", below);
+            below->key = key;
+        }
+        root = below;
+    }
+    struct leat_node *n = root ? child_of(root, key) : NULL, *made = stream_text(ctx, where, text);
+    if (!root || !made)
+        return;
+    if (n) {
+        n->text = made->text;
+        n->path = made->path;
+        return;
+    }
+    stream_put(root, "", made);
+    made->key = key;
+}
+
+/* ---- the whole */
+
+static void want(struct leat_stream *s)
+{
+    if (!s || s->wanted)
+        return;
+    s->wanted = true;
+    if (s->queue)
+        s->queue->reads = true;
+    want(s->from[0]);
+    want(s->from[1]);
+    want(s->with);
+}
+
+static struct leat_node *name_of(const struct leat_stream *s)
+{
+    return stream_text(s->ctx, s->where, s->name.ptr);
+}
+
+static void put_stream(struct leat_context *ctx, struct leat_stream *s, struct leat_node *sources,
+                       struct leat_node *streams)
+{
+    if (s->queue)
+        s->queue->name = s->name;
+    if (s->source) {
+        stream_put(sources, s->name.ptr, s->source);
+        return;
+    }
+    struct leat_node *part = stream_map(ctx, s->where), *from = stream_list(ctx, s->where);
+    for (int i = 0; i < 2; i++)
+        if (s->from[i])
+            stream_put(from, NULL, name_of(s->from[i]));
+    if (s->with_node)
+        s->with_node->text = s->with->name;
+    stream_put(part, "from", from);
+    if (s->ops)
+        stream_put(part, "ops", s->ops);
+    stream_put(streams, s->name.ptr, part);
+}
+
+void stream_assemble(struct leat_context *ctx)
+{
+    struct leat_node *sources = stream_map(ctx, ""), *streams = stream_map(ctx, ""),
+                     *sinks = stream_map(ctx, "");
+    uint32_t number = 0;
+    char name[32];
+
+    for (struct stream_output *o = ctx->outputs; o; o = o->next) {
+        want(o->of);
+        snprintf(name, sizeof name, "output-%" PRIu32, number++);
+        struct leat_node *key = stream_text(ctx, "", name);
+        o->from->text = o->of->name;
+        if (key)
+            stream_put(sinks, key->text.ptr, o->sink);
+    }
+    for (struct leat_stream *s = ctx->streams; s; s = s->next)
+        if (s->wanted)
+            put_stream(ctx, s, sources, streams);
+    stream_put(ctx->root, "sources", sources);
+    stream_put(ctx->root, "streams", streams);
+    stream_put(ctx->root, "sinks", sinks);
+}

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""The C library as it is installed: what it shows, and the examples built against it."""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from leat_test import BUILD, ROOT, folder, main, wait_for  # noqa: E402
+
+EXAMPLES = ROOT / "docs" / "examples"
+PLACE = pathlib.Path(tempfile.mkdtemp(prefix="leat-library-"))
+HEADERS = ["leat_stream.h", "base/error.h", "base/slice.h", "data/value.h"]
+
+
+def installed():
+    """The folder that holds lib and include; installs once."""
+    if not (PLACE / "done").exists():
+        subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", PLACE,
+                        "--tags", "devel,runtime"], check=True, capture_output=True, timeout=120)
+        (PLACE / "done").touch()
+    pc, = PLACE.rglob("leat.pc")
+    return pc.parent.parent
+
+
+def package(*words):
+    lib = installed()
+    env = {**os.environ, "PKG_CONFIG_PATH": str(lib / "pkgconfig"),
+           "PKG_CONFIG_SYSROOT_DIR": str(PLACE)}
+    out = subprocess.run(["pkg-config", *words, "leat"], env=env, check=True, capture_output=True,
+                         text=True, timeout=30).stdout.split()
+    # The system's own folders are not below the place where leat was installed.
+    return [w for w in out if not (w.startswith(f"-L{PLACE}") and not os.path.isdir(w[2:]))]
+
+
+def example(name, static=False):
+    program = PLACE / (name + ("-static" if static else ""))
+    if not program.exists():
+        libs = package("--libs", "--static") if static else package("--libs")
+        if static:
+            libs = ["-l:libleat.a" if w == "-lleat" else w for w in libs]
+        done = subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra",
+                               "-Werror", EXAMPLES / (name + ".c"), "-o", program,
+                               *package("--cflags"), *libs], capture_output=True, text=True,
+                              timeout=120)
+        assert done.returncode == 0, done.stderr
+    return program
+
+
+def environment(folder):
+    return {**os.environ, "LD_LIBRARY_PATH": str(installed()), "TMPDIR": str(folder)}
+
+
+def names_of_headers():
+    found = set()
+    for header in HEADERS:
+        text, = PLACE.rglob("include/leat/" + header)
+        text = re.sub(r"/\*.*?\*/", "", text.read_text(), flags=re.S)
+        text = re.sub(r"^\s*#.*(?:\\\n.*)*", "", text, flags=re.M)
+        found |= set(re.findall(r"LEAT_API[^;]*?\b(leat_\w+)\(", text))
+    return found
+
+
+def defined(*words):
+    out = subprocess.run(["nm", "--defined-only", *words], check=True, capture_output=True,
+                         text=True, timeout=60).stdout
+    return set(re.findall(r"^[0-9a-f]+ [A-Z] (\w+)$", out, re.M))
+
+
+def test_the_libraries_show_what_the_headers_declare_and_nothing_else():
+    lib = installed()
+    names = names_of_headers()
+    assert "leat_start" in names and len(names) > 50, names
+    assert defined("-D", lib / "libleat.so") == names
+    assert defined("-g", lib / "libleat.a") == names
+
+
+def blocks_of(text):
+    """[(time, [line, ...]), ...] of what leat_print() writes; fails when it has another form."""
+    rule = "-" * 43
+    found = re.findall(rf"{rule}\nTime: (\d+) ms\n{rule}\n((?:.+\n)*)\n", text)
+    assert "".join(f"{rule}\nTime: {t} ms\n{rule}\n{lines}\n" for t, lines in found) == text, text
+    return [(int(t), lines.splitlines()) for t, lines in found]
+
+
+def check_queue_stream(program, d):
+    done = subprocess.run([program], cwd=d, env=environment(d), capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stderr
+    full = [lines for _, lines in blocks_of(done.stdout) if lines]
+    assert len(full) == 30, done.stdout
+    for lines in full:
+        assert sorted(lines) == [f"({digit},100)" for digit in range(10)], lines
+    times = [t for t, _ in blocks_of(done.stdout)]
+    assert times == sorted(set(times))
+    assert os.listdir(d) == [], "the temporary directory is still there"
+
+
+def test_queue_stream_counts_every_push_in_a_batch_of_its_own():
+    with folder() as d:
+        check_queue_stream(example("queue_stream"), d)
+
+
+def test_a_program_can_hold_the_library_in_itself():
+    with folder() as d:
+        program = example("queue_stream", static=True)
+        needed = subprocess.run(["readelf", "-d", program], check=True, capture_output=True,
+                                text=True, timeout=30).stdout
+        assert "libleat" not in needed, needed
+        check_queue_stream(program, d)
+
+
+class Server:
+    """Sends text to who connects, and keeps the connection."""
+
+    def __init__(self, text):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.text, self.peers = text, []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            self.peers.append(peer)
+            peer.sendall(self.text.encode())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for peer in self.peers:
+            peer.close()
+
+
+def run_until(name, text, wanted, d, *words):
+    """What the example had printed when it was stopped: the blocks of `wanted` lines were there."""
+    out = pathlib.Path(d) / "out"
+    with Server(text) as server, open(out, "w") as file:
+        p = subprocess.Popen([example(name), "127.0.0.1", str(server.port), *words], cwd=d,
+                             env=environment(d), stdout=file, stderr=subprocess.PIPE, text=True)
+        try:
+            wait_for("\n".join(wanted), lambda: any(
+                all(line in block.splitlines() for line in wanted)
+                for block in out.read_text().split("\n\n")), seconds=60)
+            p.terminate()
+            _, err = p.communicate(timeout=60)
+        finally:
+            if p.poll() is None:
+                p.kill()
+                p.communicate()
+    assert p.returncode == 0, err
+    return blocks_of(out.read_text())
+
+
+def test_network_word_count_shows_the_counts_of_a_batch():
+    with folder() as d:
+        blocks = run_until("network_word_count", "to be or not to be\n", ["(to,2)", "(be,2)"], d)
+        full = [sorted(lines) for _, lines in blocks if lines]
+        assert full == [["(be,2)", "(not,1)", "(or,1)", "(to,2)"]], blocks
+
+
+def test_windowed_word_count_shows_what_is_in_the_window_again():
+    with folder() as d:
+        blocks = run_until("windowed_word_count", "a b a\n", ["(a,2)", "(b,1)"], d)
+        times = [t for t, _ in blocks]
+        full = [t for t, lines in blocks if lines]
+        assert full and all(sorted(lines) == ["(a,2)", "(b,1)"] for _, lines in blocks if lines)
+        assert times == sorted(times), times
+
+
+def test_stateful_word_count_goes_on_where_it_was():
+    with folder() as d:
+        run_until("stateful_word_count", "a b a\n", ["(a,2)", "(b,1)"], d, "kept")
+        run_until("stateful_word_count", "a c\n", ["(a,3)", "(b,1)", "(c,1)"], d, "kept")
+
+
+def test_every_example_is_tested():
+    text = pathlib.Path(__file__).read_text()
+    for path in EXAMPLES.glob("*.c"):
+        assert f'"{path.stem}"' in text, f"{path.name} has no test"
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.modules[__name__])
+    finally:
+        shutil.rmtree(PLACE, ignore_errors=True)
