@@ -178,9 +178,9 @@ def check_kills_of_broker(name, qos):
                     safe |= set(load.acknowledged)
                     wait_for_save(broker)
                     broker.kill()
-                    leat.wait_log("trying again until it works", times=kill)
+                    leat.wait_log("trying again until it works", 60, times=kill)
                     broker.restart()
-                    leat.wait_log("receives from", times=kill + 1)
+                    leat.wait_log("receives from", 60, times=kill + 1)
                     wait_for("what is safe", lambda: safe <= out.read().keys(), 60)
                 load.over = True
                 last = load.end() - safe

@@ -245,7 +245,7 @@ def test_every_confirmed_message_survives_kills_of_the_broker():
                 publisher.wait_for(kills.chance.randrange(100, 1000))
                 wait_for("rows", lambda: len(rows(dir)) > 0)
                 BROKER.kill()
-                run.wait_log("trying again until it works", times=kill)
+                run.wait_log("trying again until it works", 60, times=kill)
                 BROKER.restart()
                 run.wait_log("consumes queue", 60, times=kill + 1)
                 publisher.wait_for(200)
