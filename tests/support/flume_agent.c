@@ -173,59 +173,28 @@ void agent_expect_end(int fd)
 
 /* ---- a source by itself */
 
-static void *run_source(void *arg)
-{
-    struct flume_rig *r = arg;
-
-    r->status = r->i.module->push->run(r->i.self, &r->inbox, &r->error);
-    return NULL;
-}
-
-static void start(struct flume_rig *r, const char *one, const char *two, int credits, bool stored)
+static void start(struct push_rig *r, const char *one, const char *two, int credits, bool stored)
 {
     char listen[64];
     const char *const settings[] = {listen, one, one ? two : NULL, NULL};
 
     r->port = agent_free_port();
     snprintf(listen, sizeof listen, "listen=127.0.0.1:%d", r->port);
-    instance_init(&r->i, "flume", settings);
-    r->i.env.max_record_bytes = 32;
-    r->i.env.bad_input = &r->bad_input;
-    atomic_store(&r->bad_input, 0);
-    leat_queue_init(&r->job);
-    OK(leat_queue_open_fd(&r->job, &err));
-    OK(leat_inbox_init(&r->inbox, r->i.module->push, r->i.self, &r->i.env, &r->job, credits, 4096,
-                       &err));
-    r->inbox.stored = stored;
-    OK(r->i.module->push->open(r->i.self, &r->i.env, &err));
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&r->thread, NULL, run_source, r), 0);
+    push_rig_start(r, "flume", settings, 32, credits, stored);
 }
 
-void rig_start(struct flume_rig *r, const char *one, const char *two, int credits)
+void rig_start(struct push_rig *r, const char *one, const char *two, int credits)
 {
     start(r, one, two, credits, false);
 }
 
-void rig_start_stored(struct flume_rig *r, int credits)
+void rig_start_stored(struct push_rig *r, int credits)
 {
     start(r, NULL, NULL, credits, true);
 }
 
-void rig_stop(struct flume_rig *r)
-{
-    leat_inbox_ask_stop(&r->inbox);
-    pthread_join(r->thread, NULL);
-    CU_ASSERT_EQUAL(r->status, LEAT_OK);
-    r->i.module->push->close(r->i.self);
-    for (struct leat_msg *m; (m = leat_queue_try(&r->job));)
-        leat_block_unref((struct leat_block *)m);
-    leat_inbox_fini(&r->inbox);
-    leat_queue_fini(&r->job);
-    instance_fini(&r->i);
-}
-
 /* The next block with rows; its rows as "|value" or "|name=value;value". */
-struct leat_block *rig_take(struct flume_rig *r, char *text, size_t room)
+struct leat_block *rig_take(struct push_rig *r, char *text, size_t room)
 {
     struct pollfd p = {.fd = r->job.wake_fd, .events = POLLIN};
     struct leat_block *b = NULL;
@@ -262,7 +231,7 @@ struct leat_block *rig_take(struct flume_rig *r, char *text, size_t room)
     return b;
 }
 
-void rig_take_and_ack(struct flume_rig *r, const char *rows)
+void rig_take_and_ack(struct push_rig *r, const char *rows)
 {
     char text[4096];
     struct leat_block *b = rig_take(r, text, sizeof text);

@@ -8,10 +8,7 @@
 #define LEAT_FLUME_AGENT_H
 
 #include "../../connectors/flume/avro.h"
-#include "instance.h"
-#include "run/inbox.h"
-
-#include <pthread.h>
+#include "push_rig.h"
 
 #define AGENT_WAIT_MS    10000 /* for an event that has to come */
 #define AGENT_CALL_BYTES 8192
@@ -56,28 +53,15 @@ void agent_expect_end(int fd);                            /* the source hangs up
 
 /* ---- a source by itself */
 
-struct flume_rig {
-    struct instance i;
-    struct leat_queue job;
-    struct leat_inbox inbox;
-    enum leat_status status;
-    struct leat_error error;
-    pthread_t thread;
-    int port;
-    _Atomic int64_t bad_input;
-};
-
-/* With up to two settings, or NULL, and so many credits. It runs on a thread until rig_stop(). */
-void rig_start(struct flume_rig *r, const char *one, const char *two, int credits);
-void rig_start_stored(struct flume_rig *r,
-                      int credits); /* at level `disk`; the test is the store */
-void rig_stop(struct flume_rig *r);
-
+/* With up to two settings, or NULL, and so many credits. It runs on a thread until
+ * push_rig_stop(). */
+void rig_start(struct push_rig *r, const char *one, const char *two, int credits);
+void rig_start_stored(struct push_rig *r, int credits); /* at level `disk`; the test is the store */
 /* The next block with rows, which is the caller's until leat_inbox_ack(); its rows as "|value" or
  * "|name=value;value". */
-struct leat_block *rig_take(struct flume_rig *r, char *text, size_t room);
+struct leat_block *rig_take(struct push_rig *r, char *text, size_t room);
 
 /* Takes a block that has exactly these rows, and says that it is safe. */
-void rig_take_and_ack(struct flume_rig *r, const char *rows);
+void rig_take_and_ack(struct push_rig *r, const char *rows);
 
 #endif

@@ -58,7 +58,7 @@ LEAT_PUSH_CONTRACT(source)
 
 static void a_call_is_answered_when_it_is_safe_and_not_before(void)
 {
-    struct flume_rig r;
+    struct push_rig r;
     char text[256];
 
     rig_start(&r, NULL, NULL, 4);
@@ -76,7 +76,7 @@ static void a_call_is_answered_when_it_is_safe_and_not_before(void)
     leat_inbox_ack(&r.inbox, second);
     agent_expect(fd, OK_NEXT("\2"));
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 /* More calls at once than may wait for an answer: no batch has to come for the rest to be stored.
@@ -86,7 +86,7 @@ static void with_a_store_no_call_waits_for_a_batch(void)
     enum { CALLS = 64 };
     static const char body[] =
         "long enough that what is sent at once is not all read at once, when 16 calls have been";
-    struct flume_rig r;
+    struct push_rig r;
     int64_t rows = 0;
 
     rig_start_stored(&r, 4);
@@ -109,13 +109,13 @@ static void with_a_store_no_call_waits_for_a_batch(void)
     for (int i = 1; i < CALLS; i++)
         agent_expect(fd, OK_NEXT("\1"));
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void many_in_one_call_are_answered_once(void)
 {
     struct agent_call c = {.len = 0};
-    struct flume_rig r;
+    struct push_rig r;
 
     rig_start(&r, NULL, NULL, 4);
     int fd = agent_dial(r.port);
@@ -135,13 +135,13 @@ static void many_in_one_call_are_answered_once(void)
     agent_expect(fd, OK_FIRST("\1"));
     CU_ASSERT(agent_is_silent(fd));
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void an_empty_batch_is_answered_at_once(void)
 {
     struct agent_call c = {.len = 0};
-    struct flume_rig r;
+    struct push_rig r;
 
     rig_start(&r, NULL, NULL, 4);
     int fd = agent_dial(r.port);
@@ -151,7 +151,7 @@ static void an_empty_batch_is_answered_at_once(void)
     agent_say_call(fd, agent_frame(1, &c));
     agent_expect(fd, OK_FIRST("\1"));
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 /* A call that is damaged in its middle stores nothing, is answered with an error, and the next one
@@ -159,7 +159,7 @@ static void an_empty_batch_is_answered_at_once(void)
 static void of_a_damaged_batch_nothing_is_stored(void)
 {
     struct agent_call c = {.len = 0};
-    struct flume_rig r;
+    struct push_rig r;
     char answer[15];
 
     rig_start(&r, "max_headers=1", NULL, 4);
@@ -186,13 +186,13 @@ static void of_a_damaged_batch_nothing_is_stored(void)
     agent_say_call(fd, agent_next_append(9, "y"));
     rig_take_and_ack(&r, "|y"); /* and not "good" */
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void without_a_credit_a_call_waits_half_way_and_nothing_is_lost(void)
 {
     struct agent_call c = {.len = 0};
-    struct flume_rig r;
+    struct push_rig r;
     int rows = 0;
 
     rig_start(&r, NULL, NULL, 2);
@@ -218,7 +218,7 @@ static void without_a_credit_a_call_waits_half_way_and_nothing_is_lost(void)
     agent_expect(other, OK_FIRST("\1"));
     close(fd);
     close(other);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 /* ---- protocols of clients */
@@ -239,7 +239,7 @@ static void a_client_of_another_release_is_asked_for_its_protocol(void)
 {
     static const char theirs[] = "0123456789abcdef";
     struct agent_call c = {.len = 0}, none = {.len = 0};
-    struct flume_rig r;
+    struct push_rig r;
 
     rig_start(&r, NULL, NULL, 4);
     int fd = agent_dial(r.port);
@@ -274,7 +274,7 @@ static void a_client_of_another_release_is_asked_for_its_protocol(void)
     none.bytes[11] = (char)(none.len - 12);
     agent_expect(fd, none.bytes, none.len);
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void protocols_that_are_not_flumes_are_told_from_those_that_are(void)

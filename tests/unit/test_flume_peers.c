@@ -12,7 +12,7 @@
 static void thousand_idle_connections_hold_up_nobody(void)
 {
     struct rlimit files;
-    struct flume_rig r;
+    struct push_rig r;
     int idle[1000];
 
     getrlimit(RLIMIT_NOFILE, &files);
@@ -35,12 +35,12 @@ static void thousand_idle_connections_hold_up_nobody(void)
     for (int i = 0; i < 1000; i++)
         close(idle[i]);
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void who_does_not_go_on_with_a_call_is_closed(void)
 {
-    struct flume_rig r;
+    struct push_rig r;
 
     rig_start(&r, "timeout=100ms", "idle=200ms", 4);
     int half = agent_dial(r.port), idle = agent_dial(r.port);
@@ -58,7 +58,7 @@ static void who_does_not_go_on_with_a_call_is_closed(void)
     close(fd);
     close(half);
     close(idle);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void what_is_no_call_is_closed_and_others_are_served(void)
@@ -75,7 +75,7 @@ static void what_is_no_call_is_closed_and_others_are_served(void)
         LEAT_LIT("\x16\3\1\0\xa5\1\0\0\xa1\3\3"),                     /* TLS */
         LEAT_LIT("\x78\x9c\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), /* no zlib */
     };
-    struct flume_rig r;
+    struct push_rig r;
 
     rig_start(&r, "max_frame=4KiB", NULL, 4);
     int good = agent_dial(r.port);
@@ -97,7 +97,7 @@ static void what_is_no_call_is_closed_and_others_are_served(void)
     rig_take_and_ack(&r, "|b");
     agent_expect(good, OK_NEXT("\2"));
     close(good);
-    rig_stop(&r);
+    push_rig_stop(&r);
     CU_ASSERT_EQUAL(atomic_load(&r.bad_input), (int64_t)(sizeof bad / sizeof *bad));
 }
 
@@ -105,7 +105,7 @@ static void what_is_no_call_is_closed_and_others_are_served(void)
  * goes on then. */
 static void who_finds_no_room_waits_for_it(void)
 {
-    struct flume_rig r;
+    struct push_rig r;
     char part[3000] = "";
 
     rig_start(&r, "max_frame=4KiB", "buffers=4KiB", 4);
@@ -119,12 +119,12 @@ static void who_finds_no_room_waits_for_it(void)
     rig_take_and_ack(&r, "|host=n1;patient");
     agent_expect(fd, OK_FIRST("\1"));
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void one_call_may_be_as_large_as_all_the_room(void)
 {
-    struct flume_rig r;
+    struct push_rig r;
     char body[6001];
 
     memset(body, 'x', sizeof body - 1);
@@ -135,7 +135,7 @@ static void one_call_may_be_as_large_as_all_the_room(void)
     rig_take_and_ack(&r, "|host=n1;xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"); /* cut behind max_record */
     agent_expect(fd, OK_FIRST("\1"));
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 /* ---- zlib */
@@ -153,7 +153,7 @@ static size_t deflate_some(z_stream *z, const void *bytes, size_t len, char *int
 static void a_compressed_connection_is_served(void)
 {
     z_stream out = {0}, in = {0};
-    struct flume_rig r;
+    struct push_rig r;
     char bytes[4096], plain[64], got[64];
 
     rig_start(&r, NULL, NULL, 4);
@@ -189,7 +189,7 @@ static void a_compressed_connection_is_served(void)
     deflateEnd(&out);
     inflateEnd(&in);
     close(fd);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 /* 64 MiB of zeros in 64 KiB: calls of no bytes without end, or one call that is too large. */
@@ -197,7 +197,7 @@ static void a_bomb_takes_no_memory(void)
 {
     static char zeros[1 << 20], bomb[1 << 20];
     static const char head[] = "\0\0\0\1\0\0\0\1\0\xff\xff\xff";
-    struct flume_rig r;
+    struct push_rig r;
 
     for (int large = 0; large < 2; large++) {
         z_stream out = {0};
@@ -219,7 +219,7 @@ static void a_bomb_takes_no_memory(void)
         agent_expect_end(fd);
         CU_ASSERT(atomic_load(&r.i.budget.peak) < (size_t)1 << 20);
         close(fd);
-        rig_stop(&r);
+        push_rig_stop(&r);
     }
 }
 

@@ -1,6 +1,6 @@
 /* Tests connectors/socket.c: the contract of all push sources, then peers that come and go. */
-#include "instance.h"
 #include "leat_test.h"
+#include "push_rig.h"
 #include "run/inbox.h"
 #include "run/message.h"
 #include "source_contract.h"
@@ -104,48 +104,9 @@ LEAT_PUSH_CONTRACT(source)
 
 /* ---- a source by itself */
 
-struct rig {
-    struct instance i;
-    struct leat_queue job;
-    struct leat_inbox inbox;
-    enum leat_status status;
-    struct leat_error error;
-    pthread_t thread;
-    _Atomic int64_t bad_input;
-};
-
-static void *run_source(void *arg)
+static void rig_start(struct push_rig *r, const char *const *settings)
 {
-    struct rig *r = arg;
-
-    r->status = r->i.module->push->run(r->i.self, &r->inbox, &r->error);
-    return NULL;
-}
-
-static void rig_start(struct rig *r, const char *const *settings)
-{
-    instance_init(&r->i, "socket", settings);
-    r->i.env.max_record_bytes = 32;
-    r->i.env.bad_input = &r->bad_input;
-    atomic_store(&r->bad_input, 0);
-    leat_queue_init(&r->job);
-    OK(leat_queue_open_fd(&r->job, &err));
-    OK(leat_inbox_init(&r->inbox, r->i.module->push, r->i.self, &r->i.env, &r->job, 4, 4096, &err));
-    OK(r->i.module->push->open(r->i.self, &r->i.env, &err));
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&r->thread, NULL, run_source, r), 0);
-}
-
-static void rig_stop(struct rig *r)
-{
-    leat_inbox_ask_stop(&r->inbox);
-    pthread_join(r->thread, NULL);
-    CU_ASSERT_EQUAL(r->status, LEAT_OK);
-    r->i.module->push->close(r->i.self);
-    for (struct leat_msg *m; (m = leat_queue_try(&r->job));)
-        leat_block_unref((struct leat_block *)m);
-    leat_inbox_fini(&r->inbox);
-    leat_queue_fini(&r->job);
-    instance_fini(&r->i);
+    push_rig_start(r, "socket", settings, 32, 4, false);
 }
 
 /* Rows of a block, each behind a '|', onto text. */
@@ -169,7 +130,7 @@ static int put_rows(struct leat_block *b, char *text, size_t room)
 }
 
 /* The next `rows` rows. */
-static const char *take(struct rig *r, int rows)
+static const char *take(struct push_rig *r, int rows)
 {
     static char text[4096];
     struct pollfd p = {.fd = r->job.wake_fd, .events = POLLIN};
@@ -211,7 +172,7 @@ static void a_peer_that_goes_is_connected_again(void)
 {
     int listener = listen_on(0);
     const char *const settings[] = {local("connect", port_of(listener)), "retry=300ms", NULL};
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     int fd = accept_one(listener);
@@ -225,21 +186,21 @@ static void a_peer_that_goes_is_connected_again(void)
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|three");
     close(fd);
     close(listener);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void a_peer_that_is_not_there_yet_is_waited_for(void)
 {
     int port = free_port();
     const char *const settings[] = {local("connect", port), "retry=10ms", NULL};
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     int listener = listen_on(port);
     int fd = accept_one(listener);
     say(fd, "hello\n");
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|hello");
-    rig_stop(&r); /* while the peer is there */
+    push_rig_stop(&r); /* while the peer is there */
     close(fd);
     close(listener);
 }
@@ -248,7 +209,7 @@ static void others_connect_and_lines_are_cut(void)
 {
     int port = free_port();
     const char *const settings[] = {local("listen", port), "last_line=drop", NULL};
-    struct rig r;
+    struct push_rig r;
     char text[100000];
 
     rig_start(&r, settings);
@@ -267,14 +228,14 @@ static void others_connect_and_lines_are_cut(void)
     say(b, "b is last\n");
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|b is last");
     close(b);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void further_connections_wait_for_a_place(void)
 {
     int port = free_port();
     const char *const settings[] = {local("listen", port), "max_connections=1", NULL};
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     int a = dial(AF_INET, port);
@@ -287,7 +248,7 @@ static void further_connections_wait_for_a_place(void)
     close(a);
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|second");
     close(b);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 /* The memory is enough for one connection's bytes and a block or two. */
@@ -295,7 +256,7 @@ static void who_finds_no_memory_waits_for_it_and_nobody_is_cut_off(void)
 {
     int port = free_port();
     const char *const settings[] = {local("listen", port), NULL};
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     CU_ASSERT_FATAL(leat_budget_take(&r.i.budget, r.i.budget.cap - 26000));
@@ -312,7 +273,7 @@ static void who_finds_no_memory_waits_for_it_and_nobody_is_cut_off(void)
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|b");
     close(b);
     leat_budget_give(&r.i.budget, r.i.budget.cap - 26000);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void both_families_reach_every_address(void)
@@ -320,7 +281,7 @@ static void both_families_reach_every_address(void)
     int port = free_port();
     char setting[32];
     const char *const settings[] = {setting, NULL};
-    struct rig r;
+    struct push_rig r;
 
     snprintf(setting, sizeof setting, "listen=*:%d", port);
     rig_start(&r, settings);
@@ -334,7 +295,7 @@ static void both_families_reach_every_address(void)
         CU_ASSERT_STRING_EQUAL(take(&r, 1), "|six");
         close(six);
     }
-    rig_stop(&r);
+    push_rig_stop(&r);
     if (six < 0)
         LEAT_SKIP("this host has no IPv6");
 }
@@ -344,7 +305,7 @@ static void without_a_credit_nothing_is_lost(void)
 {
     int port = free_port();
     const char *const settings[] = {local("listen", port), NULL};
-    struct rig r;
+    struct push_rig r;
     char line[32];
 
     rig_start(&r, settings);
@@ -370,7 +331,7 @@ static void without_a_credit_nothing_is_lost(void)
             rows = 2000;
         }
     }
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void say_bytes(int fd, const char *bytes, size_t len)
@@ -384,7 +345,7 @@ static void frames_begin_with_their_length(void)
     const char *const settings[] = {local("listen", port), "framing=length", NULL};
     static const char frames[] = "\0\0\0\3one\0\0\0\0\0\0\0\5a\nb\r\n\0\0", rest[] = "\0\4four";
     char large[104] = {0, 0, 0, 100};
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     int a = dial(AF_INET, port);
@@ -402,7 +363,7 @@ static void frames_begin_with_their_length(void)
     say_bytes(a, frames, 7);
     CU_ASSERT_STRING_EQUAL(take(&r, 1), "|one");
     close(a);
-    rig_stop(&r);
+    push_rig_stop(&r);
     CU_ASSERT_EQUAL(atomic_load(&r.bad_input), 1);
 }
 
@@ -412,7 +373,7 @@ static void a_huge_length_is_one_record_that_is_too_long(void)
     int port = free_port();
     const char *const settings[] = {local("listen", port), "framing=length", NULL};
     char junk[8192];
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     int a = dial(AF_INET, port), b = dial(AF_INET, port);
@@ -425,14 +386,14 @@ static void a_huge_length_is_one_record_that_is_too_long(void)
     CU_ASSERT(atomic_load(&r.i.budget.peak) < 100000);
     close(a);
     close(b);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void a_thousand_idle_connections_hold_up_nobody(void)
 {
     int port = free_port(), idle[1000];
     const char *const settings[] = {local("listen", port), "max_connections=1001", NULL};
-    struct rig r;
+    struct push_rig r;
 
     rig_start(&r, settings);
     for (int i = 0; i < 1000; i++)
@@ -444,14 +405,14 @@ static void a_thousand_idle_connections_hold_up_nobody(void)
     for (int i = 0; i < 1000; i++)
         close(idle[i]);
     close(a);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static void who_is_silent_is_cut_off(void)
 {
     int port = free_port();
     const char *const settings[] = {local("listen", port), "idle=100ms", NULL};
-    struct rig r;
+    struct push_rig r;
     char byte;
 
     rig_start(&r, settings);
@@ -462,7 +423,7 @@ static void who_is_silent_is_cut_off(void)
     CU_ASSERT_EQUAL(recv(b, &byte, 1, 0), 0);
     close(a);
     close(b);
-    rig_stop(&r);
+    push_rig_stop(&r);
 }
 
 static int dial_unix(const char *path)
@@ -480,7 +441,7 @@ static void a_unix_socket_is_taken_over_from_a_process_that_ended(void)
     char path[64], setting[80];
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     const char *const settings[] = {setting, NULL};
-    struct rig r;
+    struct push_rig r;
 
     snprintf(path, sizeof path, "/tmp/leat-test-%d.sock", getpid());
     snprintf(setting, sizeof setting, "listen=unix:%s", path);
@@ -499,7 +460,7 @@ static void a_unix_socket_is_taken_over_from_a_process_that_ended(void)
     second.module->push->close(second.self);
     instance_fini(&second);
     close(a);
-    rig_stop(&r);
+    push_rig_stop(&r);
     CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
 }
 
@@ -508,7 +469,7 @@ static void a_unix_socket_is_connected_to_and_again(void)
     char path[64], setting[80];
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     const char *const settings[] = {setting, "retry=10ms", NULL};
-    struct rig r;
+    struct push_rig r;
 
     snprintf(path, sizeof path, "/tmp/leat-test-%d.sock", getpid());
     snprintf(setting, sizeof setting, "connect=unix:%s", path);
@@ -523,7 +484,7 @@ static void a_unix_socket_is_connected_to_and_again(void)
         CU_ASSERT_STRING_EQUAL(take(&r, 1), "|hello");
         close(fd);
     }
-    rig_stop(&r);
+    push_rig_stop(&r);
     close(listener);
     unlink(path);
 }

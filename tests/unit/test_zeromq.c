@@ -2,6 +2,7 @@
  * what becomes of a message's parts, and settings that are refused. */
 #include "instance.h"
 #include "leat_test.h"
+#include "push_rig.h"
 #include "run/inbox.h"
 #include "run/message.h"
 #include "source_contract.h"
@@ -54,23 +55,9 @@ static void *send_for_ever(void *arg)
 /* ---- a source by itself */
 
 struct rig {
-    struct instance i;
-    struct leat_queue job;
-    struct leat_inbox inbox;
-    enum leat_status status;
-    struct leat_error error;
-    pthread_t thread;
+    struct push_rig source;
     void *context, *sender;
-    _Atomic int64_t bad_input;
 };
-
-static void *run_source(void *arg)
-{
-    struct rig *r = arg;
-
-    r->status = r->i.module->push->run(r->i.self, &r->inbox, &r->error);
-    return NULL;
-}
 
 static void rig_start(struct rig *r, const char *more)
 {
@@ -82,28 +69,12 @@ static void rig_start(struct rig *r, const char *more)
     snprintf(connect, sizeof connect, "connect=%s", address);
     r->context = zmq_ctx_new();
     r->sender = sender_new(r->context, address);
-    instance_init(&r->i, "zeromq", settings);
-    r->i.env.max_record_bytes = 8;
-    r->i.env.bad_input = &r->bad_input;
-    atomic_store(&r->bad_input, 0);
-    leat_queue_init(&r->job);
-    OK(leat_queue_open_fd(&r->job, &err));
-    OK(leat_inbox_init(&r->inbox, r->i.module->push, r->i.self, &r->i.env, &r->job, 4, 4096, &err));
-    OK(r->i.module->push->open(r->i.self, &r->i.env, &err));
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&r->thread, NULL, run_source, r), 0);
+    push_rig_start(&r->source, "zeromq", settings, 8, 4, false);
 }
 
 static void rig_stop(struct rig *r)
 {
-    leat_inbox_ask_stop(&r->inbox);
-    pthread_join(r->thread, NULL);
-    CU_ASSERT_EQUAL(r->status, LEAT_OK);
-    r->i.module->push->close(r->i.self);
-    for (struct leat_msg *m; (m = leat_queue_try(&r->job));)
-        leat_block_unref((struct leat_block *)m);
-    leat_inbox_fini(&r->inbox);
-    leat_queue_fini(&r->job);
-    instance_fini(&r->i);
+    push_rig_stop(&r->source);
     zmq_close(r->sender);
     zmq_ctx_term(r->context);
 }
@@ -135,7 +106,7 @@ static void put_row(const struct leat_chunk *chunk, uint32_t row, char *text, si
 /* Takes blocks until so many rows have come, and says that they are safe. */
 static void take(struct rig *r, uint32_t rows, char *text, size_t room)
 {
-    struct pollfd p = {.fd = r->job.wake_fd, .events = POLLIN};
+    struct pollfd p = {.fd = r->source.job.wake_fd, .events = POLLIN};
     uint64_t ignored;
 
     text[0] = '\0';
@@ -143,10 +114,10 @@ static void take(struct rig *r, uint32_t rows, char *text, size_t room)
         struct leat_arena arena = {0};
         struct leat_chunk chunk;
         struct leat_cursor cursor = {0};
-        leat_inbox_ask_seal(&r->inbox);
+        leat_inbox_ask_seal(&r->source.inbox);
         if (poll(&p, 1, 10) == 1)
             CU_ASSERT_EQUAL(read(p.fd, &ignored, sizeof ignored), (ssize_t)sizeof ignored);
-        struct leat_block *b = (struct leat_block *)leat_queue_try(&r->job);
+        struct leat_block *b = (struct leat_block *)leat_queue_try(&r->source.job);
         if (!b)
             continue;
         OK(leat_chunk_init(&chunk, &arena, LEAT_COL_PATHS, &err));
@@ -156,7 +127,7 @@ static void take(struct rig *r, uint32_t rows, char *text, size_t room)
             put_row(&chunk, i, text + len, room - len);
         }
         leat_arena_reset(&arena);
-        leat_inbox_ack(&r->inbox, b);
+        leat_inbox_ack(&r->source.inbox, b);
     }
     CU_ASSERT_EQUAL(rows, 0);
 }
@@ -194,7 +165,7 @@ static void a_message_of_too_many_parts_is_dropped_and_the_next_one_taken(void)
     say(&r, "next", false);
     take(&r, 1, text, sizeof text);
     CU_ASSERT_STRING_EQUAL(text, "-|next\n");
-    CU_ASSERT_EQUAL(atomic_load(&r.bad_input), 1);
+    CU_ASSERT_EQUAL(atomic_load(&r.source.bad_input), 1);
     rig_stop(&r);
 }
 
@@ -213,7 +184,7 @@ static void a_message_of_too_many_bytes_in_all_is_dropped_and_the_next_one_taken
     }
     take(&r, 2, text, sizeof text);
     CU_ASSERT_EQUAL(strlen(text), strlen("|part1=;end\n|end\n") + 3 * strlen(part));
-    CU_ASSERT_EQUAL(atomic_load(&r.bad_input), 1);
+    CU_ASSERT_EQUAL(atomic_load(&r.source.bad_input), 1);
     rig_stop(&r);
 }
 
