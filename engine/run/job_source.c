@@ -406,6 +406,18 @@ static enum leat_status lost(struct leat_job_thread *job, struct leat_job_fetch 
     return LEAT_OK;
 }
 
+/* Nothing is under way that would give memory back, and it has been tried for a while. */
+static bool never_fits(const struct leat_job *step, const struct leat_job_fetch *f)
+{
+    if (f->error.status != LEAT_E_FULL || step->pending_blocks || step->cut != step->finished ||
+        step->parts[f->part].backoff_ms < LEAT_JOB_BACKOFF_MAX_MS)
+        return false;
+    for (uint32_t i = 0; i < step->parts_count; i++)
+        if (i != f->part && step->parts[i].fetching)
+            return false;
+    return true;
+}
+
 static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_fetch *f,
                                   struct leat_error *err)
 {
@@ -419,6 +431,9 @@ static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_f
         *err = f->error;
         return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
     }
+    if (never_fits(&job->step, f))
+        return leat_fail(err, LEAT_E_FULL, "source '%.*s': %s; give the pipeline more `memory`",
+                         LEAT_FMT(s->plan->name), f->error.text);
     leat_retry_say(&s->retry, &s->log, &f->error);
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_fetch_failures, 1);
     leat_job_event(job, (struct leat_event){

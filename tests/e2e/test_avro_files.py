@@ -154,6 +154,16 @@ def test_a_second_run_writes_the_same_bytes():
             assert len(written[0]) == 1 and written[0] == written[1]
 
 
+def test_a_block_that_no_memory_can_hold_ends_the_run_and_says_what_to_change():
+    with folder() as dir:
+        schema = {"type": "record", "name": "R", "fields": [{"name": "text", "type": "string"}]}
+        with open(f"{dir}/in.avro", "wb") as f:
+            fastavro().writer(f, schema, ({"text": "x" * 1000} for _ in range(40000)), sync_interval=1 << 30)
+        said = run(job(dir, "large", f"path: {dir}/in.avro", f'path: "{dir}/out/{{file}}"', more="memory: 64MiB"), code=1)
+        assert "source 'in': no room for a block of" in said, said
+        assert "in the 24 MiB of memory; give the pipeline more `memory`" in said, said
+
+
 def kill_over_and_over(file, kills):
     chance = random.Random(SEED)
     for _ in range(kills):
