@@ -70,7 +70,8 @@ def test_readings_go_from_mqtt_to_kafka_also_those_of_the_time_leat_was_away():
                                  for n in range(sensors)] + [("plant/north/s0/humidity", '{"celsius":1}'),
                                                              ("plant/north/s1/temperature", "{}")])
     with folder() as dir:
-        with running(dir, "mqtt-to-kafka", **where):
+        with running(dir, "mqtt-to-kafka", **where) as run:
+            run.wait_log("receives from")  # before, the broker knows of no session
             send(20, 5)
             wait_for("5 readings", lambda: len(KAFKA.records("readings")) >= 5)
         send(100, 3)
