@@ -16,6 +16,7 @@
 #include "../socket_address.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,8 @@ static const struct leat_opt tls_options[] = {
     LEAT_OPT(struct http_tls, cert, .optional = true,
              .help = "File with leat's certificate and those it needs (PEM)."),
     LEAT_OPT(struct http_tls, key, .optional = true, .help = "File with its key (PEM)."),
+    LEAT_OPT(struct http_tls, ca, .optional = true,
+             .help = "File with certificates: senders must show one that these have signed."),
     {0},
 };
 
@@ -91,6 +94,10 @@ static enum leat_status check(const void *self, struct leat_error *err)
         return leat_fail(err, LEAT_E_CONFIG, "path: '%s' is no path, such as /orders", h->path);
     if (!h->tls.cert != !h->tls.key)
         return leat_fail(err, LEAT_E_CONFIG, "tls: 'cert' and 'key' belong together");
+    if (h->tls.ca && !h->tls.cert)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "tls: with 'ca' senders show a certificate, and leat needs its own: give "
+                         "'cert' and 'key'");
     if (h->auth.bearer && !h->auth.bearer[0])
         return leat_fail(err, LEAT_E_CONFIG, "auth: the token is empty");
     if (h->auth.bearer && !h->tls.cert && !h->insecure && !is_loopback(h->listen))
@@ -124,38 +131,64 @@ static char *read_pem(const char *path, struct leat_error *err)
     return text;
 }
 
-static enum leat_status start(struct http *h, int fd, const char *cert, const char *key,
+/* What the files of `tls` hold, to be freed; NULL: nothing is asked for. */
+struct pems {
+    char *cert, *key, *ca;
+};
+
+static enum leat_status start(struct http *h, int fd, const struct pems *pems,
                               struct leat_error *err)
 {
+    const bool tls = pems->cert;
     unsigned flags =
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (cert ? MHD_USE_TLS : 0);
-    struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)cert},
-                                      {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key},
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem secure[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, pems->cert},
+                                      {MHD_OPTION_HTTPS_MEM_KEY, 0, pems->key},
+                                      {MHD_OPTION_END, 0, NULL},
                                       {MHD_OPTION_END, 0, NULL}};
+
+    if (pems->ca)
+        secure[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, pems->ca};
 
     h->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_request, h, MHD_OPTION_EXTERNAL_LOGGER, http_on_log, h,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)h->max_connections + CONN_EXTRA, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,
         MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
-        http_on_connection, h, MHD_OPTION_ARRAY, cert ? secure : secure + 2, MHD_OPTION_END);
-    if (!h->daemon && cert)
-        return leat_fail(err, LEAT_E_CONFIG, "tls: the certificate '%s' or its key cannot be used",
-                         h->tls.cert);
+        http_on_connection, h, MHD_OPTION_ARRAY, tls ? secure : secure + 3, MHD_OPTION_END);
+    if (!h->daemon && tls)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "tls: the certificate '%s', its key%s%s cannot be used", h->tls.cert,
+                         h->tls.ca ? " or " : "", h->tls.ca ? h->tls.ca : "");
     if (!h->daemon)
         return leat_fail(err, LEAT_E_NOMEM, "no memory for an HTTP server");
     h->epoll_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     return LEAT_OK;
 }
 
-static enum leat_status listen_at(struct http *h, const char *cert, const char *key,
-                                  struct leat_error *err)
+/* The server would start with an authority that nobody can name. */
+static enum leat_status check_ca(const struct http *h, const char *pem, struct leat_error *err)
+{
+    const gnutls_datum_t bytes = {(unsigned char *)(uintptr_t)pem, (unsigned)strlen(pem)};
+    gnutls_certificate_credentials_t list;
+    int found = 0;
+
+    if (gnutls_certificate_allocate_credentials(&list) < 0)
+        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+    found = gnutls_certificate_set_x509_trust_mem(list, &bytes, GNUTLS_X509_FMT_PEM);
+    gnutls_certificate_free_credentials(list);
+    return found > 0
+               ? LEAT_OK
+               : leat_fail(err, LEAT_E_CONFIG, "tls: there is no certificate in '%s'", h->tls.ca);
+}
+
+static enum leat_status listen_at(struct http *h, const struct pems *pems, struct leat_error *err)
 {
     int fd = socket_listen(h->listen, err);
 
     if (fd < 0)
         return err->status;
-    if (start(h, fd, cert, key, err) != LEAT_OK)
+    if (start(h, fd, pems, err) != LEAT_OK)
         close(fd);
     return h->daemon ? LEAT_OK : err->status;
 }
@@ -163,18 +196,21 @@ static enum leat_status listen_at(struct http *h, const char *cert, const char *
 static enum leat_status http_open(void *self, const struct leat_env *env, struct leat_error *err)
 {
     struct http *h = self;
-    char *cert = NULL, *key = NULL;
+    struct pems pems = {0};
 
     if (check(h, err) != LEAT_OK)
         return err->status;
     h->env = env;
     h->error.status = LEAT_OK;
     h->stopping = false;
-    bool read = !h->tls.cert || ((cert = read_pem(h->tls.cert, err)) != NULL &&
-                                 (key = read_pem(h->tls.key, err)) != NULL);
-    enum leat_status status = read ? listen_at(h, cert, key, err) : err->status;
-    leat_mem_free(cert);
-    leat_mem_free(key);
+    bool read = (!h->tls.cert || ((pems.cert = read_pem(h->tls.cert, err)) != NULL &&
+                                  (pems.key = read_pem(h->tls.key, err)) != NULL)) &&
+                (!h->tls.ca || ((pems.ca = read_pem(h->tls.ca, err)) != NULL &&
+                                check_ca(h, pems.ca, err) == LEAT_OK));
+    enum leat_status status = read ? listen_at(h, &pems, err) : err->status;
+    leat_mem_free(pems.cert);
+    leat_mem_free(pems.key);
+    leat_mem_free(pems.ca);
     return status;
 }
 

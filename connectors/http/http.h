@@ -23,6 +23,7 @@ struct http_conn {
     enum http_state state;
     int64_t since_ms; /* in this state */
     bool cut;         /* its socket was shut: the server will notice */
+    bool is_known;    /* it has shown a certificate that is trusted */
 };
 
 struct http_request {
@@ -44,7 +45,7 @@ struct http_auth {
 };
 
 struct http_tls {
-    const char *cert, *key;
+    const char *cert, *key, *ca;
 };
 
 struct http {

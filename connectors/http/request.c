@@ -8,6 +8,7 @@
  */
 #include "http.h"
 
+#include <gnutls/gnutls.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,21 @@ static bool is_allowed(const struct http *h, const char *given)
     return differs == 0;
 }
 
+/* The server asks for a certificate and lets everybody in; looked at once per connection. */
+static bool shows_certificate(const struct http_request *q)
+{
+    unsigned wrong = 1;
+
+    if (q->conn->is_known)
+        return true;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    q->conn->is_known = info && info->tls_session &&
+                        gnutls_certificate_verify_peers2(info->tls_session, &wrong) == 0 &&
+                        wrong == 0;
+    return q->conn->is_known;
+}
+
 static bool says_lines(const char *type)
 {
     static const char *const names[] = {"application/x-ndjson", "application/ndjson",
@@ -129,6 +145,8 @@ static void look_at(struct http *h, struct http_request *q, const char *url, con
     q->is_lines = says_lines(header(q, "Content-Type"));
     if (is_ambiguous(q)) {
         refuse(h, q, 400, "one header may say how long the body is, these are several");
+    } else if (h->tls.ca && !shows_certificate(q)) {
+        refuse(h, q, 403, "a certificate is needed that is signed as `tls: { ca }` says");
     } else if (h->auth.bearer && !is_allowed(h, header(q, "Authorization"))) {
         refuse(h, q, 401, "a token is needed: 'Authorization: Bearer TOKEN'");
     } else if (strcmp(url, h->path) != 0) {

@@ -204,6 +204,58 @@ def test_it_speaks_tls():
             assert run.wait() == 78 and "cannot be used" in run.log, run.log
 
 
+def signed(dir, name, subject):
+    """A key, and a certificate of the authority in `dir`."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={subject}", "-keyout", f"{dir}/{name}.key",
+            "-out", f"{dir}/{name}.csr")
+    write(dir, "names", f"subjectAltName=DNS:{subject}")
+    openssl("x509", "-req", "-in", f"{dir}/{name}.csr", "-CA", f"{dir}/ca.pem", "-CAkey", f"{dir}/ca.key",
+            "-CAcreateserial", "-days", "30", "-extfile", f"{dir}/names", "-out", f"{dir}/{name}.pem")
+    return f"{dir}/{name}.pem", f"{dir}/{name}.key"
+
+
+def authority(dir):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=ours",
+                    "-keyout", f"{dir}/ca.key", "-out", f"{dir}/ca.pem"], check=True, capture_output=True, timeout=60)
+
+
+def test_with_an_authority_only_senders_with_its_certificate_are_taken():
+    with folder() as dir, folder() as elsewhere:
+        port = free_port()
+        authority(dir)
+        authority(elsewhere)
+        cert, key = signed(dir, "leat", "localhost")
+        tls = f", tls: {{ cert: {cert}, key: {key}, ca: {dir}/ca.pem }}"
+        with Leat("run", pipeline(dir, port, tls)) as run:
+            started(run, port)
+
+            def status(n, *shows):
+                context = ssl.create_default_context(cafile=f"{dir}/ca.pem")
+                if shows:
+                    context.load_cert_chain(*shows)
+                c = http.client.HTTPSConnection("localhost", port, context=context, timeout=30)
+                answers = []
+                for _ in range(2):  # the second one on the same connection
+                    c.request("POST", "/in", json.dumps({"n": n}))
+                    answer = c.getresponse()
+                    answers.append((answer.status, answer.read()))
+                c.close()
+                assert answers[0] == answers[1], answers
+                return answers[0][0]
+            assert status(1) == 403
+            assert status(2, *signed(elsewhere, "stranger", "localhost")) == 403
+            assert status(3, *signed(dir, "sender", "sender")) == 204
+            assert numbers(dir) == [3, 3]
+            assert run.stop() == 0, run.log
+        code, _, err = leat("check", pipeline(dir, port, f", tls: {{ ca: {dir}/ca.pem }}"))
+        assert code == 78 and "leat needs its own" in err, err
+        write(dir, "ca.pem", "no certificate")
+        with Leat("run", pipeline(dir, port, tls)) as run:
+            assert run.wait() == 78 and "there is no certificate in" in run.log, run.log
+
+
 class Stuck:
     """A web service that answers 503 until it is let go."""
 
