@@ -162,6 +162,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
                                .goal_comes = to_the_end && p->finished && p->end >= 0,
                                .is_push = !s->plan->module->pull && !leat_job_is_stored(s),
                                .comes = leat_job_is_stored(s),
+                               .single = s->plan->module->pull && s->plan->module->pull->single,
                                .waits = s->plan->module->pull && s->plan->module->pull->waits};
     job->step.parts_count++;
     s->part_of[p->id] = number;

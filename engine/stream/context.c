@@ -248,6 +248,10 @@ static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
     if (ctx->keeps && ctx->queues)
         return leat_fail(err, LEAT_E_CONFIG,
                          "a queue stream cannot be made again from a checkpoint");
+    const struct leat_node *delivery = leat_node_find(ctx->root, "delivery");
+    if (ctx->queues && delivery && leat_slice_eq(delivery->text, LEAT_LIT("exactly_once")))
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "a queue stream cannot be part of 'delivery: exactly_once'");
     if (make_plan(ctx, err) != LEAT_OK || make_dir(ctx, err) != LEAT_OK)
         return err->status;
     options.state_dir = ctx->keeps ? NULL : ctx->dir;

@@ -2,8 +2,8 @@
  * queue.c - the source of queue streams: gives what a program pushed, push by push.
  *
  * One partition, whose positions count values. What was pushed stays until its batch is committed,
- * so any position that still may be asked for can be read again. A block that is "at the end" is
- * not followed by another before the next tick, and so a push is a batch.
+ * so any position that still may be asked for can be read again. A batch has one block, and so a
+ * push, or all that were made since the last, is a batch.
  *
  * Thread: job, and any for pushing; the context's lock is held for the moment of a copy.
  */
@@ -51,39 +51,60 @@ static struct stream_rdd *rdd_at(struct stream_queue *q, int64_t from)
 {
     struct stream_rdd *r = q->first;
 
-    while (r && r != q->unread && r->to <= from)
+    while (r && (r != q->unread || !q->one) && r->to <= from)
         r = r->next;
     if (r && r == q->unread)
         q->unread = r->next;
     return r && r->to > from ? r : NULL;
 }
 
+static size_t bytes_of(const struct stream_rdd *r, int64_t from)
+{
+    size_t bytes = 0;
+
+    for (int64_t i = from > r->from ? from : r->from; i < r->to; i++)
+        bytes += r->values[i - r->from].len + LEAT_FRAME_BYTES;
+    return bytes;
+}
+
+static bool append(struct leat_block *b, const struct stream_rdd *r, int64_t from, int64_t now_ms)
+{
+    for (int64_t i = from > r->from ? from : r->from; i < r->to; i++) {
+        const struct leat_row row = {
+            .value = r->values[i - r->from], .position = i, .time_ms = now_ms};
+        if (!leat_block_append(b, &row))
+            return false;
+    }
+    return true;
+}
+
+/* One push, or all from there on. */
 static enum leat_status fill(struct queue_source *s, const struct leat_fetch *fetch,
                              struct leat_block **block, struct leat_error *err)
 {
     struct stream_queue *q = queue_of(s);
-    struct stream_rdd *before = q->unread, *r = rdd_at(q, fetch->from);
-    int64_t from = fetch->from, to = r ? r->to : from;
+    struct stream_rdd *before = q->unread, *first = rdd_at(q, fetch->from);
+    int64_t now_ms = leat_clock_now_ms(s->env->clock), to = fetch->from;
     size_t bytes = 0;
 
-    for (int64_t i = from; i < to; i++)
-        bytes += r->values[i - r->from].len + LEAT_FRAME_BYTES;
+    for (struct stream_rdd *r = first; r; r = q->one ? NULL : r->next) {
+        bytes += bytes_of(r, fetch->from);
+        to = r->to;
+    }
     if (leat_block_new(s->env->budget, &leat_coding_framed, bytes, block, err) != LEAT_OK) {
         q->unread = before;
         return err->status;
     }
-    (*block)->from = from;
-    for (int64_t i = from; i < to; i++) {
-        const struct leat_row row = {.value = r->values[i - r->from],
-                                     .position = i,
-                                     .time_ms = leat_clock_now_ms(s->env->clock)};
-        if (!leat_block_append(*block, &row)) {
+    if (!q->one)
+        q->unread = NULL;
+    (*block)->from = fetch->from;
+    for (struct stream_rdd *r = first; r; r = q->one ? NULL : r->next)
+        if (!append(*block, r, fetch->from, now_ms)) {
             leat_block_unref(*block);
             *block = NULL;
             return leat_fail(err, LEAT_E_DATA, "a value is too large");
         }
-    }
-    (*block)->at_end = q->one || !q->unread;
+    (*block)->at_end = true;
     leat_block_seal(*block, to);
     return LEAT_OK;
 }
@@ -148,6 +169,7 @@ static const struct leat_module module = {
     .opts = options,
     .pull =
         &(const struct leat_pull){
+            .single = true,
             .open = queue_open,
             .partitions = queue_partitions,
             .fetch = queue_fetch,
