@@ -234,6 +234,19 @@ static enum leat_status make_dir(struct leat_context *ctx, struct leat_error *er
     return status;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static void remove_dir(struct leat_context *ctx)
+{
+    if (ctx->dir[0])
+        nftw(ctx->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    ctx->dir[0] = '\0';
+}
+
 static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
 {
     struct leat_job_options options = {.threads = (uint32_t)ctx->threads};
@@ -271,8 +284,10 @@ enum leat_status leat_start(struct leat_context *ctx, struct leat_error *err)
         status = start(ctx, err);
         ctx->state = status == LEAT_OK ? LEAT_ACTIVE : LEAT_STOPPED;
         ctx->ended = ctx->joined = status != LEAT_OK;
-        if (status != LEAT_OK)
+        if (status != LEAT_OK) {
             ctx->result = *err;
+            remove_dir(ctx);
+        }
     }
     pthread_mutex_unlock(&ctx->lock);
     return status;
@@ -299,12 +314,6 @@ static bool never(const struct leat_context *ctx)
     return false;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
 /* Lock: held; it has ended. */
 static enum leat_status result(struct leat_context *ctx, struct leat_error *err)
 {
@@ -313,9 +322,7 @@ static enum leat_status result(struct leat_context *ctx, struct leat_error *err)
         if (leat_job_join(ctx->job, &ctx->result) == LEAT_OK)
             ctx->result.status = LEAT_OK;
         ctx->state = LEAT_STOPPED;
-        if (ctx->dir[0])
-            nftw(ctx->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        ctx->dir[0] = '\0';
+        remove_dir(ctx);
     }
     *err = ctx->result;
     return err->status;

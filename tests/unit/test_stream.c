@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct leat_error err;
@@ -655,6 +656,11 @@ static void several_threads_may_push_into_a_queue(void)
 
 static void building_reports_lack_of_memory(void)
 {
+    char dir[64];
+
+    snprintf(dir, sizeof dir, "%s/oom", leat_test_dir());
+    CU_ASSERT_EQUAL_FATAL(mkdir(dir, 0700), 0);
+    CU_ASSERT_EQUAL_FATAL(setenv("TMPDIR", dir, 1), 0);
     LEAT_OOM_SWEEP {
         struct leat_context *ctx = leat_context_new("test", 20);
         struct leat_stream *queue = leat_queue_stream(ctx, true);
@@ -678,6 +684,8 @@ static void building_reports_lack_of_memory(void)
         }
         leat_context_free(ctx);
     }
+    unsetenv("TMPDIR");
+    CU_ASSERT_EQUAL(rmdir(dir), 0); /* nothing was left in it */
 }
 
 LEAT_TESTS("stream", T(words_of_lines_are_counted), T(each_push_of_a_queue_is_a_batch),
