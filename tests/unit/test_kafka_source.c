@@ -139,6 +139,7 @@ static void a_row_of_a_store_is_as_it_was_received(void)
 {
     struct pull_client c;
     struct seen seen = {0};
+    int64_t next = 0;
     rd_kafka_headers_t *timed = rd_kafka_headers_new(2), *none = rd_kafka_headers_new(2),
                        *other = rd_kafka_headers_new(1);
     static const char one[] = "\1\0\0\0\4\0\0\0kind\3\0\0\0new",
@@ -153,13 +154,14 @@ static void a_row_of_a_store_is_as_it_was_received(void)
     rd_kafka_header_add(other, "kind", -1, "new", -1);
     plain_write(mock.bootstrap, TOPIC, 0, "k", "v", 99, timed);
     OK(pull_partitions(&c));
-    CU_ASSERT_EQUAL(pull_read(&c, 0, 0, WANT_BYTES, NULL, see, &seen), 1);
+    CU_ASSERT_EQUAL(pull_read(&c, 0, 0, WANT_BYTES, &next, see, &seen), 1);
     CU_ASSERT_EQUAL(seen.rows[0].time_ms, 1234567890123);
     CU_ASSERT_EQUAL(seen.headers_len, sizeof one - 1);
     CU_ASSERT_EQUAL(memcmp(seen.headers, one, seen.headers_len), 0);
     plain_write(mock.bootstrap, TOPIC, 0, NULL, "v", 99, other);
     plain_write(mock.bootstrap, TOPIC, 0, NULL, "v", 99, none);
-    CU_ASSERT_EQUAL(pull_read(&c, 0, 1, WANT_BYTES, NULL, see, &seen), 2);
+    while (next < 3) /* a fetch that waited may end between the two */
+        pull_read(&c, 0, next, WANT_BYTES, &next, see, &seen);
     CU_ASSERT_EQUAL(seen.rows[1].time_ms, LEAT_NO_TIME);
     CU_ASSERT_EQUAL(seen.rows[2].time_ms, LEAT_NO_TIME);
     CU_ASSERT_EQUAL(seen.headers_len, sizeof named - 1);
@@ -471,8 +473,10 @@ static void on_lost_earliest_begins_below_a_position_behind_the_end(void)
     struct leat_block *b = pull_fetch(&c, 0, 500, WANT_BYTES);
     CU_ASSERT_PTR_NOT_NULL_FATAL(b);
     CU_ASSERT_EQUAL(b->from, 0);
-    CU_ASSERT_EQUAL(b->to, 3);
+    int64_t to = b->to; /* a block need not hold all that there is */
     leat_block_unref(b);
+    CU_ASSERT(to > 0);
+    CU_ASSERT_EQUAL(to + pull_read(&c, 0, to, WANT_BYTES, NULL, NULL, NULL), 3);
     b = pull_fetch(&c, 1, 500, WANT_BYTES); /* a partition without a record */
     CU_ASSERT_PTR_NOT_NULL_FATAL(b);
     CU_ASSERT(b->from == 0 && b->to == 0 && b->at_end);
@@ -510,7 +514,7 @@ static enum leat_status open_and_read_one_block(struct pull_client *c)
     }
     if (!b)
         return pull_error.status;
-    CU_ASSERT_EQUAL(b->rows_hint, 3);
+    CU_ASSERT(b->rows_hint > 0 && b->rows_hint <= 3);
     leat_block_unref(b);
     return LEAT_OK;
 }
