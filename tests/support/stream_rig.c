@@ -1,0 +1,151 @@
+#include "stream_rig.h"
+
+static struct leat_error err;
+
+void seen_init(struct seen *s)
+{
+    memset(s, 0, sizeof *s);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    s->in_order = true;
+}
+
+static int print(struct leat_value v, char *into, size_t room)
+{
+    int n;
+
+    if (v.tag == LEAT_INT)
+        return snprintf(into, room, "%lld", (long long)v.as.i);
+    if (v.tag == LEAT_STRING)
+        return snprintf(into, room, "%.*s", (int)v.len, v.as.text);
+    if (v.tag != LEAT_LIST)
+        return snprintf(into, room, "%s", leat_tag_name(v.tag));
+    n = snprintf(into, room, "[");
+    for (uint32_t i = 0; i < v.len; i++) {
+        n += snprintf(into + n, room - (size_t)n, i ? "," : "");
+        n += print(v.as.items[i], into + n, room - (size_t)n);
+    }
+    return n + snprintf(into + n, room - (size_t)n, "]");
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct seen *s = arg;
+
+    pthread_mutex_lock(&s->lock);
+    s->in_order = s->in_order && rdd->time_ms > s->last_ms;
+    s->last_ms = rdd->time_ms;
+    for (size_t i = 0; i < rdd->count; i++) {
+        char *at = s->words[i];
+        int n = 0;
+        if (rdd->rows[i].key.tag != LEAT_NULL) {
+            n = print(rdd->rows[i].key, at, 32);
+            n += snprintf(at + n, 64 - (size_t)n, "=");
+        }
+        print(rdd->rows[i].value, at + n, 64 - (size_t)n);
+    }
+    qsort(s->words, rdd->count, sizeof *s->words, by_text);
+    for (size_t i = 0; i < rdd->count; i++) {
+        strcat(s->text, i ? " " : s->text[0] ? "|" : "");
+        strcat(s->text, s->words[i]);
+    }
+    s->batches += rdd->count > 0;
+    enum leat_status status = s->fail ? leat_fail(e, s->fail, "no room for this") : LEAT_OK;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+void wait_for_batches(struct seen *s, int count)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->batches < count)
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
+struct leat_value split(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    struct leat_value words = leat_list();
+    struct leat_slice rest = leat_value_text(in->value), word;
+
+    (void)arg;
+    while (rest.len) {
+        leat_slice_cut(rest, ' ', &word, &rest);
+        if (word.len)
+            leat_list_add(call, &words, leat_string(word));
+    }
+    return words;
+}
+
+struct leat_pair with_one(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    (void)call, (void)arg;
+    return (struct leat_pair){in->value, leat_int(1)};
+}
+
+struct leat_value sum(struct leat_call *call, struct leat_value a, struct leat_value b, void *arg)
+{
+    (void)call, (void)arg;
+    return leat_int(a.as.i + b.as.i);
+}
+
+struct leat_value twice(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    (void)call, (void)arg;
+    return leat_int(2 * in->value.as.i);
+}
+
+struct leat_value is_even(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    (void)call, (void)arg;
+    return leat_bool(in->value.as.i % 2 == 0);
+}
+
+struct leat_value how_many(struct leat_call *call, struct leat_value key, struct leat_value values,
+                           struct leat_value state, void *arg)
+{
+    (void)call, (void)key, (void)arg;
+    return leat_int(values.len + (state.tag == LEAT_INT ? state.as.i : 0));
+}
+
+struct leat_context *new_context(void)
+{
+    struct leat_context *ctx = leat_context_new("test", 20);
+
+    leat_set(ctx, "partitions", "4");
+    leat_set(ctx, "threads", "2");
+    return ctx;
+}
+
+void push_ints(struct leat_stream *queue, size_t count, const int64_t *list)
+{
+    struct leat_value values[16];
+
+    for (size_t i = 0; i < count; i++)
+        values[i] = leat_int(list[i]);
+    OK(leat_queue_push(queue, values, count, &err));
+}
+
+void push_text(struct leat_stream *queue, const char *text)
+{
+    const struct leat_value v = leat_string(leat_slice_str(text));
+
+    OK(leat_queue_push(queue, &v, 1, &err));
+}
+
+const char *run(struct leat_context *ctx, struct leat_stream *s, struct seen *seen)
+{
+    seen_init(seen);
+    leat_foreach_rdd(s, see, seen);
+    OK(leat_start(ctx, &err));
+    OK(leat_stop(ctx, true, &err));
+    CU_ASSERT(seen->in_order);
+    leat_context_free(ctx);
+    return seen->text;
+}
