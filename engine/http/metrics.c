@@ -8,7 +8,7 @@
 
 /* name, kind, what it is; with the label `pipeline`, whether one of its jobs runs or not */
 #define PIPELINE_METRICS(X)                                                                        \
-    X(ready, GAUGE, "1: it has found its place, and its sources and sinks answer")                 \
+    X(ready, GAUGE, "1: it has found its place, and its sinks and what it reads from answer")      \
     X(failed, GAUGE, "1: it has failed, and is tried again or stays so")                           \
     X(failures, COUNTER, "how often it has failed")                                                \
     X(starts, COUNTER, "how often it has begun: at the start, at reloads, after failures")

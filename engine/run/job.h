@@ -51,8 +51,8 @@ void leat_job_free(struct leat_job_thread *job); /* after join; NULL is fine */
 /* It has ended, or is about to, with a failure. Thread: any */
 bool leat_job_has_failed(const struct leat_job_thread *job);
 
-/* It has found out where to go on, and its sources and sinks answer: it cuts batches, or did.
- * Thread: any */
+/* It has found out where to go on, and its sinks and pull sources answer: it cuts batches, or did.
+ * Push sources may still be connecting. Thread: any */
 bool leat_job_is_ready(const struct leat_job_thread *job);
 
 /* Borrowed, until leat_job_free(). Thread: any */

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """What docker-compose.yml and the Dockerfile name exists, leat's commands run as they say, and who
 is spoken to listens there."""
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import ROOT, Skip, leat, main  # noqa: E402
+from leat_test import BUILD, LEAT, ROOT, Skip, leat, main  # noqa: E402
 
 try:
     import yaml
@@ -68,6 +71,35 @@ def test_every_file_that_the_dockerfile_copies_exists():
     for source, _ in re.findall(r"^COPY (?!--from)(\S+) (\S+)$", dockerfile(), re.M):
         assert (ROOT / source).exists(), source
     assert (ROOT / "scripts/build").exists()
+
+
+def packages_linked(*files):
+    """The packages of the libraries that these name, but for what every Debian has."""
+    found = set()
+    for file in files:
+        needed = re.findall(r"NEEDED.*\[(.*)\]", output("readelf", "-d", file))
+        where = dict(re.findall(r"^\s*(\S+) => (\S+)", output("ldd", file), re.M))
+        found |= {os.path.realpath(where[n]) for n in needed if n in where and "san.so" not in n}
+    owners = set()
+    for file in found:
+        lines = output("dpkg", "-S", "*/" + os.path.basename(file)).splitlines()
+        owners |= {line.split(":")[0] for line in lines if os.path.realpath(line.split(": ")[1]) == file}
+    return owners - {"libc6", "libgcc-s1"}
+
+
+def output(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_the_image_has_what_the_program_and_its_modules_link_and_nothing_else():
+    if not shutil.which("dpkg"):
+        raise Skip("the packages are Debian's")
+    modules = [m for m in (pathlib.Path(BUILD) / "engine/modules").glob("*.so") if m.name != "files_plugin.so"]
+    assert len(modules) > 10, modules
+    linked = packages_linked(LEAT, *modules)
+    words, = re.findall(r"apt-get install ([^\\]*)", dockerfile())
+    there = {w for w in words.split() if w[0] != "-"} - {"tzdata", "ca-certificates"}
+    assert there == linked, f"{there - linked} nobody links, {linked - there} are missing"
 
 
 def test_every_environment_has_a_profile_with_its_example():
