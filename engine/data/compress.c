@@ -10,9 +10,10 @@
 #define OUT_BYTES       ((size_t)128 * 1024) /* above LZ4F_compressBound(IN_BYTES) */
 #define IN_BYTES        ((size_t)32 * 1024)  /* what lz4 gets at once, so that its answer fits */
 #define GZIP_WINDOW     (15 + 16)            /* 32 KiB, with gzip's header and trailer */
+#define RAW_WINDOW      (-15)                /* 32 KiB, without anything around it */
 #define ZSTD_WINDOW_LOG 23                   /* 8 MiB: what every zstd level below --ultra needs */
 
-const char *const leat_compression_names[] = {"none", "gzip", "zstd", "lz4", NULL};
+static const char *const names[] = {"none", "gzip", "zstd", "lz4", "deflate"};
 
 static bool ends_with(struct leat_slice s, struct leat_slice end)
 {
@@ -28,6 +29,16 @@ enum leat_compression leat_compression_of_path(struct leat_slice path)
     if (ends_with(path, LEAT_LIT(".lz4")))
         return LEAT_COMPRESSION_LZ4;
     return LEAT_COMPRESSION_NONE;
+}
+
+static bool is_zlib(enum leat_compression kind)
+{
+    return kind == LEAT_COMPRESSION_GZIP || kind == LEAT_COMPRESSION_DEFLATE;
+}
+
+static int window_of(enum leat_compression kind)
+{
+    return kind == LEAT_COMPRESSION_GZIP ? GZIP_WINDOW : RAW_WINDOW;
 }
 
 static void *zlib_alloc(void *opaque, unsigned n, unsigned size)
@@ -50,8 +61,8 @@ static const LZ4F_preferences_t lz4_preferences = {
 struct leat_compressor {
     enum leat_compression kind;
     bool is_open; /* a frame has begun */
-    bool is_made; /* gzip: init was called */
-    z_stream gzip;
+    bool is_made; /* zlib: init was called */
+    z_stream zlib;
     ZSTD_CCtx *zstd;
     LZ4F_cctx *lz4;
     char out[OUT_BYTES];
@@ -65,11 +76,11 @@ struct leat_compressor *leat_compressor_new(enum leat_compression kind, struct l
     if (!ok)
         goto fail;
     c->kind = kind;
-    c->gzip.zalloc = zlib_alloc;
-    c->gzip.zfree = zlib_free;
-    if (kind == LEAT_COMPRESSION_GZIP)
-        ok = c->is_made = deflateInit2(&c->gzip, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8,
-                                       Z_DEFAULT_STRATEGY) == Z_OK;
+    c->zlib.zalloc = zlib_alloc;
+    c->zlib.zfree = zlib_free;
+    if (is_zlib(kind))
+        ok = c->is_made = deflateInit2(&c->zlib, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window_of(kind),
+                                       8, Z_DEFAULT_STRATEGY) == Z_OK;
     else if (kind == LEAT_COMPRESSION_ZSTD)
         ok = (c->zstd = ZSTD_createCCtx()) != NULL;
     else if (kind == LEAT_COMPRESSION_LZ4)
@@ -88,7 +99,7 @@ void leat_compressor_free(struct leat_compressor *c)
     if (!c)
         return;
     if (c->is_made)
-        deflateEnd(&c->gzip);
+        deflateEnd(&c->zlib);
     ZSTD_freeCCtx(c->zstd);
     LZ4F_freeCompressionContext(c->lz4);
     leat_mem_free(c);
@@ -100,10 +111,10 @@ static enum leat_status hand_out(struct leat_compressor *c, size_t n, leat_compr
     return n ? out(arg, (struct leat_slice){c->out, n}, err) : LEAT_OK;
 }
 
-static enum leat_status write_gzip(struct leat_compressor *c, struct leat_slice text, bool end,
+static enum leat_status write_zlib(struct leat_compressor *c, struct leat_slice text, bool end,
                                    leat_compressed *out, void *arg, struct leat_error *err)
 {
-    z_stream *z = &c->gzip;
+    z_stream *z = &c->zlib;
     int code = Z_OK;
 
     do { /* zlib counts in 32 bits */
@@ -117,7 +128,8 @@ static enum leat_status write_gzip(struct leat_compressor *c, struct leat_slice 
             z->avail_out = OUT_BYTES;
             code = deflate(z, end && last ? Z_FINISH : Z_NO_FLUSH);
             if (code == Z_STREAM_ERROR)
-                return leat_fail(err, LEAT_E_IO, "gzip: %s", z->msg ? z->msg : "failed");
+                return leat_fail(err, LEAT_E_IO, "%s: %s", names[c->kind],
+                                 z->msg ? z->msg : "failed");
             if (hand_out(c, OUT_BYTES - z->avail_out, out, arg, err) != LEAT_OK)
                 return err->status;
         } while (z->avail_out == 0);
@@ -187,7 +199,8 @@ enum leat_status leat_compressor_write(struct leat_compressor *c, struct leat_sl
         }
         break;
     case LEAT_COMPRESSION_GZIP:
-        status = write_gzip(c, text, end, out, arg, err);
+    case LEAT_COMPRESSION_DEFLATE:
+        status = write_zlib(c, text, end, out, arg, err);
         break;
     case LEAT_COMPRESSION_ZSTD:
         status = write_zstd(c, text, end, out, arg, err);
@@ -205,7 +218,7 @@ enum leat_status leat_compressor_write(struct leat_compressor *c, struct leat_sl
 struct leat_decompressor {
     enum leat_compression kind;
     bool at_border, is_made, is_broken;
-    z_stream gzip;
+    z_stream zlib;
     ZSTD_DCtx *zstd;
     LZ4F_dctx *lz4;
 };
@@ -218,11 +231,11 @@ struct leat_decompressor *leat_decompressor_new(enum leat_compression kind, stru
     if (!ok)
         goto fail;
     d->kind = kind;
-    d->at_border = true;
-    d->gzip.zalloc = zlib_alloc;
-    d->gzip.zfree = zlib_free;
-    if (kind == LEAT_COMPRESSION_GZIP)
-        ok = d->is_made = inflateInit2(&d->gzip, GZIP_WINDOW) == Z_OK;
+    d->at_border = kind != LEAT_COMPRESSION_DEFLATE;
+    d->zlib.zalloc = zlib_alloc;
+    d->zlib.zfree = zlib_free;
+    if (is_zlib(kind))
+        ok = d->is_made = inflateInit2(&d->zlib, window_of(kind)) == Z_OK;
     else if (kind == LEAT_COMPRESSION_ZSTD)
         ok = (d->zstd = ZSTD_createDCtx()) != NULL &&
              !ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG));
@@ -241,7 +254,7 @@ void leat_decompressor_free(struct leat_decompressor *d)
     if (!d)
         return;
     if (d->is_made)
-        inflateEnd(&d->gzip);
+        inflateEnd(&d->zlib);
     ZSTD_freeDCtx(d->zstd);
     LZ4F_freeDecompressionContext(d->lz4);
     leat_mem_free(d);
@@ -250,18 +263,20 @@ void leat_decompressor_free(struct leat_decompressor *d)
 static enum leat_status broken(struct leat_decompressor *d, const char *why, struct leat_error *err)
 {
     d->is_broken = true;
-    return leat_fail(err, LEAT_E_CORRUPT, "not %s: %s", leat_compression_names[d->kind], why);
+    return leat_fail(err, LEAT_E_CORRUPT, "not %s: %s", names[d->kind], why);
 }
 
 /* One step of a library: from *from into the room, counting in *made. */
-static enum leat_status step_gzip(struct leat_decompressor *d, struct leat_slice *from, char *into,
+static enum leat_status step_zlib(struct leat_decompressor *d, struct leat_slice *from, char *into,
                                   size_t room, size_t *made, struct leat_error *err)
 {
-    z_stream *z = &d->gzip;
+    z_stream *z = &d->zlib;
     size_t n = from->len < (1u << 30) ? from->len : (1u << 30);
     size_t space = room < (1u << 30) ? room : (1u << 30);
 
-    if (d->at_border && n == 0)
+    if (d->at_border && d->kind == LEAT_COMPRESSION_DEFLATE)
+        *from = (struct leat_slice){from->ptr + from->len, 0};
+    if (d->at_border && from->len == 0)
         return LEAT_OK;
     z->next_in = (const Bytef *)from->ptr;
     z->avail_in = (uInt)n;
@@ -327,7 +342,8 @@ static enum leat_status step(struct leat_decompressor *d, struct leat_slice *fro
 {
     switch (d->kind) {
     case LEAT_COMPRESSION_GZIP:
-        return step_gzip(d, from, into, room, made, err);
+    case LEAT_COMPRESSION_DEFLATE:
+        return step_zlib(d, from, into, room, made, err);
     case LEAT_COMPRESSION_ZSTD:
         return step_zstd(d, from, into, room, made, err);
     case LEAT_COMPRESSION_LZ4:

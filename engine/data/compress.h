@@ -1,10 +1,10 @@
 /*
- * compress.h - gzip, zstd and lz4 of text files, as streams of whole frames.
+ * compress.h - gzip, zstd and lz4 of text files, as streams of whole frames; deflate of blocks.
  *
- * All three allow frames one behind the other, and that is what is written: who has to be able to
- * cut a file at some place ends a frame there, and goes on with the next. A reader passes over the
- * borders and says whether it stands at one. Reading is bounded by the room that the caller gives,
- * whatever the bytes promise; a zstd window above 8 MiB is refused.
+ * The first three allow frames one behind the other, and that is what is written: who has to be
+ * able to cut a file at some place ends a frame there, and goes on with the next. A reader passes
+ * over the borders and says whether it stands at one. Reading is bounded by the room that the
+ * caller gives, whatever the bytes promise; a zstd window above 8 MiB is refused.
  *
  * A compressor or decompressor belongs to one thread at a time. zlib takes its memory through
  * mem.h; libzstd and liblz4 take theirs themselves (below 9 MiB).
@@ -20,14 +20,12 @@ enum leat_compression {
     LEAT_COMPRESSION_GZIP,
     LEAT_COMPRESSION_ZSTD,
     LEAT_COMPRESSION_LZ4,
+    LEAT_COMPRESSION_DEFLATE, /* for bytes that are framed otherwise: with nothing around it, so
+                                 there is one frame only, and what is read behind it is nothing */
 };
 
 /* By the extension: .gz, .zst, .lz4; NONE for all others. */
 LEAT_API enum leat_compression leat_compression_of_path(struct leat_slice path);
-
-/* Words of an option `compress`, in the order of the enum, NULL at the end: a `struct leat_choice`
- * over them has index == enum leat_compression. */
-LEAT_API extern const char *const leat_compression_names[];
 
 struct leat_compressor;
 
@@ -63,7 +61,8 @@ LEAT_API LEAT_CHECKED enum leat_status leat_decompressor_read(struct leat_decomp
                                                               size_t room, size_t *made,
                                                               struct leat_error *err);
 
-/* Between frames? At the end of a file false means that it was cut off. */
+/* Between frames? At the end of a file false means that it was cut off. Deflate: behind its frame.
+ */
 LEAT_API bool leat_decompressor_at_border(const struct leat_decompressor *d);
 LEAT_API void leat_decompressor_free(struct leat_decompressor *d); /* NULL is fine */
 

@@ -94,7 +94,7 @@ static void what_is_compressed_comes_back(void)
 
 static void a_cut_or_damaged_stream_is_noticed(void)
 {
-    for (int k = LEAT_COMPRESSION_GZIP; k <= LEAT_COMPRESSION_LZ4; k++) {
+    for (int k = LEAT_COMPRESSION_GZIP; k <= LEAT_COMPRESSION_DEFLATE; k++) {
         enum leat_compression kind = (enum leat_compression)k;
         struct leat_slice bytes = compressed(kind, sample(5000));
         for (size_t cut = 1; cut < bytes.len; cut += 13) {
@@ -117,6 +117,33 @@ static void a_cut_or_damaged_stream_is_noticed(void)
     }
 }
 
+static void deflate_is_one_frame_and_what_stands_behind_it_is_nothing(void)
+{
+    for (size_t len = 1; len <= 400000; len = len * 7 + 1) {
+        struct leat_compressor *c = leat_compressor_new(LEAT_COMPRESSION_DEFLATE, &err);
+        struct leat_bytes bytes = {.arena = &arena};
+        struct leat_slice text = sample(len);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+        OK(leat_compressor_write(c, text, true, append, &bytes, &err));
+        leat_compressor_free(c);
+        leat_bytes_put(&bytes, "\x12\x34", 2);
+        for (size_t piece = 1009; piece <= 1 << 20; piece += (1 << 20) - 1009) {
+            struct leat_bytes back = {.arena = &arena};
+            bool whole;
+            OK(read_back(LEAT_COMPRESSION_DEFLATE, leat_bytes_slice(&bytes), piece, 4096, &back,
+                         &whole));
+            CU_ASSERT(whole);
+            CU_ASSERT(leat_slice_eq(leat_bytes_slice(&back), text));
+        }
+        leat_arena_reset(&arena);
+    }
+    struct leat_bytes back = {.arena = &arena};
+    bool whole;
+    OK(read_back(LEAT_COMPRESSION_DEFLATE, (struct leat_slice){0}, 1, 1, &back, &whole));
+    CU_ASSERT_FALSE(whole);
+    leat_arena_reset(&arena);
+}
+
 static void the_extension_says_the_kind(void)
 {
     CU_ASSERT_EQUAL(leat_compression_of_path(LEAT_LIT("a/b.jsonl.gz")), LEAT_COMPRESSION_GZIP);
@@ -137,4 +164,5 @@ static void making_one_reports_lack_of_memory(void)
 }
 
 LEAT_TESTS("compress", T(what_is_compressed_comes_back), T(a_cut_or_damaged_stream_is_noticed),
+           T(deflate_is_one_frame_and_what_stands_behind_it_is_nothing),
            T(the_extension_says_the_kind), T(making_one_reports_lack_of_memory))
