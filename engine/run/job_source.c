@@ -9,9 +9,7 @@
 
 #include "base/thread.h"
 #include "data/container.h"
-#include "op/output.h"
 
-#include <assert.h>
 #include <inttypes.h>
 
 #define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
@@ -230,7 +228,8 @@ static enum leat_status turn(struct leat_job_source *s, struct leat_error *err)
         s->retry.again_ms = LEAT_JOB_NEVER;
     if (status != LEAT_OK)
         return wait_for(s, &why, err);
-    leat_retry_over(&s->retry, &s->log);
+    if (s->retry.pause_ms) /* else a fetch is waited for, and says when that is over */
+        leat_retry_over(&s->retry, &s->log);
     return LEAT_OK;
 }
 
@@ -406,22 +405,34 @@ static enum leat_status lost(struct leat_job_thread *job, struct leat_job_fetch 
     return LEAT_OK;
 }
 
-/* Nothing is under way that would give memory back, and it has been tried for a while. */
-static bool never_fits(const struct leat_job *step, const struct leat_job_fetch *f)
+/* There was no memory for it, no batch will give any back, and it has been tried for a while. */
+static bool is_stuck(const struct leat_job *step, const struct leat_job_fetch *f)
 {
-    if (f->error.status != LEAT_E_FULL || step->pending_blocks || step->cut != step->finished ||
-        step->parts[f->part].backoff_ms < LEAT_JOB_BACKOFF_MAX_MS)
-        return false;
-    for (uint32_t i = 0; i < step->parts_count; i++)
-        if (i != f->part && step->parts[i].fetching)
-            return false;
-    return true;
+    return f->error.status == LEAT_E_FULL && step->pending_blocks == 0 &&
+           step->cut == step->finished &&
+           step->parts[f->part].backoff_ms >= LEAT_JOB_BACKOFF_MAX_MS;
+}
+
+/* What peers have sent, and answers that are under way: some time there may be more memory. */
+static bool others_hold_memory(const struct leat_job_thread *job, uint32_t part)
+{
+    for (uint32_t i = 0; i < job->plan->sources_count; i++)
+        if (job->sources[i].push)
+            return true;
+    for (uint32_t i = 0; i < job->plan->tables_count; i++)
+        if (job->plan->tables[i].topic)
+            return true;
+    for (uint32_t i = 0; i < job->step.parts_count; i++)
+        if (i != part && job->step.parts[i].fetching)
+            return true;
+    return false;
 }
 
 static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_fetch *f,
                                   struct leat_error *err)
 {
     struct leat_job_source *s = &job->sources[job->parts[f->part]->source];
+    bool stuck = is_stuck(&job->step, f);
 
     if (job->step.stopping)
         return LEAT_OK;
@@ -431,10 +442,11 @@ static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_f
         *err = f->error;
         return leat_error_prefix(err, "source '%.*s'", LEAT_FMT(s->plan->name));
     }
-    if (never_fits(&job->step, f))
+    if (stuck && !others_hold_memory(job, f->part))
         return leat_fail(err, LEAT_E_FULL, "source '%.*s': %s; give the pipeline more `memory`",
                          LEAT_FMT(s->plan->name), f->error.text);
-    leat_retry_say(&s->retry, &s->log, &f->error);
+    if (stuck || f->error.status != LEAT_E_FULL)
+        leat_retry_say(&s->retry, &s->log, &f->error);
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_fetch_failures, 1);
     leat_job_event(job, (struct leat_event){
                             .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = f->error.status});
@@ -478,7 +490,6 @@ enum leat_status leat_job_pushed(struct leat_job_thread *job, struct leat_block 
                                  struct leat_error *err)
 {
     struct leat_job_source *s = &job->sources[b->source];
-
     bool known = b->part < s->part_of_room && s->part_of[b->part] != LEAT_JOB_NO_PART;
 
     if (!known && leat_job_add_push_part(job, s, b->part, 0, err) != LEAT_OK)

@@ -5,7 +5,7 @@
 
 void leat_retry_say(struct leat_retry *r, const struct leat_log *log, const struct leat_error *why)
 {
-    if (r->said || why->status == LEAT_E_FULL)
+    if (r->said)
         return;
     leat_warn(log, "%s; trying again until it works", why->text);
     r->said = true;
@@ -16,7 +16,8 @@ bool leat_retry_wait(struct leat_retry *r, const struct leat_log *log, const str
 {
     if (!leat_status_is_transient(why->status))
         return false;
-    leat_retry_say(r, log, why);
+    if (why->status != LEAT_E_FULL || r->pause_ms == PAUSE_MAX_MS)
+        leat_retry_say(r, log, why);
     r->pause_ms = r->pause_ms ? r->pause_ms * 2 : PAUSE_MIN_MS;
     if (r->pause_ms > PAUSE_MAX_MS)
         r->pause_ms = PAUSE_MAX_MS;

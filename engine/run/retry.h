@@ -15,12 +15,12 @@ struct leat_retry {
     int64_t pause_ms;
 };
 
-/* False: that cannot heal. Else again_ms is set. */
+/* False: that cannot heal. Else again_ms is set. That there is no memory is said when it stays so.
+ */
 LEAT_CHECKED bool leat_retry_wait(struct leat_retry *r, const struct leat_log *log,
                                   const struct leat_error *why, int64_t now_ms);
 
-/* Say it, unless it was said; for what has a time of its own to try again. That there is no memory
- * at the moment is not said. */
+/* Say it, unless it was said; for what has a time of its own to try again. */
 void leat_retry_say(struct leat_retry *r, const struct leat_log *log, const struct leat_error *why);
 
 /* It works. */

@@ -166,7 +166,7 @@ static void make_plan(const struct hand_options *options)
     static struct hand_options o;
 
     o = *options;
-    o.sources = 1;
+    o.sources = o.sources ? o.sources : 1;
     o.connector = o.connector ? o.connector : &leat_memory_source_module;
     o.sink_module = &catcher;
     hand_plan_init(&plan, &o);
@@ -408,6 +408,101 @@ static void empty_batches_are_counted_where_the_plan_speaks_on_them(void)
     leat_arena_reset(&rows);
 }
 
+/* ---- a source that never gets the memory it asks for */
+
+#define HUNGRY_MOST 12 /* fetches; then it asks for the end */
+
+static struct leat_job_thread *hungry_job;
+static int hungry_fetches;
+
+static enum leat_status hungry_open(void *self, const struct leat_env *env, struct leat_error *e)
+{
+    (void)self, (void)env, (void)e;
+    hungry_fetches = 0;
+    return LEAT_OK;
+}
+
+static enum leat_status hungry_parts(void *self, void (*each)(void *arg, const struct leat_part *p),
+                                     void *arg, struct leat_error *e)
+{
+    (void)self, (void)e;
+    each(arg, &(struct leat_part){.name = LEAT_LIT("one"), .end = 10});
+    return LEAT_OK;
+}
+
+static void hungry_fetch(void *self, const struct leat_fetch *fetch, leat_fetch_done *done,
+                         void *arg)
+{
+    struct leat_error why;
+
+    (void)self;
+    leat_fail(&why, LEAT_E_FULL, "no room for its block");
+    if (++hungry_fetches == HUNGRY_MOST)
+        leat_job_ask_stop(hungry_job);
+    done(arg, fetch, NULL, &why);
+}
+
+static void hungry_close(void *self)
+{
+    (void)self;
+}
+
+static const struct leat_module hungry = {
+    .abi = LEAT_MODULE_ABI,
+    .name = "hungry",
+    .self_size = 1,
+    .pull = &(const struct leat_pull){.open = hungry_open,
+                                      .partitions = hungry_parts,
+                                      .fetch = hungry_fetch,
+                                      .close = hungry_close},
+};
+
+static int64_t fast_ms(const struct leat_clock *c)
+{
+    (void)c;
+    return leat_clock_monotonic_ms(&leat_clock_system) * 50;
+}
+
+static enum leat_status run_hungry(void)
+{
+    static const struct leat_clock fast = {.now_ms = fast_ms, .monotonic_ms = fast_ms};
+    struct leat_job_options o = {.threads = 2, .state_dir = state_dir, .clock = &fast};
+
+    OK(leat_job_start(&plan.plan, &o, NULL, NULL, &hungry_job, &err));
+    enum leat_status status = leat_job_join(hungry_job, &err);
+    leat_job_free(hungry_job);
+    return status;
+}
+
+static void a_fetch_that_never_has_the_memory_it_needs_ends_the_job(void)
+{
+    make_plan(&(struct hand_options){.partitions = 4, .connector = &hungry});
+    plan.sources[0].self = NULL;
+    CU_ASSERT_EQUAL(run_hungry(), LEAT_E_FULL);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(err.text, ": no room for its block; give the pipeline more `memory`"));
+    CU_ASSERT(hungry_fetches < HUNGRY_MOST);
+}
+
+/* A push source has memory of the same budget, for as long as its peers or its store like. */
+static void beside_a_push_source_a_fetch_without_memory_is_tried_on(void)
+{
+    const struct leat_module *m = leat_module_find_source("memory");
+    struct leat_arena arena = {0};
+    struct leat_setting given[] = {{.name = LEAT_LIT("text"), .value = LEAT_LIT("one\n")}};
+
+    if (!m || !m->push)
+        LEAT_SKIP("no push source of that name is built in");
+    make_plan(&(struct hand_options){.sources = 2, .partitions = 4, .connector = &hungry});
+    plan.sources[0].self = NULL;
+    plan.sources[1].module = m;
+    plan.sources[1].self = leat_arena_alloc(&arena, m->self_size);
+    OK(leat_opts_apply(m->opts, plan.sources[1].self, given, 1, &arena, &err));
+    OK(run_hungry());
+    CU_ASSERT_EQUAL(hungry_fetches, HUNGRY_MOST);
+    leat_arena_reset(&arena);
+}
+
 /* The connector of that name sends its text and then waits for acknowledgements. */
 static void a_push_source_is_read_and_acknowledged(void)
 {
@@ -462,4 +557,6 @@ LEAT_TESTS("job_thread", T(a_bounded_run_reads_all_and_ends),
            T(each_source_partition_has_counters_that_can_be_read_meanwhile),
            T(a_second_copy_is_refused), T(a_stop_ends_an_endless_job),
            T(empty_batches_are_counted_where_the_plan_speaks_on_them),
+           T(a_fetch_that_never_has_the_memory_it_needs_ends_the_job),
+           T(beside_a_push_source_a_fetch_without_memory_is_tried_on),
            T(a_push_source_is_read_and_acknowledged), T(a_crash_at_every_call_loses_nothing))
