@@ -320,7 +320,8 @@ static enum leat_status fetch_block(struct files *f, const struct leat_fetch *fe
         return err->status;
     }
     if (read_some(f, r, fetch, block, err) != LEAT_OK) {
-        drop_reader(f, fetch->part);
+        if (err->status != LEAT_E_FULL) /* else it goes on from there when there is room */
+            drop_reader(f, fetch->part);
         return err->status;
     }
     (*block)->part = fetch->part;

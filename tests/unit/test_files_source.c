@@ -316,6 +316,29 @@ static bool count_allocation(void)
     return true;
 }
 
+/* Reopened it would be sought from its beginning again, and here not even be found. */
+static void a_file_stays_open_while_memory_is_waited_for(void)
+{
+    struct instance i;
+
+    write_file("lines", SOURCE_TEXT);
+    start(&i, good);
+    struct leat_block *b = fetch(&i, 0, 0, 8);
+    CU_ASSERT_FATAL(b && !b->at_end);
+    int64_t to = b->to;
+    leat_block_unref(b);
+    i.budget.cap = 0;
+    CU_ASSERT_PTR_NULL(fetch(&i, 0, to, 8));
+    CU_ASSERT_EQUAL(answer_error.status, LEAT_E_FULL);
+    unlink(at("lines"));
+    i.budget.cap = 1 << 24;
+    b = fetch(&i, 0, to, 1000);
+    CU_ASSERT_EQUAL(answer_error.status, LEAT_OK);
+    CU_ASSERT(b && b->finished);
+    leat_block_unref(b);
+    stop(&i);
+}
+
 /* However many there are: no descriptor, no memory of the budget beside the names, no look. */
 static void ten_thousand_finished_files_cost_nothing(void)
 {
@@ -372,13 +395,13 @@ int main(void)
     write_packed("packed.gz", SOURCE_TEXT);
     return leat_test_main(
         "files",
-        (CU_TestInfo[]){LEAT_PULL_CONTRACT_TESTS, T(compressed_ranges_join_without_gap),
-                        T(compressed_any_position_can_be_read_again),
-                        T(a_file_that_became_shorter_is_lost),
-                        T(a_file_that_went_away_is_lost_once), T(too_long_a_line_costs_only_itself),
-                        T(an_unfinished_line_of_a_followed_file_waits),
-                        T(a_compressed_file_that_was_read_is_not_unpacked_again),
-                        T(a_compressed_file_that_was_cut_off_is_said),
-                        T(new_files_of_a_directory_are_picked_up),
-                        T(ten_thousand_finished_files_cost_nothing), CU_TEST_INFO_NULL});
+        (CU_TestInfo[]){
+            LEAT_PULL_CONTRACT_TESTS, T(compressed_ranges_join_without_gap),
+            T(compressed_any_position_can_be_read_again), T(a_file_that_became_shorter_is_lost),
+            T(a_file_that_went_away_is_lost_once), T(too_long_a_line_costs_only_itself),
+            T(an_unfinished_line_of_a_followed_file_waits),
+            T(a_compressed_file_that_was_read_is_not_unpacked_again),
+            T(a_compressed_file_that_was_cut_off_is_said),
+            T(new_files_of_a_directory_are_picked_up), T(ten_thousand_finished_files_cost_nothing),
+            T(a_file_stays_open_while_memory_is_waited_for), CU_TEST_INFO_NULL});
 }
