@@ -44,7 +44,8 @@ struct leat_container {
 
     /* `count` encoded rows (1 or more), one behind the other, become a block of the file, handed to
      * out(): after any of them it is whole. What stands in front of the first one is the format's
-     * preamble(). The same rows give the same bytes. Thread: the sink's. */
+     * preamble(). The same rows give the same bytes. LEAT_E_DATA: they are too long for a block;
+     * nothing was handed out. Thread: the sink's. */
     enum leat_status (*pack)(void *packer, struct leat_slice rows, uint32_t count,
                              leat_compressed *out, void *arg, struct leat_error *err);
 

@@ -150,8 +150,30 @@ static void packing_reports_lack_of_memory(void)
     cf_fini(&w);
 }
 
-LEAT_TESTS("avro_container", T(what_is_written_is_read_whatever_the_codec),
-           T(the_same_rows_give_the_same_file), T(any_position_can_be_read_again_in_any_order),
-           T(a_file_is_read_as_the_schema_wants_it),
+static void a_record_that_no_reader_would_take_is_not_written(void)
+{
+    static const char *const settings[] = {"framing=container", "schema=\"bytes\"", NULL};
+    size_t most = (size_t)64 << 20;
+    char *zeros = calloc(1, most + 1);
+    struct container_world w;
+
+    cf_init(&w, settings, LEAT_FORMAT_WRITES);
+    for (size_t more = 0; more < 2; more++) {
+        struct container_bytes file = {0};
+        void *packer = w.container->packer(w.i.self);
+        enum leat_status status = w.container->pack(packer, (struct leat_slice){zeros, most + more},
+                                                    1, cf_put, &file, &err);
+        CU_ASSERT_EQUAL(status, more ? LEAT_E_DATA : LEAT_OK);
+        CU_ASSERT((file.len == 0) == (more == 1));
+        w.container->packer_free(packer);
+        free(file.ptr);
+    }
+    cf_fini(&w);
+    free(zeros);
+}
+
+LEAT_TESTS("avro_container", T(a_record_that_no_reader_would_take_is_not_written),
+           T(what_is_written_is_read_whatever_the_codec), T(the_same_rows_give_the_same_file),
+           T(any_position_can_be_read_again_in_any_order), T(a_file_is_read_as_the_schema_wants_it),
            T(what_is_whole_of_a_file_that_was_being_written), T(packing_reports_lack_of_memory),
            T(options_that_do_not_fit_a_container_are_refused))

@@ -34,6 +34,14 @@ void avro_container_packer_free(void *packer)
     leat_mem_free(p);
 }
 
+static enum leat_status too_long(size_t bytes, struct leat_error *err)
+{
+    return leat_fail(err, LEAT_E_DATA,
+                     "Avro: a record of %zu MiB, and a block of a container has at most %zu",
+                     bytes >> 20, AVRO_BLOCK_BYTES >> 20);
+}
+
+/* Rows come in blocks of some KiB: one that is too long is one record. */
 enum leat_status avro_container_pack(void *packer, struct leat_slice rows, uint32_t count,
                                      leat_compressed *out, void *arg, struct leat_error *err)
 {
@@ -41,8 +49,12 @@ enum leat_status avro_container_pack(void *packer, struct leat_slice rows, uint3
     struct leat_slice packed;
     char front[2 * AVRO_LONG_BYTES];
 
+    if (rows.len > AVRO_BLOCK_BYTES)
+        return too_long(rows.len, err);
     if (avro_pack(p->codec, rows, &packed, err) != LEAT_OK)
         return err->status;
+    if (packed.len > AVRO_BLOCK_BYTES)
+        return too_long(packed.len, err);
     size_t len = avro_long(front, count);
     len += avro_long(front + len, packed.len);
     if (out(arg, (struct leat_slice){front, len}, err) != LEAT_OK)
