@@ -128,15 +128,20 @@ enum leat_status socket_check_host_port(const char *address, bool listening, str
 {
     char host[256], port[8];
 
-    return split_checked(address, listening, host, port, err);
+    return split_checked(address, listening, host, port, err) == LEAT_OK
+               ? LEAT_OK
+               : leat_error_prefix(err, "%s", listening ? "listen" : "connect");
 }
 
 enum leat_status socket_check_address(const char *address, bool listening, struct leat_error *err)
 {
     struct sockaddr_un at;
 
-    return socket_is_unix(address) ? unix_address(address, &at, err)
-                                   : socket_check_host_port(address, listening, err);
+    if (!socket_is_unix(address))
+        return socket_check_host_port(address, listening, err);
+    return unix_address(address, &at, err) == LEAT_OK
+               ? LEAT_OK
+               : leat_error_prefix(err, "%s", listening ? "listen" : "connect");
 }
 
 enum leat_status socket_resolve(const char *address, bool listening, struct addrinfo **found,

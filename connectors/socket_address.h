@@ -11,7 +11,8 @@
 
 bool socket_is_unix(const char *address); /* begins with "unix:" */
 
-/* Is it written as an address? Asks nobody. LEAT_E_CONFIG: it is not. */
+/* Is it written as an address? Asks nobody. LEAT_E_CONFIG: it is not; said of the option `listen`
+ * or `connect`. */
 LEAT_CHECKED enum leat_status socket_check_address(const char *address, bool listening,
                                                    struct leat_error *err);
 

@@ -89,7 +89,7 @@ static enum leat_status check(const void *self, struct leat_error *err)
                          "listen: '%s' has no address: 127.0.0.1%s, or *%s for all of this host",
                          h->listen, h->listen, h->listen);
     if (socket_check_host_port(h->listen, true, err) != LEAT_OK)
-        return leat_error_prefix(err, "listen");
+        return err->status;
     if (h->path[0] != '/' || strpbrk(h->path, "?# \t\r\n"))
         return leat_fail(err, LEAT_E_CONFIG, "path: '%s' is no path, such as /orders", h->path);
     if (!h->tls.cert != !h->tls.key)

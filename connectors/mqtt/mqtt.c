@@ -95,7 +95,8 @@ static enum leat_status check_topics(const struct mqtt *m, struct leat_error *er
     const char *why;
 
     if (m->topics.count == 0 || m->topics.count > FILTERS_MAX)
-        return leat_fail(err, LEAT_E_CONFIG, "topics: 1 to %d filters", FILTERS_MAX);
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "topics: needs 1 to %d filters, such as plant/+/temperature", FILTERS_MAX);
     for (size_t i = 0; i < m->topics.count; i++)
         if (!mqtt_is_filter(leat_slice_str(m->topics.list[i]), &why))
             return leat_fail(err, LEAT_E_CONFIG, "topics: '%.100s' %s", m->topics.list[i], why);
@@ -116,7 +117,8 @@ static enum leat_status check(const void *self, struct leat_error *err)
     if (mqtt_parse_url(m->url, &address, err) != LEAT_OK || check_topics(m, err) != LEAT_OK)
         return err->status;
     if (m->client_id && (id.len == 0 || id.len > CLIENT_ID_MAX || !mqtt_is_text(id)))
-        return leat_fail(err, LEAT_E_CONFIG, "client_id: 1 to %d bytes of text", CLIENT_ID_MAX);
+        return leat_fail(err, LEAT_E_CONFIG, "client_id: needs 1 to %d bytes of text",
+                         CLIENT_ID_MAX);
     if (m->auth.password && !m->auth.user)
         return leat_fail(err, LEAT_E_CONFIG, "auth: a 'password' needs a 'user'");
     if (!is_credential(m->auth.user) || !is_credential(m->auth.password))

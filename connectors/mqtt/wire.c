@@ -38,7 +38,10 @@ enum leat_status mqtt_parse_url(const char *url, struct mqtt_address *a, struct 
     snprintf(a->port, sizeof a->port, "%s", a->secure ? "8883" : "1883");
     if ((a->secure || strncmp(url, "mqtt://", 7) == 0) && split(url + 7 + a->secure, a))
         return LEAT_OK;
-    return leat_fail(err, LEAT_E_CONFIG, "url: write mqtt://host:1883 or mqtts://host:8883");
+    return leat_fail(err, LEAT_E_CONFIG,
+                     "url: '%.100s' is no address such as mqtt://host:1883 or mqtts://host:8883 "
+                     "(user and password go into `auth`)",
+                     url);
 }
 
 /* ---- TLS */

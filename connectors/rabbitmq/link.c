@@ -123,7 +123,7 @@ enum leat_status rabbit_conf_check(const struct rabbit_conf *conf, struct leat_e
     uint32_t count = 1;
 
     if (!password(conf))
-        return leat_fail(err, LEAT_E_CONFIG, "user '%s' needs `password`", conf->user);
+        return leat_fail(err, LEAT_E_CONFIG, "user: '%s' needs `password`", conf->user);
     if (strlen(conf->user) + strlen(password(conf)) + 2 > SASL_BYTES)
         return leat_fail(err, LEAT_E_CONFIG, "user and password: longer than %d bytes together",
                          SASL_BYTES - 2);
@@ -137,7 +137,7 @@ enum leat_status rabbit_conf_check(const struct rabbit_conf *conf, struct leat_e
                              LEAT_FMT(text));
         if (!has_tls(&conf->tls) && !conf->insecure && !is_here(b.host))
             return leat_fail(err, LEAT_E_CONFIG,
-                             "the password would cross the network to '%s' in the clear: add "
+                             "brokers: the password would go to '%s' in the clear: add "
                              "`tls: { enable: true }`, or `insecure: true` if that is meant",
                              b.host);
     }

@@ -1,6 +1,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <zmq.h>
 
 #define KEY_TEXT      40 /* Z85 */
@@ -33,20 +34,39 @@ static bool is_key(const char *text)
 static enum leat_status check_curve(const struct zeromq_ends *ends, struct leat_error *err)
 {
     const struct zeromq_curve *c = &ends->curve;
-    bool good = is_key(c->public_key) && is_key(c->secret_key) && is_key(c->server_key);
+    const char *wrong = !is_key(c->public_key)   ? "public_key"
+                        : !is_key(c->secret_key) ? "secret_key"
+                        : !is_key(c->server_key) ? "server_key"
+                                                 : NULL;
 
     for (size_t i = 0; i < c->clients.count; i++)
-        good = good && is_key(c->clients.list[i]);
-    if (!good)
-        return leat_fail(err, LEAT_E_CONFIG, "curve: a key has 40 characters of the Z85 alphabet");
+        wrong = wrong || is_key(c->clients.list[i]) ? wrong : "clients";
+    if (wrong)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "curve.%s: a key has the 40 characters that zmq_curve_keypair() makes",
+                         wrong);
     if (!c->secret_key)
         return LEAT_OK;
     if (ends->connect && (!c->public_key || !c->server_key || c->clients.count))
-        return leat_fail(err, LEAT_E_CONFIG,
-                         "curve: `connect` needs public_key, secret_key and server_key");
+        return leat_fail(
+            err, LEAT_E_CONFIG,
+            "curve: `connect` needs public_key, secret_key and server_key, and no clients");
     if (ends->bind && (c->server_key || c->public_key))
         return leat_fail(err, LEAT_E_CONFIG, "curve: `bind` takes secret_key and clients only");
     return LEAT_OK;
+}
+
+/* libzmq says only at the start what is none, and without words. */
+static bool is_address(const char *text)
+{
+    if (strncmp(text, "ipc://", 6) == 0)
+        return text[6] != '\0';
+    if (strncmp(text, "tcp://", 6) != 0)
+        return false;
+    const char *port = strrchr(text, ':') + 1;
+    size_t digits = strspn(port, "0123456789");
+    return port > text + 7 && port[digits] == '\0' && digits >= 1 && digits <= 5 &&
+           atoi(port) >= 1 && atoi(port) <= 65535;
 }
 
 enum leat_status zeromq_check(const struct zeromq_ends *ends, struct leat_error *err)
@@ -55,10 +75,11 @@ enum leat_status zeromq_check(const struct zeromq_ends *ends, struct leat_error 
 
     if (!ends->bind == !ends->connect)
         return leat_fail(err, LEAT_E_CONFIG, "give either `bind` or `connect`");
-    if (strncmp(end, "tcp://", 6) != 0 && strncmp(end, "ipc://", 6) != 0)
+    if (!is_address(end))
         return leat_fail(err, LEAT_E_CONFIG,
-                         "'%s' is no address, such as tcp://127.0.0.1:5555 or ipc:///run/x.sock",
-                         end);
+                         "%s: '%.100s' is no address, such as tcp://127.0.0.1:5555 or "
+                         "ipc:///run/x.sock",
+                         ends->bind ? "bind" : "connect", end);
     return check_curve(ends, err);
 }
 

@@ -220,14 +220,14 @@ static void hint_at_all(struct leat_diags *all, struct leat_diag *d,
         leat_diag_hint(all, d, "known here: %s", list);
 }
 
-void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
-                       const struct leat_slice *candidates, size_t count)
+bool leat_diag_did_you_mean(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
+                            const struct leat_slice *candidates, size_t count)
 {
     struct leat_slice best = {0};
     unsigned best_distance = 0;
 
     if (d == &all->spare || name.len > NAME_MAX_LEN)
-        return;
+        return false;
     for (size_t i = 0; i < count; i++) {
         struct leat_slice c = candidates[i];
         if (c.len == 0 || c.len > NAME_MAX_LEN || leat_slice_eq(c, name))
@@ -241,6 +241,13 @@ void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_
     }
     if (best.ptr)
         leat_diag_hint(all, d, "did you mean '%.*s'?", LEAT_FMT(best));
-    else
+    return best.ptr != NULL;
+}
+
+void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
+                       const struct leat_slice *candidates, size_t count)
+{
+    if (!leat_diag_did_you_mean(all, d, name, candidates, count) && d != &all->spare &&
+        name.len <= NAME_MAX_LEN)
         hint_at_all(all, d, candidates, count);
 }

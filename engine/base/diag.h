@@ -63,7 +63,12 @@ LEAT_API LEAT_PRINTF(3, 4) void leat_diag_note(struct leat_diags *all, struct le
                                                const char *fmt, ...);
 
 /* "did you mean 'x'?" for the candidate nearest to `name`, when one is near (Damerau-Levenshtein,
- * at most a third of its length); else all of them, when they fit into a line. */
+ * at most a third of its length). False: none is. */
+LEAT_API bool leat_diag_did_you_mean(struct leat_diags *all, struct leat_diag *d,
+                                     struct leat_slice name, const struct leat_slice *candidates,
+                                     size_t count);
+
+/* The same; when none is near, all of them, when they fit into a line. */
 LEAT_API void leat_diag_nearest(struct leat_diags *all, struct leat_diag *d, struct leat_slice name,
                                 const struct leat_slice *candidates, size_t count);
 

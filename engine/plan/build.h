@@ -82,6 +82,11 @@ void *plan_alloc(struct planner *p, size_t size); /* never NULL: ends the planni
 const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *(*find)(const char *name),
                                       const char *what, void **self);
+/* `who` refuses its options, which are in `given`: told at the one that the error begins with,
+ * "tls:
+ * ...", else at `node`. */
+void plan_refused(struct planner *p, const char *who, const struct leat_node *given,
+                  const struct leat_node *node, const struct leat_error *err);
 /* The module alone; NULL: there is none, which was said. */
 const struct leat_module *plan_find_module(struct planner *p, const struct leat_spec_module *m,
                                            const struct leat_module *(*find)(const char *name),

@@ -66,6 +66,31 @@ const struct leat_module *plan_find_module(struct planner *p, const struct leat_
     return find(p, m->name, m->node, find_by, what);
 }
 
+/* What a module says of its options begins with the name of the one that is wrong, as "tls: ..." or
+ * "curve.clients: ...": its place, where the file has it, else `node`. */
+static const struct leat_node *place_of(const struct leat_node *given, const char *text,
+                                        const struct leat_node *node)
+{
+    char name[64];
+
+    for (size_t len; (len = strcspn(text, ".: ")) < sizeof name; text += len + 1) {
+        snprintf(name, sizeof name, "%.*s", (int)len, text);
+        const struct leat_node *child = leat_node_find(given, name);
+        if (!child || (text[len] != '.' && text[len] != ':'))
+            break;
+        given = node = child;
+        if (text[len] == ':')
+            break;
+    }
+    return node;
+}
+
+void plan_refused(struct planner *p, const char *who, const struct leat_node *given,
+                  const struct leat_node *node, const struct leat_error *err)
+{
+    leat_diag_error(p->diags, place_of(given, err->text, node), "%s: %s", who, err->text);
+}
+
 const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *(*find_by)(const char *name),
                                       const char *what, void **self)
@@ -81,7 +106,7 @@ const struct leat_module *plan_module(struct planner *p, const struct leat_spec_
     if (found->opts)
         leat_opts_read(found->opts, *self, m->given, NULL, p->arena, p->diags);
     if (found->check && p->diags->errors == before && found->check(*self, &err) != LEAT_OK)
-        leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);
+        plan_refused(p, found->name, m->given, m->node, &err);
     return found;
 }
 
@@ -131,7 +156,7 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
         check_framing(p, connector, connector_self, found, *self, m->node);
     if (found && found->format->load && p->diags->errors == before &&
         found->format->load(*self, use, p->arena, &err) != LEAT_OK)
-        leat_diag_error(p->diags, m->node, "%s: %s", found->name, err.text);
+        plan_refused(p, found->name, m->given, m->node, &err);
     return found;
 }
 

@@ -51,7 +51,7 @@ static bool read_keep(struct planner *p, const struct leat_keeper *keep,
     *self = plan_alloc(p, keep->self_size);
     leat_opts_read(keep->opts, *self, given, NULL, p->arena, p->diags);
     if (p->diags->errors == before && keep->check(*self, &err) != LEAT_OK)
-        leat_diag_error(p->diags, place, "store: %s", err.text);
+        plan_refused(p, "store", given, place, &err);
     return p->diags->errors == before;
 }
 

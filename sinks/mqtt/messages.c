@@ -1,6 +1,7 @@
 #include "messages.h"
 
 #define TOPIC_MAX 65535
+#define NO_TOPIC  "is no topic to publish to: text without '+', '#' and NUL"
 
 static bool is_topic(struct leat_slice s)
 {
@@ -9,12 +10,25 @@ static bool is_topic(struct leat_slice s)
            leat_utf8_valid(s.ptr, s.ptr + s.len);
 }
 
+enum leat_status mqtt_check_topic(struct leat_slice topic, struct leat_error *err)
+{
+    const char *brace = memchr(topic.ptr, '{', topic.len);
+    struct leat_slice start = {topic.ptr, brace ? (size_t)(brace - topic.ptr) : topic.len};
+
+    if (start.len == 0)
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "topic: needs a name, or a template that starts with text: alerts/{hall}");
+    if (!is_topic(start))
+        return leat_fail(err, LEAT_E_CONFIG, "topic: '%.*s' " NO_TOPIC,
+                         (int)(topic.len < 100 ? topic.len : 100), topic.ptr);
+    return LEAT_OK;
+}
+
 enum leat_status mqtt_messages_add(struct mqtt_messages *m, struct leat_slice topic,
                                    struct leat_slice payload, struct leat_error *err)
 {
     if (!is_topic(topic))
-        return leat_fail(err, LEAT_E_DATA,
-                         "'%.*s' is no topic to publish to: text without '+', '#' and NUL",
+        return leat_fail(err, LEAT_E_DATA, "'%.*s' " NO_TOPIC,
                          (int)(topic.len < 100 ? topic.len : 100), topic.ptr ? topic.ptr : "");
     struct leat_slice copy = leat_arena_copy(&m->box.arena, topic);
     struct mqtt_message *one = copy.ptr ? leat_outbox_add(&m->box, sizeof *one) : NULL;

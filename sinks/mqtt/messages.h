@@ -30,6 +30,10 @@ struct mqtt_messages {
     void *owner;
 };
 
+/* Of a name or a template, what is known before there are records. LEAT_E_CONFIG: it begins with no
+ * text, or as a subscriber's filter. */
+LEAT_CHECKED enum leat_status mqtt_check_topic(struct leat_slice topic, struct leat_error *err);
+
 /* The topic is copied, the payload borrowed. LEAT_E_DATA: this is no topic to publish to.
  * LEAT_E_NOMEM, LEAT_E_FULL. */
 LEAT_CHECKED enum leat_status mqtt_messages_add(struct mqtt_messages *m, struct leat_slice topic,

@@ -116,9 +116,12 @@ static enum leat_status check(const void *self, struct leat_error *err)
 
     if ((!is_secure(s) && strncmp(s->url, "mqtt://", 7) != 0) || !host[0] ||
         host[strcspn(host, "/?#@ ")] || strlen(host) > 300)
-        return leat_fail(err, LEAT_E_CONFIG, "url: write mqtt://host:1883 or mqtts://host:8883");
-    if (s->topic.node->text.len == 0 || s->topic.node->text.ptr[0] == '{')
-        return leat_fail(err, LEAT_E_CONFIG, "topic: a name, or a template that starts with text");
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "url: '%.100s' is no address such as mqtt://host:1883 or "
+                         "mqtts://host:8883 (user and password go into `auth`)",
+                         s->url);
+    if (mqtt_check_topic(s->topic.node->text, err) != LEAT_OK)
+        return err->status;
     if (s->auth.password && !s->auth.user)
         return leat_fail(err, LEAT_E_CONFIG, "auth: a 'password' needs a 'user'");
     if (s->auth.password && !is_secure(s) && !s->insecure)

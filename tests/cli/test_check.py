@@ -141,6 +141,42 @@ def test_settings_of_a_module_that_are_no_map_are_one_mistake():
     assert code == 78 and "f.yaml:20:5: error: 'path' is missing" in err, err
 
 
+def refused_at(options, word, message):
+    """Source or sink: refused at this word of its options, for that reason."""
+    sink = options.startswith("sink ")
+    options = options.removeprefix("sink ")
+    text = f"leat: 1\nname: t\nsources:\n  in: {{ generate: {{}} }}\nsinks:\n  out: {{ from: in, {options} }}\n" \
+        if sink else f"leat: 1\nname: t\nsources:\n  in: {{ {options} }}\nsinks:\n  out: {{ from: in, console: {{}} }}\n"
+    code, _, err = check(text)
+    line = text.splitlines()[5 if sink else 3]
+    place = f"f.yaml:{6 if sink else 4}:{line.index(word) + 1}: error: "
+    assert code == 78 and place in err and message in err and err.endswith("1 error\n"), (options, err)
+
+
+def test_what_a_module_says_of_its_options_is_told_at_the_one_that_is_wrong():
+    for options, word, message in (
+            ("mqtt: { topics: a, url: mqtt://h:99999 }", "mqtt://h:99999", "'mqtt://h:99999' is no address such as"),
+            ("mqtt: { url: mqtt://h, topics: a#b }", "a#b", "'#' at the end only"),
+            ("mqtt: { url: mqtt://h, topics: a, auth: { user: u, password: p } }", "{ user", "insecure: true"),
+            ("rabbitmq: { queue: q, brokers: h:x }", "h:x", "'h:x' is not host:port"),
+            ("rabbitmq: { brokers: localhost, queue: q, declare: { type: quorm } }", "quorm", "neither classic nor"),
+            ("zeromq: { type: pull, bind: \"tcp://*:x\" }", "tcp://*:x", "is no address, such as tcp://"),
+            ("zeromq: { bind: ipc:///x, curve: { secret_key: short } }", "short", "a key has the 40 characters"),
+            ("flume: { listen: nowhere }", "nowhere", "'nowhere' is no address"),
+            ("socket: { connect: \"*:1\" }", '*:1"', "has no host to connect to"),
+            ("http: { path: clicks }", "clicks", "'clicks' is no path, such as /orders"),
+            ("sink mqtt: { url: mqtt://h, topic: a/#/b }", "a/#/b", "is no topic to publish to"),
+            ("sink mqtt: { url: localhost, topic: a }", "localhost", "is no address such as mqtt://"),
+            ("sink flume: { connect: agent }", "agent }", "'agent' is no address"),
+            ("zeromq: {}", "{} }", "give either `bind` or `connect`")):
+        refused_at(options, word, message)
+
+
+def test_the_words_of_a_choice_are_listed_once():
+    code, _, err = check(GOOD.replace("topic: orders", "topic: orders, on_lost: perhaps"))
+    assert code == 78 and err.count("fail, earliest") == 1, err
+
+
 def test_a_file_that_is_not_there_is_78_and_named():
     code, _, err = leat("check", "/nonexistent/x.yaml")
     assert code == 78 and "/nonexistent/x.yaml" in err
