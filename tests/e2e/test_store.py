@@ -8,6 +8,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import Leat  # noqa: E402
+from kept_job import by_http, by_socket, lines_of  # noqa: E402
 from kills import FULL  # noqa: E402
 from line_sender import Senders, can_connect, send_lines  # noqa: E402
 from leat_test import folder, free_port, leat, main, wait_for, write  # noqa: E402
@@ -34,20 +35,6 @@ sinks:
     files: {{ path: "{dir}/out/{{file}}.txt" }}
     format: text
 """)
-
-
-def by_http(port):
-    return f'http: {{ listen: "127.0.0.1:{port}", body: lines }}'
-
-
-def by_socket(port):
-    return f'socket: {{ listen: "127.0.0.1:{port}" }}'
-
-
-def lines_of(dir):
-    """Of files that have their final names."""
-    return [line for p in pathlib.Path(dir, "out").glob("[!.]*.txt")
-            for line in p.read_text().splitlines()]
 
 
 def files_of(dir, pattern="*.leatblk"):

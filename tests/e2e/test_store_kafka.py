@@ -12,7 +12,8 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from kafka_test import T0, Broker, Leat  # noqa: E402
 from kills import FULL  # noqa: E402
-from kept_job import by_http, kept_job, lines_of, nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
+from kept_job import by_http, by_socket, kept_job, lines_of  # noqa: E402
+from kept_job import nothing_came_twice, out_is_the_topic, topic_of  # noqa: E402
 from leat_test import folder, free_port, leat, main, wait_for  # noqa: E402
 from line_sender import Senders, can_connect, send_lines  # noqa: E402
 from mqtt_test import Mosquitto, publish  # noqa: E402
@@ -24,10 +25,6 @@ LEAT_KILLS, BROKER_KILLS = (20, 5) if FULL else (3, 1)
 
 def job(dir, name, source, *more, **settings):
     return kept_job(dir, name, BROKER.address, source, *more, **settings)
-
-
-def by_socket(port):
-    return f'socket: {{ listen: "127.0.0.1:{port}" }}'
 
 
 class Post(threading.Thread):

@@ -1,4 +1,4 @@
-"""A job whose source keeps its records in Kafka and whose lines end in files; and whether all of it is right."""
+"""Jobs whose source has a store and whose lines end in files; one that keeps them in Kafka, and whether all of it is right."""
 import collections
 import pathlib
 
@@ -28,6 +28,10 @@ sinks:
 
 def by_http(port):
     return f'http: {{ listen: "127.0.0.1:{port}", body: lines }}'
+
+
+def by_socket(port):
+    return f'socket: {{ listen: "127.0.0.1:{port}" }}'
 
 
 def topic_of(name):
