@@ -37,9 +37,11 @@ static bool resolve(const struct leat_compile *c, const struct leat_node *node, 
                         found == LEAT_FOUND_ERROR ? c->names->why : "");
         return false;
     }
-    *op = found == LEAT_FOUND && ref.used
-              ? (struct op){.run = op_column, .kind = OP_COLUMN, .column = ref.column}
-              : (struct op){.run = nothing};
+    bool is_there = found == LEAT_FOUND && ref.used;
+    if (is_there && ref.type && ref.type->kind == LEAT_T_NULL)
+        is_there = false; /* a key that was dropped: the column still has it */
+    *op = is_there ? (struct op){.run = op_column, .kind = OP_COLUMN, .column = ref.column}
+                   : (struct op){.run = nothing};
     return true;
 }
 

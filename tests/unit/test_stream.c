@@ -35,6 +35,13 @@ static struct leat_value key_as_text(struct leat_call *call, const struct leat_p
     return leat_call_text(call, in->key.as.text, in->key.len);
 }
 
+static struct leat_value is_without_key(struct leat_call *call, const struct leat_pair *in,
+                                        void *arg)
+{
+    (void)call, (void)arg;
+    return leat_int(in->key.tag == LEAT_NULL);
+}
+
 /* ---- what operators do */
 
 static void words_of_lines_are_counted(void)
@@ -125,6 +132,17 @@ static void map_values_keeps_the_key_and_map_does_not(void)
     COMES_OUT(ctx, leat_map_values(pairs_of(ctx, "abc"), twice, NULL), "a=0 b=2 c=4");
     ctx = new_context();
     COMES_OUT(ctx, leat_map(pairs_of(ctx, "abc"), key_as_text, NULL), "a b c");
+}
+
+static void functions_behind_a_map_see_no_key(void)
+{
+    struct leat_context *ctx = new_context();
+    struct leat_stream *counts = leat_count_by_value(pairs_of(ctx, "ab"));
+
+    COMES_OUT(ctx,
+              leat_union(leat_map(counts, is_without_key, NULL),
+                         leat_map(leat_map(counts, twice, NULL), is_without_key, NULL)),
+              "0 0 1 1");
 }
 
 static void group_by_key_gives_the_values_of_each_key(void)
@@ -303,7 +321,7 @@ LEAT_TESTS("stream", T(words_of_lines_are_counted), T(each_push_of_a_queue_is_a_
            T(a_queue_gives_all_there_is_when_it_is_not_one_at_a_time),
            T(each_push_is_a_batch_however_long_batches_take),
            T(filter_keeps_what_the_function_wants), T(map_values_keeps_the_key_and_map_does_not),
-           T(group_by_key_gives_the_values_of_each_key),
+           T(functions_behind_a_map_see_no_key), T(group_by_key_gives_the_values_of_each_key),
            T(joins_give_both_values_and_null_for_what_is_not_there),
            T(a_union_has_the_elements_of_both), T(reduce_and_count_by_value_look_at_all_of_a_batch),
            T(a_window_with_an_inverse_gives_what_is_in_it),
