@@ -43,7 +43,8 @@ static const struct leat_opt tls_options[] = {
              .help = "File with leat's certificate and those it needs (PEM)."),
     LEAT_OPT(struct http_tls, key, .optional = true, .help = "File with its key (PEM)."),
     LEAT_OPT(struct http_tls, ca, .optional = true,
-             .help = "File with certificates: senders must show one that these have signed."),
+             .help = "File with certificates: senders must show one that these have signed, and "
+                     "that is for clients where it says what it is for."),
     {0},
 };
 
@@ -158,15 +159,15 @@ static enum leat_status start(struct http *h, int fd, const struct pems *pems,
         http_on_connection, h, MHD_OPTION_ARRAY, tls ? secure : secure + 3, MHD_OPTION_END);
     if (!h->daemon && tls)
         return leat_fail(err, LEAT_E_CONFIG,
-                         "tls: the certificate '%s', its key%s%s cannot be used", h->tls.cert,
-                         h->tls.ca ? " or " : "", h->tls.ca ? h->tls.ca : "");
+                         "tls: the certificate '%s' or its key '%s' cannot be used", h->tls.cert,
+                         h->tls.key);
     if (!h->daemon)
         return leat_fail(err, LEAT_E_NOMEM, "no memory for an HTTP server");
     h->epoll_fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     return LEAT_OK;
 }
 
-/* The server would start with an authority that nobody can name. */
+/* The server does not say what is wrong with an authority, and starts without any. */
 static enum leat_status check_ca(const struct http *h, const char *pem, struct leat_error *err)
 {
     const gnutls_datum_t bytes = {(unsigned char *)(uintptr_t)pem, (unsigned)strlen(pem)};

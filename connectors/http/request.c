@@ -8,7 +8,7 @@
  */
 #include "http.h"
 
-#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,18 +90,21 @@ static bool is_allowed(const struct http *h, const char *given)
     return differs == 0;
 }
 
-/* The server asks for a certificate and lets everybody in; looked at once per connection. */
+/* The server asks for a certificate and lets everybody in; looked at once per connection. One that
+ * is for servers only does not count: the same authority may have signed those of other hosts. */
 static bool shows_certificate(const struct http_request *q)
 {
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                     .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT};
     unsigned wrong = 1;
 
     if (q->conn->is_known)
         return true;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    q->conn->is_known = info && info->tls_session &&
-                        gnutls_certificate_verify_peers2(info->tls_session, &wrong) == 0 &&
-                        wrong == 0;
+    q->conn->is_known =
+        info && info->tls_session &&
+        gnutls_certificate_verify_peers(info->tls_session, &purpose, 1, &wrong) == 0 && wrong == 0;
     return q->conn->is_known;
 }
 
@@ -167,10 +170,11 @@ static void look_at(struct http *h, struct http_request *q, const char *url, con
  * server closes the connection. Others may keep theirs. */
 static bool at_once(const struct http *h, const struct http_request *q)
 {
+    if (!q->status)
+        return false;
     const char *length = header(q, "Content-Length");
-
-    return q->status && (header(q, "Expect") || is_ambiguous(q) ||
-                         (length && strtoull(length, NULL, 10) > (uint64_t)h->max_body.bytes));
+    return header(q, "Expect") || is_ambiguous(q) ||
+           (length && strtoull(length, NULL, 10) > (uint64_t)h->max_body.bytes);
 }
 
 static enum MHD_Result begin(struct http *h, struct MHD_Connection *connection, const char *url,

@@ -79,6 +79,13 @@ def records(dir):
             for line in p.read_text().splitlines()]
 
 
+def bad_input(watch):
+    """What /metrics says of it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{watch}/metrics", timeout=30) as answer:
+        said = answer.read().decode()
+    return int(re.search(r'^leat_bad_input_total\{pipeline="web"\} (\d+)$', said, re.M)[1])
+
+
 def numbers(dir):
     return [r["n"] for r in records(dir)]
 
@@ -201,16 +208,16 @@ def test_it_speaks_tls():
             assert run.stop() == 0, run.log
         write(dir, "key.pem", "no key")
         with Leat("run", pipeline(dir, port, f", tls: {{ cert: {cert}, key: {key} }}")) as run:
-            assert run.wait() == 78 and "cannot be used" in run.log, run.log
+            assert run.wait() == 78 and f"'{cert}' or its key '{key}' cannot be used" in run.log, run.log
 
 
-def signed(dir, name, subject):
-    """A key, and a certificate of the authority in `dir`."""
+def signed(dir, name, subject, purpose=None):
+    """A key, and a certificate of the authority in `dir`; purpose: serverAuth, clientAuth."""
     def openssl(*words):
         subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={subject}", "-keyout", f"{dir}/{name}.key",
             "-out", f"{dir}/{name}.csr")
-    write(dir, "names", f"subjectAltName=DNS:{subject}")
+    write(dir, "names", f"subjectAltName=DNS:{subject}\n" + (f"extendedKeyUsage={purpose}\n" if purpose else ""))
     openssl("x509", "-req", "-in", f"{dir}/{name}.csr", "-CA", f"{dir}/ca.pem", "-CAkey", f"{dir}/ca.key",
             "-CAcreateserial", "-days", "30", "-extfile", f"{dir}/names", "-out", f"{dir}/{name}.pem")
     return f"{dir}/{name}.pem", f"{dir}/{name}.key"
@@ -228,7 +235,8 @@ def test_with_an_authority_only_senders_with_its_certificate_are_taken():
         authority(elsewhere)
         cert, key = signed(dir, "leat", "localhost")
         tls = f", tls: {{ cert: {cert}, key: {key}, ca: {dir}/ca.pem }}"
-        with Leat("run", pipeline(dir, port, tls)) as run:
+        watch = free_port()
+        with Leat("run", pipeline(dir, port, tls, more=f'http: {{ listen: "127.0.0.1:{watch}" }}')) as run:
             started(run, port)
 
             def status(n, *shows):
@@ -246,8 +254,12 @@ def test_with_an_authority_only_senders_with_its_certificate_are_taken():
                 return answers[0][0]
             assert status(1) == 403
             assert status(2, *signed(elsewhere, "stranger", "localhost")) == 403
-            assert status(3, *signed(dir, "sender", "sender")) == 204
-            assert numbers(dir) == [3, 3]
+            assert status(3, *signed(dir, "server", "sender", "serverAuth")) == 403
+            assert bad_input(watch) == 6
+            assert status(4, *signed(dir, "sender", "sender")) == 204
+            assert status(5, *signed(dir, "client", "sender", "clientAuth")) == 204
+            assert numbers(dir) == [4, 4, 5, 5]
+            assert bad_input(watch) == 6
             assert run.stop() == 0, run.log
         code, _, err = leat("check", pipeline(dir, port, f", tls: {{ ca: {dir}/ca.pem }}"))
         assert code == 78 and "leat needs its own" in err, err
@@ -509,10 +521,7 @@ def test_malformed_requests_harm_nobody_else():
                 assert b" 204 " not in closed(s), bytes[:80]
                 assert post(port, json.dumps({"n": n}))[0] == 204, bytes[:80]
             assert numbers(dir) == list(range(len(wrong)))
-            with urllib.request.urlopen(f"http://127.0.0.1:{watch}/metrics", timeout=30) as answer:
-                said = answer.read().decode()
-            counted = int(re.search(r'^leat_bad_input_total\{pipeline="web"\} (\d+)$', said, re.M)[1])
-            assert counted >= 10, said  # some of them just end, and the server waits for more of others
+            assert bad_input(watch) >= 10  # some of them just end, and the server waits for more of others
             assert run.stop() == 0, run.log
 
 

@@ -78,10 +78,15 @@ LEAT_PUSH_CONTRACT(source)
 static void wrong_settings_are_refused(void)
 {
     static const char *const bad[][4] = {
-        {"listen=nocolon", NULL},     {"listen=:8080", NULL},
-        {"listen=127.0.0.1:0", NULL}, {"listen=unix:8080", NULL},
-        {"path=orders", NULL},        {"path=/a?b", NULL},
-        {"tls.cert=x", NULL},         {"auth.bearer=t", "listen=*:8080", NULL},
+        {"listen=nocolon", NULL},
+        {"listen=:8080", NULL},
+        {"listen=127.0.0.1:0", NULL},
+        {"listen=unix:8080", NULL},
+        {"path=orders", NULL},
+        {"path=/a?b", NULL},
+        {"tls.cert=x", NULL},
+        {"tls.ca=x", NULL},
+        {"auth.bearer=t", "listen=*:8080", NULL},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
