@@ -1,6 +1,7 @@
 #include "amqp_broker.h"
 
-#include <arpa/inet.h>
+#include "peer_server.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -306,16 +307,9 @@ static void *run(void *arg)
 
 void amqp_broker_start(struct amqp_broker *b)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
-
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    b->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(b->listener, (struct sockaddr *)&at, len) != 0 || listen(b->listener, 8) != 0 ||
-        getsockname(b->listener, (struct sockaddr *)&at, &len) != 0 ||
-        pthread_create(&b->thread, NULL, run, b) != 0)
+    b->listener = peer_listen(&b->port);
+    if (pthread_create(&b->thread, NULL, run, b) != 0)
         abort();
-    b->port = ntohs(at.sin_port);
 }
 
 void amqp_broker_stop(struct amqp_broker *b)

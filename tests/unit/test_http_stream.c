@@ -3,11 +3,9 @@
  * e2e/test_http_stream.py. */
 #include "instance.h"
 #include "leat_test.h"
+#include "peer_server.h"
 #include "source_contract.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,13 +30,6 @@ static void answer(int fd)
         return;
     while (send(fd, SOURCE_TEXT, strlen(SOURCE_TEXT), MSG_NOSIGNAL) > 0)
         ;
-}
-
-static void *serve_for_ever(void *arg)
-{
-    for (int fd; (fd = accept(*(int *)arg, NULL, NULL)) >= 0; close(fd))
-        answer(fd);
-    return NULL;
 }
 
 static char url_setting[64];
@@ -71,22 +62,13 @@ static void wrong_settings_are_refused(void)
 
 int main(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    pthread_t server;
+    struct peer_server peer;
 
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 8) != 0 ||
-        getsockname(listener, (struct sockaddr *)&at, &len) != 0)
-        return 1;
-    snprintf(url_setting, sizeof url_setting, "url=http://127.0.0.1:%d/", ntohs(at.sin_port));
-    pthread_create(&server, NULL, serve_for_ever, &listener);
+    peer_server_start(&peer, answer);
+    snprintf(url_setting, sizeof url_setting, "url=http://127.0.0.1:%d/", peer.port);
     int result = leat_test_main("http stream",
                                 (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS,
                                                 T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
-    shutdown(listener, SHUT_RDWR);
-    pthread_join(server, NULL);
-    close(listener);
+    peer_server_stop(&peer);
     return result;
 }

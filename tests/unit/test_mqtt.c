@@ -3,11 +3,9 @@
 #include "../../connectors/mqtt/session.h"
 #include "instance.h"
 #include "leat_test.h"
+#include "peer_server.h"
 #include "source_contract.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,19 +33,6 @@ static void serve(int fd)
         publish[8] = (char)id;
         if (send(fd, publish, sizeof publish - 1, MSG_NOSIGNAL) <= 0)
             return;
-    }
-}
-
-static void *serve_for_ever(void *arg)
-{
-    int listener = *(int *)arg;
-
-    for (;;) {
-        int fd = accept(listener, NULL, NULL);
-        if (fd < 0)
-            return NULL;
-        serve(fd);
-        close(fd);
     }
 }
 
@@ -330,17 +315,10 @@ static void wrong_settings_are_refused(void)
 
 int main(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    pthread_t server;
+    struct peer_server peer;
 
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 8) != 0)
-        return 1;
-    getsockname(listener, (struct sockaddr *)&at, &len);
-    snprintf(url, sizeof url, "url=mqtt://127.0.0.1:%d", ntohs(at.sin_port));
-    pthread_create(&server, NULL, serve_for_ever, &listener);
+    peer_server_start(&peer, serve);
+    snprintf(url, sizeof url, "url=mqtt://127.0.0.1:%d", peer.port);
     int result = leat_test_main(
         "mqtt", (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS, T(a_message_is_read_with_all_its_parts),
                                 T(a_packet_is_not_read_before_its_last_byte_is_there),
@@ -353,8 +331,6 @@ int main(void)
                                 T(another_message_under_a_known_id_is_not_taken_for_the_first),
                                 T(a_new_session_owes_nothing_of_the_old),
                                 T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
-    shutdown(listener, SHUT_RDWR);
-    pthread_join(server, NULL);
-    close(listener);
+    peer_server_stop(&peer);
     return result;
 }

@@ -2,15 +2,12 @@
  * acknowledges what it has noted and shares no code with what is tested. */
 #include "id_set.h"
 #include "leat_test.h"
+#include "peer_server.h"
 #include "sink_contract.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { CONNECT = 1, PUBLISH = 3, PINGREQ = 12, DISCONNECT = 14 };
 
@@ -77,13 +74,6 @@ static void serve(int fd)
     }
 }
 
-static void *serve_for_ever(void *arg)
-{
-    for (int fd; (fd = accept(*(int *)arg, NULL, NULL)) >= 0; close(fd))
-        serve(fd);
-    return NULL;
-}
-
 /* ---- the contract */
 
 static int visible(void)
@@ -103,21 +93,12 @@ LEAT_OUTBOX_SINK_CONTRACT(c)
 
 int main(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    pthread_t server;
+    struct peer_server peer;
 
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 8) != 0)
-        return 1;
-    getsockname(listener, (struct sockaddr *)&at, &len);
-    snprintf(url, sizeof url, "url=mqtt://127.0.0.1:%d", ntohs(at.sin_port));
-    pthread_create(&server, NULL, serve_for_ever, &listener);
+    peer_server_start(&peer, serve);
+    snprintf(url, sizeof url, "url=mqtt://127.0.0.1:%d", peer.port);
     int result = leat_test_main(
         "mqtt_sink", (CU_TestInfo[]){LEAT_OUTBOX_SINK_CONTRACT_TESTS, CU_TEST_INFO_NULL});
-    shutdown(listener, SHUT_RDWR);
-    pthread_join(server, NULL);
-    close(listener);
+    peer_server_stop(&peer);
     return result;
 }
