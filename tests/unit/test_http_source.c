@@ -122,7 +122,7 @@ int main(void)
     snprintf(listen_setting, sizeof listen_setting, "listen=127.0.0.1:%d", port);
     pthread_create(&sender, NULL, send_for_ever, NULL);
     int result = leat_test_main(
-        "http source", (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS, T(wrong_settings_are_refused),
+        "http_source", (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS, T(wrong_settings_are_refused),
                                        T(a_token_over_loopback_or_tls_is_fine), CU_TEST_INFO_NULL});
     atomic_store(&over, true);
     pthread_join(sender, NULL);

@@ -112,7 +112,7 @@ static void depth_and_memory_are_bounded(void)
 int main(void)
 {
     int result = leat_test_main(
-        "http split",
+        "http_split",
         (CU_TestInfo[]){T(one_json_value_is_one_record), T(an_array_is_a_record_per_element),
                         T(a_malformed_array_is_refused_as_a_whole),
                         T(json_lines_are_checked_and_empty_ones_passed_over),

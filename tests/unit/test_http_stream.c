@@ -66,7 +66,7 @@ int main(void)
 
     peer_server_start(&peer, answer);
     snprintf(url_setting, sizeof url_setting, "url=http://127.0.0.1:%d/", peer.port);
-    int result = leat_test_main("http stream",
+    int result = leat_test_main("http_stream",
                                 (CU_TestInfo[]){LEAT_PUSH_CONTRACT_TESTS,
                                                 T(wrong_settings_are_refused), CU_TEST_INFO_NULL});
     peer_server_stop(&peer);

@@ -262,7 +262,7 @@ int main(void)
     snprintf(setting, sizeof setting, "connect=unix:%s", path);
     receiver_listen();
     int result = leat_test_main(
-        "socket sink",
+        "socket_sink",
         (CU_TestInfo[]){LEAT_VOLATILE_SINK_CONTRACT_TESTS,
                         T(lines_and_frames_are_what_the_format_made),
                         T(a_receiver_that_is_not_there_is_waited_for),
