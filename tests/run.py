@@ -4,6 +4,11 @@
 Every test is a program that ends with a line `N passed, N failed, N skipped`; one that ends
 without it counts as one test, by its exit code (77: skipped). Output is shown only for what failed
 or was skipped. Suites: unit sim fuzz style kafka e2e meta laws cli slow.
+
+With LEAT_AGAIN=1, a test of whole processes and services that failed is run a second time, and that one
+counts: a loaded machine can break what a test believes of time. The first failure is printed all
+the same and the sum names the tests. A finding of a sanitizer is final, so is any test whose course
+no machine can change (units, simulation, fuzz corpora).
 """
 import json
 import os
@@ -18,12 +23,15 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINE = re.compile(r"^(?:[\w.-]+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 ALONE = {"kafka", "broker", "e2e", "laws", "cli"}  # share ports, memory and time: one after the other
 SANITIZED = {"unit", "sim", "fuzz", "meta", "e2e-sanitized"}
+PROCESSES = ALONE | {"e2e-sanitized"}
+FINDING = re.compile(r"\w+Sanitizer|runtime error:")
 TSAN = "ignore_noninstrumented_modules=1:halt_on_error=1"
 
 
 class Result:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.again = None  # names of tests that passed in their second run; None: there is none
         self.lock = threading.Lock()
 
 
@@ -35,14 +43,14 @@ def listed(build):
         yield test["name"], suites, test
 
 
-def run_one(build, name, test, result, factor):
+def outcome(build, test, factor):
+    """(output, exit code, passed, failed, skipped, did it say so itself)"""
     env = dict(os.environ)
     env.update({k: v for k, v in test.get("env", {}).items() if isinstance(v, str)})
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
     env.setdefault("TSAN_OPTIONS", TSAN)
     env["LEAT_BUILD"] = str(ROOT / build)
-    start = time.monotonic()
     try:
         done = subprocess.run(test["cmd"], cwd=test.get("workdir") or ROOT, env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -56,6 +64,16 @@ def run_one(build, name, test, result, factor):
         passed, failed, skipped = int(code == 0), int(code not in (0, 77)), int(code == 77)
     elif code != 0 and failed == 0:
         failed = 1
+    return out, code, passed, failed, skipped, bool(found)
+
+
+def run_one(build, name, test, result, factor, suites=frozenset()):
+    start = time.monotonic()
+    out, code, passed, failed, skipped, found = outcome(build, test, factor)
+    first = None
+    if failed and result.again is not None and suites & PROCESSES and not FINDING.search(out):
+        first = out
+        out, code, passed, failed, skipped, found = outcome(build, test, factor)
     with result.lock:
         result.passed += passed
         result.failed += failed
@@ -64,8 +82,11 @@ def run_one(build, name, test, result, factor):
         state = "FAILED" if failed else "ok"
         print(f"{state:7} {build}/{name}: {passed} passed, {failed} failed, {skipped} skipped "
               f"({seconds:.1f} s)", flush=True)
-        if failed:
-            print("\n".join("    " + line for line in out.splitlines()[-60:]), flush=True)
+        if first and not failed:
+            result.again.append(f"{build}/{name}")
+            print("    passed in a second run; the first:")
+        for text in [first] * bool(first) + [out] * bool(failed):
+            print("\n".join("    " + line for line in text.splitlines()[-60:]), flush=True)
         for line in out.splitlines():
             if line.startswith("skipped "):
                 print(f"    {line}", flush=True)
@@ -86,16 +107,16 @@ def run_build(build, wanted, words, result, factor=1):
             with lock:
                 if not together:
                     return
-                name, _, test = together.pop(0)
-            run_one(build, name, test, result, factor)
+                name, suites, test = together.pop(0)
+            run_one(build, name, test, result, factor, suites)
 
     threads = [threading.Thread(target=worker) for _ in range(2)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    for name, _, test in alone:
-        run_one(build, name, test, result, factor)
+    for name, suites, test in alone:
+        run_one(build, name, test, result, factor, suites)
 
 
 def fuzz(result, seconds=30):
@@ -112,6 +133,8 @@ def fuzz(result, seconds=30):
 
 
 def finish(result):
+    for name in result.again or []:
+        print(f"passed only in a second run: {name}")
     line = f"{result.passed} passed, {result.failed} failed, {result.skipped} skipped"
     if os.environ.get("LEAT_SUMMARY"):
         with open(os.environ["LEAT_SUMMARY"], "a") as f:
@@ -129,6 +152,8 @@ def main(args):
             result.skipped += int(s or 0)
         return finish(result)
     words = [a for a in args if not a.startswith("--")]
+    if os.environ.get("LEAT_AGAIN"):
+        result.again = []
     if "--sanitize" in args:
         os.environ.setdefault("LEAT_CASES", "200")
         for build in ("b-asan", "b-tsan"):

@@ -38,7 +38,7 @@ def test_ctrl_c_ends_it_cleanly():
         try:
             assert job.stdout.readline()
             job.send_signal(signal.SIGINT)
-            _, err = job.communicate(timeout=10)
+            _, err = job.communicate(timeout=60)
         finally:
             job.kill()
         assert job.returncode == 0, err

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """`leat run` ends as it was told to: by itself, by a signal, or with what is wrong."""
+import contextlib
 import pathlib
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def stopped_by(sign):
             wait_for("the first file", lambda: written(d))
             begun = time.monotonic()
             job.send_signal(sign)
-            _, err = job.communicate(timeout=10)
+            _, err = job.communicate(timeout=60)
         finally:
             job.kill()
         assert job.returncode == 0, err
@@ -91,6 +92,15 @@ def test_sigint_finishes_the_batch_and_the_next_run_goes_on_where_it_stopped():
     stopped_by(signal.SIGINT)
 
 
+def writes_into_a_pipe(job):
+    """One of its threads waits in the kernel for room."""
+    for thread in pathlib.Path(f"/proc/{job.pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if "pipe_write" in (thread / "wchan").read_text():
+                return True
+    return False
+
+
 def test_a_second_signal_stops_at_once():
     """A sink that cannot write keeps the batch from its end; the first signal waits for it."""
     with folder() as d:
@@ -100,12 +110,10 @@ def test_a_second_signal_stops_at_once():
         try:
             time_out = time.monotonic() + 30
             job.stdout.read(1)  # and never again: the pipe fills up
-            blocked = f"/proc/{job.pid}/task"
-            wait_for("a full pipe", lambda: time.monotonic() > time_out or any(
-                "pipe_write" in (t / "wchan").read_text() for t in pathlib.Path(blocked).iterdir()))
+            wait_for("a full pipe", lambda: time.monotonic() > time_out or writes_into_a_pipe(job))
             job.send_signal(signal.SIGTERM)
             job.send_signal(signal.SIGINT)
-            job.wait(timeout=5)
+            job.wait(timeout=60)
         finally:
             job.kill()
             job.stdout.close()
@@ -182,7 +190,7 @@ def test_a_second_copy_on_the_same_state_is_refused():
             code, _, err = leat("run", "--until", "1_batches", "f.yaml", cwd=d, timeout=20)
         finally:
             job.terminate()
-            job.communicate(timeout=10)
+            job.communicate(timeout=60)
         assert code != 0 and err
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """`leat run --watch`: what changes in files and folders is taken over, as SIGHUP would have it."""
+import contextlib
 import os
 import pathlib
 import re
@@ -37,17 +38,22 @@ def wakes(run):
     return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
 
 
+def inotify_lines(run):
+    """What the kernel says of leat's watches; files that leat closes meanwhile have none."""
+    lines = []
+    for fd in pathlib.Path(f"/proc/{run.job.pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            lines += [line for line in fd.read_text().splitlines() if line.startswith("inotify ")]
+    return lines
+
+
 def is_watched(run, path):
     """The kernel tells leat about this folder."""
-    wanted = f" ino:{os.stat(path).st_ino:x} "
-    fds = pathlib.Path(f"/proc/{run.job.pid}/fdinfo").iterdir()
-    return any(line.startswith("inotify ") and wanted in line
-               for fd in fds for line in fd.read_text().splitlines())
+    return any(f" ino:{os.stat(path).st_ino:x} " in line for line in inotify_lines(run))
 
 
 def watches(run):
-    fds = pathlib.Path(f"/proc/{run.job.pid}/fdinfo").iterdir()
-    return sum(line.startswith("inotify ") for fd in fds for line in fd.read_text().splitlines())
+    return len(inotify_lines(run))
 
 
 def test_a_file_that_another_is_renamed_to_is_read_and_the_others_are_left_alone():

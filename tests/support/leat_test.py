@@ -28,7 +28,7 @@ def leat(*words, cwd=None, env=None, timeout=60, text=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def wait_for(what, condition, seconds=30):
+def wait_for(what, condition, seconds=120):
     """Until condition() is true; fails by name after so long."""
     end = time.monotonic() + seconds
     while True:

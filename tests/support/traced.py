@@ -19,6 +19,7 @@ def traced(options, file):
         try:
             yield
         finally:
-            children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-            for child in children:
-                os.kill(int(child), signal.SIGTERM)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text()
+                for child in children.split():
+                    os.kill(int(child), signal.SIGTERM)
