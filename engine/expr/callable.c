@@ -27,9 +27,10 @@ static bool resolve(const struct leat_compile *c, const struct leat_node *node, 
                     struct op *op)
 {
     const struct leat_callable *callable = node->handed;
-    struct leat_slice name = leat_slice_str(callable->names[number]);
+    struct leat_slice name = leat_slice_str(callable->names[number]), path[2];
     struct leat_ref ref = {.used = 1};
-    enum leat_found found = c->names->resolve(c->names, &name, 1, &ref);
+    uint32_t count = leat_slice_cut(name, '.', &path[0], &path[1]) ? 2 : 1;
+    enum leat_found found = c->names->resolve(c->names, path, count, &ref);
 
     if (found != LEAT_FOUND && number < callable->needed) {
         leat_diag_error(c->diags, node, "'%.*s' cannot be seen here%s%s", LEAT_FMT(name),
@@ -37,7 +38,7 @@ static bool resolve(const struct leat_compile *c, const struct leat_node *node, 
                         found == LEAT_FOUND_ERROR ? c->names->why : "");
         return false;
     }
-    bool is_there = found == LEAT_FOUND && ref.used;
+    bool is_there = found == LEAT_FOUND && ref.used >= count;
     if (is_there && ref.type && ref.type->kind == LEAT_T_NULL)
         is_there = false; /* a key that was dropped: the column still has it */
     *op = is_there ? (struct op){.run = op_column, .kind = OP_COLUMN, .column = ref.column}

@@ -15,7 +15,7 @@
 
 /* Lives as long as the plan. */
 struct leat_callable {
-    const char *const *names; /* "this", "key", "a", "b": what it gets; NULL at the end */
+    const char *const *names; /* "this", "key", "meta.batch_time": what it gets; NULL at the end */
     uint32_t needed;          /* so many of them have to be there; for others it gets null */
     bool drops_key;           /* of map and flat_map: what comes out has no key */
 

@@ -15,6 +15,7 @@ struct leat_call {
     struct leat_arena *arena; /* for what it makes; NULL from it: return leat_value_fail(BUDGET) */
     struct leat_eval *ev;
     const void *prepared; /* what prepare() made of constant arguments; NULL: nothing */
+    int64_t time_ms;      /* of the batch, where a callable was given it */
 };
 
 enum leat_function_form { LEAT_FN_GLOBAL = 1, LEAT_FN_MEMBER = 2 }; /* f(x), x.f(): bits */

@@ -44,6 +44,10 @@ LEAT_CHECKED enum leat_status leat_job_start(const struct leat_plan *plan,
 /* Finish the batch that is under way, commit, end. May be called again. Thread: any */
 void leat_job_ask_stop(struct leat_job_thread *job);
 
+/* The clock that was handed in has moved on: look at it now, not when the wait of the old time
+ * ends. Between start and join. Thread: any */
+void leat_job_look_at_clock(struct leat_job_thread *job);
+
 /* Wait for its end; how it went. Once. */
 LEAT_CHECKED enum leat_status leat_job_join(struct leat_job_thread *job, struct leat_error *err);
 void leat_job_free(struct leat_job_thread *job); /* after join; NULL is fine */

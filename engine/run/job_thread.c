@@ -242,6 +242,9 @@ static void handle(struct leat_job_thread *job, struct leat_msg *m)
         job->stop_asked = true;
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_STOP});
         break;
+    case LEAT_MSG_LOOK:
+        atomic_store(&job->look_sent, false);
+        break;
     case LEAT_MSG_ACKED:
     case LEAT_MSG_REFUSED:
     case LEAT_MSG_STORE_TURN:
@@ -433,6 +436,14 @@ void leat_job_ask_stop(struct leat_job_thread *job)
         return;
     job->stop.kind = LEAT_MSG_STOP;
     leat_queue_put(&job->in, &job->stop);
+}
+
+void leat_job_look_at_clock(struct leat_job_thread *job)
+{
+    if (atomic_exchange(&job->look_sent, true))
+        return;
+    job->look.kind = LEAT_MSG_LOOK;
+    leat_queue_put(&job->in, &job->look);
 }
 
 enum leat_status leat_job_join(struct leat_job_thread *job, struct leat_error *err)

@@ -204,8 +204,8 @@ struct leat_job_thread {
     bool recovered;                    /* it is known where to go on */
     uint32_t opened; /* sinks that are, and have recovered: before that nothing is read */
     bool started, over, stop_asked;
-    struct leat_msg stop;
-    atomic_bool stop_sent;
+    struct leat_msg stop, look;
+    atomic_bool stop_sent, look_sent;
     struct leat_error error;
     atomic_bool has_failed; /* error is set */
     atomic_bool is_ready;   /* started */

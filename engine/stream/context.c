@@ -249,7 +249,7 @@ static void remove_dir(struct leat_context *ctx)
 
 static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
 {
-    struct leat_job_options options = {.threads = (uint32_t)ctx->threads};
+    struct leat_job_options options = {.threads = (uint32_t)ctx->threads, .clock = ctx->clock};
 
     if (ctx->error.status != LEAT_OK) {
         *err = ctx->error;
@@ -258,7 +258,7 @@ static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
     if (!ctx->outputs)
         return leat_fail(err, LEAT_E_CONFIG,
                          "no output: nothing would be done; add leat_print() or another");
-    if (ctx->keeps && ctx->queues)
+    if (ctx->keeps && ctx->queues && !ctx->queues_last)
         return leat_fail(err, LEAT_E_CONFIG,
                          "a queue stream cannot be made again from a checkpoint");
     const struct leat_node *delivery = leat_node_find(ctx->root, "delivery");

@@ -73,11 +73,12 @@ static struct leat_value call_reduce(const struct leat_callable *self, struct le
     return v;
 }
 
-/* values, state, key */
+/* values, state, key, meta.batch_time */
 static struct leat_value call_update(const struct leat_callable *self, struct leat_call *call,
                                      const struct leat_value *args, uint32_t count)
 {
-    (void)count;
+    if (count > 3 && args[3].tag == LEAT_TIMESTAMP)
+        call->time_ms = args[3].as.i * 1000 + args[3].len / 1000000;
     stream_enter();
     struct leat_value v =
         ((leat_update_function *)user(self)->fn)(call, args[2], args[0], args[1], user(self)->arg);
@@ -102,7 +103,7 @@ static struct leat_value unpack(const struct leat_callable *self, struct leat_ca
 static const char *const element_names[] = {"this", "key", NULL};
 static const char *const reduce_names[] = {"a", "b", NULL};
 static const char *const keep_names[] = {"value", "key", NULL};
-static const char *const update_names[] = {"values", "state", "key", NULL};
+static const char *const update_names[] = {"values", "state", "key", "meta.batch_time", NULL};
 static const char *const packed_names[] = {"this", NULL};
 
 static const struct leat_callable forms[] = {
@@ -111,7 +112,7 @@ static const struct leat_callable forms[] = {
     [STREAM_PAIR] = {.names = element_names, .needed = 1, .call = call_pair},
     [STREAM_REDUCE] = {.names = reduce_names, .needed = 2, .call = call_reduce},
     [STREAM_KEEP] = {.names = keep_names, .needed = 2, .call = call_map},
-    [STREAM_UPDATE] = {.names = update_names, .needed = 3, .call = call_update},
+    [STREAM_UPDATE] = {.names = update_names, .needed = 4, .call = call_update},
 };
 static const struct leat_callable unpacks = {.names = packed_names, .needed = 1, .call = unpack};
 
@@ -147,6 +148,11 @@ struct leat_node *stream_unpack(struct leat_context *ctx, const char *where)
 void *leat_call_alloc(struct leat_call *call, size_t size)
 {
     return leat_arena_alloc(call->arena, size);
+}
+
+int64_t leat_call_time_ms(const struct leat_call *call)
+{
+    return call->time_ms;
 }
 
 struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len)

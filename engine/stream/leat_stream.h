@@ -66,6 +66,8 @@ typedef struct leat_value leat_update_function(struct leat_call *call, struct le
 LEAT_API void *leat_call_alloc(struct leat_call *call, size_t size);
 /* A copy of bytes as a string. An error value when memory is used up, ready to be returned. */
 LEAT_API struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len);
+/* In a leat_update_function: the batch's time, in milliseconds since 1970; elsewhere 0. */
+LEAT_API int64_t leat_call_time_ms(const struct leat_call *call);
 /* The error to return, with why. */
 LEAT_API LEAT_PRINTF(2, 3) struct leat_value
     leat_call_fail(struct leat_call *call, const char *fmt, ...);

@@ -69,6 +69,11 @@ struct leat_context {
     int64_t threads;
     bool keeps; /* has a checkpoint.dir */
 
+    /* Tests set these before the start. NULL: the system's. Queues: have what they had, from the
+     * positions that are committed on, and so may be part of a checkpoint. */
+    const struct leat_clock *clock;
+    bool queues_last;
+
     struct leat_diags diags;
     struct leat_spec spec;
     struct leat_plan *plan;

@@ -1,0 +1,134 @@
+/*
+ * Tests engine/stream by a clock that the test moves: when batches are, and who knows of it.
+ */
+#include "leat_test.h"
+#include "stream.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+static struct leat_error err;
+
+struct hand_clock {
+    struct leat_clock clock; /* first */
+    _Atomic int64_t now_ms;
+};
+
+static int64_t now(const struct leat_clock *c)
+{
+    return ((const struct hand_clock *)(const void *)c)->now_ms;
+}
+
+/* ---- what came out: batches by their time, "1000: a=1000 b=1000" */
+
+struct seen {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char text[1024];
+    int64_t last_ms;
+};
+
+static enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct seen *s = arg;
+
+    (void)e;
+    pthread_mutex_lock(&s->lock);
+    size_t at = strlen(s->text);
+    at += (size_t)snprintf(s->text + at, sizeof s->text - at, "%s%d:", at ? " " : "",
+                           (int)rdd->time_ms);
+    for (size_t i = 0; i < rdd->count; i++)
+        at += (size_t)snprintf(s->text + at, sizeof s->text - at, " %d",
+                               (int)rdd->rows[i].value.as.i);
+    s->last_ms = rdd->time_ms;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    return LEAT_OK;
+}
+
+/* So many batches by the hand's clock, one after the other. */
+static void run(struct leat_context *ctx, struct leat_stream *s, int count, struct seen *seen)
+{
+    struct hand_clock clock = {.clock = {.now_ms = now, .monotonic_ms = now}};
+
+    *seen = (struct seen){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    ctx->clock = &clock.clock;
+    leat_foreach_rdd(s, see, seen);
+    OK(leat_start(ctx, &err));
+    while (!leat_job_is_ready(ctx->job) && leat_get_state(ctx) == LEAT_ACTIVE)
+        usleep(1000);
+    for (int k = 1; k <= count; k++) {
+        clock.now_ms = 3600000 * (int64_t)k;
+        leat_job_look_at_clock(ctx->job);
+        pthread_mutex_lock(&seen->lock);
+        while (seen->last_ms < clock.now_ms)
+            pthread_cond_wait(&seen->changed, &seen->lock);
+        pthread_mutex_unlock(&seen->lock);
+    }
+    OK(leat_stop(ctx, false, &err));
+    leat_context_free(ctx);
+}
+
+static struct leat_value time_of_batch(struct leat_call *call, struct leat_value key,
+                                       struct leat_value values, struct leat_value state, void *arg)
+{
+    (void)key, (void)state, (void)arg;
+    return values.len ? leat_int(leat_call_time_ms(call)) : state;
+}
+
+static struct leat_value time_of_element(struct leat_call *call, const struct leat_pair *in,
+                                         void *arg)
+{
+    (void)in, (void)arg;
+    return leat_int(leat_call_time_ms(call));
+}
+
+static void push(struct leat_stream *queue, const char *keys)
+{
+    struct leat_pair pairs[8];
+    size_t n = 0;
+
+    for (; keys[n]; n++)
+        pairs[n] = (struct leat_pair){leat_string((struct leat_slice){keys + n, 1}), leat_int(1)};
+    OK(leat_queue_push_pairs(queue, pairs, n, &err));
+}
+
+static void batches_an_hour_apart_come_as_soon_as_the_clock_moves(void)
+{
+    struct leat_context *ctx = leat_context_new("test", 3600000);
+    struct leat_stream *queue = leat_queue_pair_stream(ctx, true);
+    struct seen seen;
+
+    push(queue, "a");
+    push(queue, "");
+    push(queue, "b");
+    run(ctx, queue, 4, &seen);
+    CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 1 7200000: 10800000: 1 14400000:");
+}
+
+static void a_function_of_state_knows_the_time_of_its_batch(void)
+{
+    struct leat_context *ctx = leat_context_new("test", 3600000);
+    struct leat_stream *queue = leat_queue_pair_stream(ctx, true);
+    struct seen seen;
+
+    push(queue, "aa");
+    push(queue, "");
+    push(queue, "a");
+    run(ctx, leat_update_state_by_key(queue, time_of_batch, NULL), 3, &seen);
+    CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 3600000 7200000: 3600000 10800000: 10800000");
+}
+
+static void other_functions_are_told_no_time(void)
+{
+    struct leat_context *ctx = leat_context_new("test", 3600000);
+    struct leat_stream *queue = leat_queue_pair_stream(ctx, true);
+    struct seen seen;
+
+    push(queue, "a");
+    run(ctx, leat_map(queue, time_of_element, NULL), 1, &seen);
+    CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 0");
+}
+
+LEAT_TESTS("stream_clock", T(batches_an_hour_apart_come_as_soon_as_the_clock_moves),
+           T(a_function_of_state_knows_the_time_of_its_batch), T(other_functions_are_told_no_time))
