@@ -1,0 +1,124 @@
+/*
+ * streaming.h - the parts of conformance_streaming, which runs cases of stream semantics over the
+ * C library. A case comes as JSON; values of elements are made of it and back, so that what came
+ * out is compared as JSON.
+ */
+#ifndef LEAT_TESTS_CONFORMANCE_STREAMING_H
+#define LEAT_TESTS_CONFORMANCE_STREAMING_H
+
+#include "leat_stream.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+
+#include <jansson.h>
+#include <pthread.h>
+
+#define STREAMING_INPUTS_MAX 8
+
+/* Why a case did not pass. */
+struct failure {
+    char text[600];
+};
+
+/* Always false. The first is kept. */
+LEAT_PRINTF(2, 3) bool differs(struct failure *why, const char *fmt, ...);
+
+/* ---- streaming_json.c */
+
+struct leat_value value_of_json(json_t *j, struct leat_arena *arena);
+json_t *json_of_value(struct leat_value v); /* a new reference */
+json_t *json_of_row(const struct leat_pair *row);
+/* Two lists; `sorted`: in any order. */
+bool same_rows(json_t *a, json_t *b, bool sorted);
+/* The text of j, cut to the room. */
+void json_text(json_t *j, char *into, size_t room);
+
+/* ---- streaming_functions.c: the vocabulary. NULL: there is no such function */
+
+/* What a function of elements makes, if the elements are pairs or not. */
+enum element_form { FORM_VALUE, FORM_PAIR, FORM_SAME };
+struct element_function {
+    const char *name;
+    leat_function *fn; /* gets an element: a value, or a pair; of a pair gives a list of two */
+    enum element_form form;
+};
+const struct element_function *element_function(const char *name);
+leat_reduce_function *reduce_function(const char *name);
+leat_update_function *update_function(const char *name);
+leat_pair_function pair_of_result;  /* arg: leat_function, of which a list of two is made a pair */
+leat_pair_function pair_of_list;    /* the value, a list of two */
+leat_function tag_value, tag_state; /* for state to begin with */
+
+/* ---- streaming_run.c */
+
+struct manual_clock {
+    struct leat_clock clock; /* first */
+    _Atomic int64_t now_ms;
+};
+
+/* What an output got, batch by batch: { "time": ms, "rows": [...] }. */
+struct run {
+    struct leat_context *ctx;
+    struct manual_clock clock;
+    int64_t batch_ms, begin_ms;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    json_t *batches;
+    /* NULL, or told of every batch, before it counts; and asked before the clock goes on to it. */
+    void (*each)(json_t *batch, void *arg);
+    bool (*before)(size_t number, void *arg, struct failure *why);
+    void *arg;
+    struct leat_error ended; /* status LEAT_OK: it ran until it was stopped */
+};
+
+/* A context with a clock that stands at begin_ms. False: why is set. */
+bool run_init(struct run *r, int64_t batch_ms, int64_t begin_ms, int partitions,
+              struct failure *why);
+void run_collect(struct run *r, struct leat_stream *s); /* what comes out of s is seen */
+/* So many batches, then stops. `ended` says whether it failed before. False: it hangs. */
+bool run_batches(struct run *r, size_t count, struct failure *why);
+void run_free(struct run *r);
+
+/* ---- streaming_build.c */
+
+/* A queue with the batches of each source that is used. */
+struct sources {
+    struct leat_context *ctx;
+    json_t *inputs; /* by name: a list of batches */
+    struct {
+        const char *name;
+        struct leat_stream *stream;
+        bool pairs;
+    } list[STREAMING_INPUTS_MAX];
+    size_t count;
+    size_t from; /* so many batches were in an earlier life */
+};
+
+/* A stream and what its elements are. */
+struct flow {
+    struct leat_stream *stream;
+    bool pairs;
+};
+
+bool source_flow(struct sources *s, const char *name, bool pairs, struct flow *f,
+                 struct failure *why);
+/* The stages behind f. False: why. */
+bool build_stages(struct sources *s, json_t *stages, struct flow *f, struct failure *why);
+bool push_batch(struct leat_stream *queue, bool pairs, json_t *rows, struct failure *why);
+/* "in" and "in2" of a case and its pipeline. */
+bool build_case(json_t *c, struct sources *s, struct flow *f, struct failure *why);
+
+/* ---- streaming_kinds.c, streaming_recovery.c. True: as expected */
+
+bool run_streams(json_t *c, int partitions, struct failure *why);
+bool run_queue(json_t *c, int partitions, struct failure *why);
+bool run_error(json_t *c, int partitions, struct failure *why);
+bool run_text(json_t *c, int partitions, struct failure *why);
+bool run_vector(json_t *c, int partitions, struct failure *why);
+bool run_recovery(json_t *c, int partitions, struct failure *why);
+
+const char *text_at(json_t *object, const char *key);             /* NULL: no text */
+int64_t number_at(json_t *object, const char *key, int64_t none); /* none: it is not there */
+
+#endif

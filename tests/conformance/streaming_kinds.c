@@ -1,0 +1,210 @@
+/*
+ * streaming_kinds.c - the kinds of cases that are a pipeline over batches of input: what comes out
+ * at which time, where it fails, queues.
+ */
+#include "streaming.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *kind_of(json_t *c)
+{
+    const char *kind = text_at(c, "kind");
+
+    return kind ? kind : "";
+}
+
+static json_t *expected_of(json_t *c)
+{
+    return json_object_get(c, strcmp(kind_of(c), "hazard") == 0 ? "windowTruth" : "expected");
+}
+
+static int64_t batch_ms_of(json_t *c)
+{
+    return number_at(json_object_get(c, "params"), "batch_ms", 1000);
+}
+
+/* When row i of what is expected comes out. */
+static int64_t output_time(json_t *c, size_t i)
+{
+    json_t *times = json_object_get(c, "outputTimes_ms"), *params = json_object_get(c, "params");
+    int64_t slide_ms = number_at(params, "slide_ms", batch_ms_of(c));
+
+    slide_ms = number_at(params, "outputSlide_ms", slide_ms);
+    if (i < json_array_size(times))
+        return json_integer_value(json_array_get(times, i));
+    return (int64_t)(i + 1) * slide_ms;
+}
+
+static json_t *rows_at(const struct run *r, int64_t time_ms)
+{
+    json_t *batch;
+    size_t i;
+
+    json_array_foreach(r->batches, i, batch) if (number_at(batch, "time", 0) ==
+                                                 time_ms) return json_object_get(batch, "rows");
+    return NULL;
+}
+
+static bool rows_differ(int64_t time_ms, json_t *is, json_t *want, struct failure *why)
+{
+    char came[240], wanted[240];
+
+    json_text(is, came, sizeof came);
+    json_text(want, wanted, sizeof wanted);
+    return differs(why, "at %" PRId64 " ms came %s, expected %s", time_ms, came, wanted);
+}
+
+/* What came before `end` is what is expected, and nothing at other times. */
+static bool compare(json_t *c, const struct run *r, int64_t end_ms, struct failure *why)
+{
+    bool sorted = json_is_true(json_object_get(c, "compareSorted"));
+    json_t *expected = expected_of(c), *want, *batch;
+    size_t i, j, n = json_array_size(expected);
+
+    json_array_foreach(expected, i, want)
+    {
+        int64_t time_ms = output_time(c, i);
+        json_t *is = rows_at(r, time_ms);
+        if (time_ms < end_ms && !json_is_null(want) && !(is && same_rows(is, want, sorted)))
+            return rows_differ(time_ms, is, want, why);
+    }
+    json_array_foreach(r->batches, j, batch)
+    {
+        int64_t time_ms = number_at(batch, "time", 0);
+        json_t *rows = json_object_get(batch, "rows");
+        for (i = 0; i < n && output_time(c, i) != time_ms;)
+            i++;
+        if (i == n && json_array_size(rows))
+            return rows_differ(time_ms, rows, NULL, why);
+    }
+    return true;
+}
+
+static size_t batches_of(json_t *c)
+{
+    size_t n = json_array_size(expected_of(c)), in = json_array_size(json_object_get(c, "input"));
+    int64_t last_ms = n ? output_time(c, n - 1) : 0;
+
+    n = (size_t)(last_ms / batch_ms_of(c));
+    return strcmp(kind_of(c), "dstream-final") == 0 && n < in ? in : n;
+}
+
+/* Only what the last batch gives. */
+static bool compare_final(json_t *c, const struct run *r, struct failure *why)
+{
+    size_t n = json_array_size(r->batches), want = json_array_size(expected_of(c));
+    json_t *last = json_array_get(r->batches, n ? n - 1 : 0);
+    json_t *is = json_object_get(last, "rows"),
+           *expected = json_array_get(expected_of(c), want ? want - 1 : 0);
+
+    return same_rows(is, expected, json_is_true(json_object_get(c, "compareSorted"))) ||
+           rows_differ(number_at(last, "time", 0), is, expected, why);
+}
+
+static bool build_and_run(json_t *c, struct run *r, size_t batches, struct failure *why)
+{
+    struct sources sources = {.ctx = r->ctx, .inputs = json_object()};
+    struct flow f;
+    bool good = build_case(c, &sources, &f, why);
+
+    if (good) {
+        run_collect(r, f.stream);
+        good = run_batches(r, batches, why);
+    }
+    json_decref(sources.inputs);
+    return good;
+}
+
+bool run_streams(json_t *c, int partitions, struct failure *why)
+{
+    struct run r;
+    bool good = run_init(&r, batch_ms_of(c), 0, partitions, why) &&
+                build_and_run(c, &r, batches_of(c), why);
+
+    if (good && r.ended.status != LEAT_OK)
+        good = differs(why, "it failed: %s", r.ended.text);
+    if (good && strcmp(kind_of(c), "dstream-final") == 0)
+        good = compare_final(c, &r, why);
+    else if (good)
+        good = compare(c, &r, INT64_MAX, why);
+    run_free(&r);
+    return good;
+}
+
+/* ---- errors */
+
+bool run_error(json_t *c, int partitions, struct failure *why)
+{
+    int64_t batch_ms = batch_ms_of(c), at = number_at(c, "failsAtBatch", 0);
+    const char *operation = text_at(c, "operation"),
+               *text = text_at(json_object_get(c, "expectedError"), "contains");
+    struct run r;
+
+    if (!json_object_get(c, "pipeline"))
+        return differs(why, "the library has no such thing: %s", operation ? operation : "");
+    bool good = run_init(&r, batch_ms, 0, partitions, why) &&
+                build_and_run(c, &r, (size_t)(at ? at : (int64_t)batches_of(c)), why);
+    if (good && r.ended.status == LEAT_OK)
+        good = differs(why, "batch %" PRId64 " did not fail", at);
+    if (good && text && !strstr(r.ended.text, text))
+        good = differs(why, "it failed with '%s', not '%s'", r.ended.text, text);
+    if (good && rows_at(&r, at * batch_ms))
+        good = differs(why, "batch %" PRId64 " failed and gave output", at);
+    good = good && compare(c, &r, at * batch_ms, why);
+    run_free(&r);
+    return good;
+}
+
+/* ---- queues */
+
+struct queue_case {
+    json_t *items, *datasets;
+    struct leat_stream *queue;
+    bool pairs;
+};
+
+/* What is put into the queue before batch `number`. */
+static bool enqueue(size_t number, void *arg, struct failure *why)
+{
+    const struct queue_case *q = arg;
+    json_t *item, *list;
+    bool good = true;
+    size_t i;
+
+    json_array_foreach(json_array_get(q->datasets, number - 1), i, item) good =
+        good && push_batch(q->queue, q->pairs, item, why);
+    json_array_foreach(json_array_get(q->items, number - 1), i, item)
+    {
+        list = json_pack("[O]", item);
+        good = good && push_batch(q->queue, q->pairs, list, why);
+        json_decref(list);
+    }
+    return good;
+}
+
+static bool enqueue_later(size_t number, void *arg, struct failure *why)
+{
+    return number == 1 || enqueue(number, arg, why); /* the first are there when it begins */
+}
+
+bool run_queue(json_t *c, int partitions, struct failure *why)
+{
+    bool one = !json_is_false(json_object_get(json_object_get(c, "params"), "oneAtATime"));
+    struct queue_case q = {.items = json_object_get(c, "enqueueBeforeBatch"),
+                           .datasets = json_object_get(c, "enqueueDatasetsBeforeBatch")};
+    struct run r;
+    bool good = run_init(&r, batch_ms_of(c), 0, partitions, why);
+
+    q.queue = leat_queue_stream(r.ctx, one);
+    r.before = enqueue_later;
+    r.arg = &q;
+    run_collect(&r, q.queue);
+    good = good && enqueue(1, &q, why) && run_batches(&r, json_array_size(expected_of(c)), why);
+    if (good && r.ended.status != LEAT_OK)
+        good = differs(why, "it failed: %s", r.ended.text);
+    good = good && compare(c, &r, INT64_MAX, why);
+    run_free(&r);
+    return good;
+}
