@@ -33,6 +33,7 @@ struct leat_plan_node {
     uint32_t late_count;
     const struct leat_segment *in, *out; /* out differs from in for operators that make rows */
     uint32_t exchange, sink;
+    uint32_t branch; /* of an output: which of the streams that the sink unites */
     const struct leat_letter_plan *letter; /* `on_error: dlq`, behind an exchange */
     uint64_t sources;                      /* whose watermarks count here */
     struct leat_slice path;                /* "streams.per_city.ops[1]" */
@@ -99,6 +100,7 @@ struct leat_plan_sink {
     const void *format_self;
     struct leat_slice preamble; /* what its format wants at the start of every file */
     bool in_decider;            /* what it writes is in the decider's transaction */
+    uint32_t branches;          /* streams that it unites, with all that they unite */
 };
 
 /* Who decides whether a batch counts (data/decider.h), with the options of the source or sink that

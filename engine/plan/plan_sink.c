@@ -91,6 +91,7 @@ static struct leat_output *plan_output(struct planner *p, const struct leat_spec
     n->is.op = &leat_op_output;
     n->is.plan = o;
     n->is.sink = number;
+    n->is.branch = p->plan->sinks[number].branches++;
     n->is.letter = plan_letter(p, b->tail->stage, &in);
     n->is.sources = in.sources;
     return o;

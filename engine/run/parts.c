@@ -144,6 +144,31 @@ static enum leat_status collect_all_parts(const struct leat_plan *plan,
     return LEAT_OK;
 }
 
+/* All rows of one branch before those of the next: a union as Spark makes it. */
+static enum leat_status sort_branches(struct leat_flow_batch *b, struct leat_sealed_list *list,
+                                      uint32_t branches, struct leat_error *err)
+{
+    struct leat_sealed_list *of = leat_arena_array(b->group->arenas, branches, sizeof *of);
+    struct leat_sealed *next, **end = &list->first;
+
+    if (!of)
+        return leat_arena_failed(b->group->arenas, err);
+    for (struct leat_sealed *s = list->first; s; s = next) {
+        struct leat_sealed_list *mine = &of[s->branch];
+        next = s->next;
+        s->next = NULL;
+        *(mine->last ? &mine->last->next : &mine->first) = s;
+        mine->last = s;
+    }
+    for (uint32_t i = 0; i < branches; i++)
+        if (of[i].first) {
+            *end = of[i].first;
+            list->last = of[i].last;
+            end = &of[i].last->next;
+        }
+    return LEAT_OK;
+}
+
 enum leat_status leat_flow_collect_outputs(const struct leat_plan *plan,
                                            const struct leat_watermark *marks,
                                            struct leat_flow_batch *b, struct leat_error *err)
@@ -161,6 +186,9 @@ enum leat_status leat_flow_collect_outputs(const struct leat_plan *plan,
         for (uint32_t i = 0; i < b->tasks_count; i++)
             if (b->tasks[i]->outputs[s].first)
                 append(&b->outputs[s], &b->tasks[i]->outputs[s]);
+        if (m && m->sink && m->sink->as_spark && plan->sinks[s].branches > 1 &&
+            sort_branches(b, &b->outputs[s], plan->sinks[s].branches, err) != LEAT_OK)
+            return err->status;
     }
     return LEAT_OK;
 }

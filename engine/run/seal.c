@@ -151,7 +151,7 @@ static bool copy_rows(struct leat_arena *a, const struct leat_chunk *c, struct l
     return true;
 }
 
-enum leat_status leat_seal_output(struct leat_stage_task *t, uint32_t sink,
+enum leat_status leat_seal_output(struct leat_stage_task *t, uint32_t sink, uint32_t branch,
                                   const struct leat_chunk *chunk, struct leat_error *err)
 {
     struct leat_sealed_list *out = &t->outputs[sink];
@@ -162,6 +162,7 @@ enum leat_status leat_seal_output(struct leat_stage_task *t, uint32_t sink,
     if (!sealed || !copy_rows(t->kept, chunk, &sealed->chunk, &out->bytes))
         return leat_arena_failed(t->kept, err);
     sealed->chunk.arena = t->kept;
+    sealed->branch = branch;
     if (out->last)
         out->last->next = sealed;
     else

@@ -17,9 +17,9 @@ LEAT_CHECKED enum leat_status leat_seal_frames(struct leat_stage_task *t,
 /* The last blocks are complete: nobody writes to them any more. */
 void leat_seal_end(struct leat_stage_task *t, const struct leat_plan *plan);
 
-/* Copy the selected rows, encoded, into a chunk for `sink`. */
+/* Copy the selected rows, encoded, into a chunk for `sink`, of this branch of it. */
 LEAT_CHECKED enum leat_status leat_seal_output(struct leat_stage_task *t, uint32_t sink,
-                                               const struct leat_chunk *chunk,
+                                               uint32_t branch, const struct leat_chunk *chunk,
                                                struct leat_error *err);
 
 #endif

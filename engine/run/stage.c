@@ -129,7 +129,7 @@ static enum leat_status output_push(struct leat_next *next, struct leat_chunk *c
 {
     struct node *n = (struct node *)(void *)((char *)next - offsetof(struct node, seal));
 
-    return leat_seal_output(n->lane->now, n->plan->sink, chunk, err);
+    return leat_seal_output(n->lane->now, n->plan->sink, n->plan->branch, chunk, err);
 }
 
 static bool wire(struct leat_lane *lane, struct port *port,
@@ -165,7 +165,7 @@ static enum leat_status box_push(struct leat_next *next, struct leat_chunk *chun
 {
     struct letter_box *box = (struct letter_box *)next;
 
-    return leat_seal_output(box->lane->now, box->lane->plan->letters, chunk, err);
+    return leat_seal_output(box->lane->now, box->lane->plan->letters, 0, chunk, err);
 }
 
 static bool init_box(struct leat_lane *lane)

@@ -22,6 +22,7 @@
 struct leat_sealed {
     struct leat_sealed *next;
     struct leat_chunk chunk;
+    uint32_t branch; /* of the plan's output */
 };
 
 struct leat_sealed_list {

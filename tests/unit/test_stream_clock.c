@@ -106,6 +106,50 @@ static void batches_an_hour_apart_come_as_soon_as_the_clock_moves(void)
     CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 1 7200000: 10800000: 1 14400000:");
 }
 
+static struct leat_value negative(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    (void)call, (void)arg;
+    return leat_int(-in->value.as.i);
+}
+
+/* How many rows, which is the first, and how often the next is of the other sign. */
+static enum leat_status see_order(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct seen *s = arg;
+    size_t changes = 0;
+
+    (void)e;
+    if (rdd->count == 0)
+        return LEAT_OK;
+    for (size_t i = 1; i < rdd->count; i++)
+        changes += (rdd->rows[i].value.as.i < 0) != (rdd->rows[i - 1].value.as.i < 0);
+    snprintf(s->text, sizeof s->text, "%zu rows, begins with %d, %zu changes of sign", rdd->count,
+             (int)rdd->rows[0].value.as.i, changes);
+    return LEAT_OK;
+}
+
+/* More than a chunk of them; what is on the left was asked for first, or last. */
+static void a_union_gives_all_of_the_left_and_then_all_of_the_right(void)
+{
+    enum { COUNT = 3000 };
+    static struct leat_value values[COUNT];
+
+    for (int i = 0; i < COUNT; i++)
+        values[i] = leat_int(i + 1);
+    for (int turn = 0; turn < 2; turn++) {
+        struct leat_context *ctx = leat_context_new("test", 20);
+        struct leat_stream *a = leat_queue_stream(ctx, true), *b = leat_map(a, negative, NULL);
+        struct seen seen = {.text = ""};
+        leat_foreach_rdd(turn ? leat_union(b, a) : leat_union(a, b), see_order, &seen);
+        OK(leat_queue_push(a, values, COUNT, &err));
+        OK(leat_start(ctx, &err));
+        OK(leat_stop(ctx, true, &err));
+        CU_ASSERT_STRING_EQUAL(seen.text, turn ? "6000 rows, begins with -1, 1 changes of sign"
+                                               : "6000 rows, begins with 1, 1 changes of sign");
+        leat_context_free(ctx);
+    }
+}
+
 static void a_function_of_state_knows_the_time_of_its_batch(void)
 {
     struct leat_context *ctx = leat_context_new("test", 3600000);
@@ -131,4 +175,5 @@ static void other_functions_are_told_no_time(void)
 }
 
 LEAT_TESTS("stream_clock", T(batches_an_hour_apart_come_as_soon_as_the_clock_moves),
+           T(a_union_gives_all_of_the_left_and_then_all_of_the_right),
            T(a_function_of_state_knows_the_time_of_its_batch), T(other_functions_are_told_no_time))
