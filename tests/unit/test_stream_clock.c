@@ -46,8 +46,9 @@ static enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_e
     return LEAT_OK;
 }
 
-/* So many batches by the hand's clock, one after the other. */
-static void run(struct leat_context *ctx, struct leat_stream *s, int count, struct seen *seen)
+/* So many batches by the hand's clock, one after the other; before(k) when k are out. */
+static void run_with(struct leat_context *ctx, struct leat_stream *s, int count, struct seen *seen,
+                     void (*before)(struct leat_stream *s, int out))
 {
     struct hand_clock clock = {.clock = {.now_ms = now, .monotonic_ms = now}};
 
@@ -58,6 +59,8 @@ static void run(struct leat_context *ctx, struct leat_stream *s, int count, stru
     while (!leat_job_is_ready(ctx->job) && leat_get_state(ctx) == LEAT_ACTIVE)
         usleep(1000);
     for (int k = 1; k <= count; k++) {
+        if (before)
+            before(s, k - 1);
         clock.now_ms = 3600000 * (int64_t)k;
         leat_job_look_at_clock(ctx->job);
         pthread_mutex_lock(&seen->lock);
@@ -67,6 +70,11 @@ static void run(struct leat_context *ctx, struct leat_stream *s, int count, stru
     }
     OK(leat_stop(ctx, false, &err));
     leat_context_free(ctx);
+}
+
+static void run(struct leat_context *ctx, struct leat_stream *s, int count, struct seen *seen)
+{
+    run_with(ctx, s, count, seen, NULL);
 }
 
 static struct leat_value time_of_batch(struct leat_call *call, struct leat_value key,
@@ -104,6 +112,26 @@ static void batches_an_hour_apart_come_as_soon_as_the_clock_moves(void)
     push(queue, "b");
     run(ctx, queue, 4, &seen);
     CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 1 7200000: 10800000: 1 14400000:");
+}
+
+static void push_numbers(struct leat_stream *queue, int out)
+{
+    for (int i = 0; i < out; i++) {
+        const struct leat_value v = leat_int(10 * out + i);
+        OK(leat_queue_push(queue, &v, 1, &err));
+    }
+}
+
+static void what_is_pushed_before_the_tick_is_in_its_batch(void)
+{
+    struct leat_context *ctx = leat_context_new("test", 3600000);
+    struct seen seen;
+
+    run_with(ctx, leat_queue_stream(ctx, false), 4, &seen, push_numbers);
+    CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 7200000: 10 10800000: 20 21 14400000: 30 31 32");
+    ctx = leat_context_new("test", 3600000);
+    run_with(ctx, leat_queue_stream(ctx, true), 4, &seen, push_numbers);
+    CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 7200000: 10 10800000: 20 14400000: 21");
 }
 
 static struct leat_value negative(struct leat_call *call, const struct leat_pair *in, void *arg)
@@ -175,5 +203,6 @@ static void other_functions_are_told_no_time(void)
 }
 
 LEAT_TESTS("stream_clock", T(batches_an_hour_apart_come_as_soon_as_the_clock_moves),
+           T(what_is_pushed_before_the_tick_is_in_its_batch),
            T(a_union_gives_all_of_the_left_and_then_all_of_the_right),
            T(a_function_of_state_knows_the_time_of_its_batch), T(other_functions_are_told_no_time))
