@@ -28,7 +28,7 @@ LEAT_PRINTF(2, 3) bool differs(struct failure *why, const char *fmt, ...);
 
 struct leat_value value_of_json(json_t *j, struct leat_arena *arena);
 json_t *json_of_value(struct leat_value v); /* a new reference */
-json_t *json_of_row(const struct leat_pair *row);
+json_t *json_of_row(const struct leat_pair *row, bool pairs);
 /* Two lists; `sorted`: in any order. */
 bool same_rows(json_t *a, json_t *b, bool sorted);
 /* The text of j, cut to the room. */
@@ -65,6 +65,7 @@ struct run {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     json_t *batches;
+    bool pairs;
     /* NULL, or told of every batch, before it counts; and asked before the clock goes on to it. */
     void (*each)(json_t *batch, void *arg);
     bool (*before)(size_t number, void *arg, struct failure *why);
@@ -75,7 +76,7 @@ struct run {
 /* A context with a clock that stands at begin_ms. False: why is set. */
 bool run_init(struct run *r, int64_t batch_ms, int64_t begin_ms, int partitions,
               struct failure *why);
-void run_collect(struct run *r, struct leat_stream *s); /* what comes out of s is seen */
+void run_collect(struct run *r, struct leat_stream *s, bool pairs); /* what comes out is seen */
 /* So many batches, then stops. `ended` says whether it failed before. False: it hangs. */
 bool run_batches(struct run *r, size_t count, struct failure *why);
 void run_free(struct run *r);

@@ -80,9 +80,9 @@ json_t *json_of_value(struct leat_value v)
     }
 }
 
-json_t *json_of_row(const struct leat_pair *row)
+json_t *json_of_row(const struct leat_pair *row, bool pairs)
 {
-    if (row->key.tag == LEAT_NULL)
+    if (!pairs)
         return json_of_value(row->value);
     return json_pack("[o, o]", json_of_value(row->key), json_of_value(row->value));
 }

@@ -110,7 +110,7 @@ static bool build_and_run(json_t *c, struct run *r, size_t batches, struct failu
     bool good = build_case(c, &sources, &f, why);
 
     if (good) {
-        run_collect(r, f.stream);
+        run_collect(r, f.stream, f.pairs);
         good = run_batches(r, batches, why);
     }
     json_decref(sources.inputs);
@@ -200,7 +200,7 @@ bool run_queue(json_t *c, int partitions, struct failure *why)
     q.queue = leat_queue_stream(r.ctx, one);
     r.before = enqueue_later;
     r.arg = &q;
-    run_collect(&r, q.queue);
+    run_collect(&r, q.queue, q.pairs);
     good = good && enqueue(1, &q, why) && run_batches(&r, json_array_size(expected_of(c)), why);
     if (good && r.ended.status != LEAT_OK)
         good = differs(why, "it failed: %s", r.ended.text);

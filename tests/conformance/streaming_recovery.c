@@ -52,7 +52,7 @@ static bool live(struct life *l, struct failure *why)
     r.arg = l;
     good = good && build_case(l->c, &sources, &f, why);
     if (good) {
-        run_collect(&r, f.stream);
+        run_collect(&r, f.stream, f.pairs);
         good = run_batches(&r, l->until - l->from, why);
     }
     if (good && r.ended.status != LEAT_OK)

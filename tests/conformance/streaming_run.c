@@ -60,7 +60,7 @@ static enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_e
     json_t *rows = json_array(), *batch = NULL;
 
     for (size_t i = 0; i < rdd->count; i++)
-        json_array_append_new(rows, json_of_row(&rdd->rows[i]));
+        json_array_append_new(rows, json_of_row(&rdd->rows[i], r->pairs));
     batch = json_pack("{s: I, s: o}", "time", (json_int_t)rdd->time_ms, "rows", rows);
     if (!batch)
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");
@@ -73,8 +73,9 @@ static enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_e
     return LEAT_OK;
 }
 
-void run_collect(struct run *r, struct leat_stream *s)
+void run_collect(struct run *r, struct leat_stream *s, bool pairs)
 {
+    r->pairs = pairs;
     leat_foreach_rdd(s, see, r);
 }
 

@@ -29,7 +29,7 @@ static bool print_batch(struct run *r, json_t *input, int64_t num, FILE *into, s
 
     fflush(stdout);
     leat_print(queue, (int)num);
-    run_collect(r, queue);
+    run_collect(r, queue, false);
     if (out < 0 || dup2(fileno(into), STDOUT_FILENO) < 0)
         return differs(why, "standard output cannot be caught");
     good = good && run_batches(r, 1, why);
@@ -71,8 +71,10 @@ static json_t *window_params_valid(json_t *c, json_t *in, int partitions, struct
 
     if (run_init(&r, number_at(json_object_get(c, "params"), "batch_ms", 1000), 0, partitions,
                  why)) {
-        run_collect(&r, leat_window(leat_queue_stream(r.ctx, true), number_at(in, "window_ms", 0),
-                                    number_at(in, "slide_ms", 0)));
+        run_collect(&r,
+                    leat_window(leat_queue_stream(r.ctx, true), number_at(in, "window_ms", 0),
+                                number_at(in, "slide_ms", 0)),
+                    false);
         valid = run_batches(&r, 0, why) ? json_boolean(r.ended.status == LEAT_OK) : NULL;
     }
     run_free(&r);
@@ -95,8 +97,10 @@ static json_t *window_members(json_t *c, json_t *in, int partitions, struct fail
             if (leat_queue_push(queue, &v, 1, &err) != LEAT_OK)
                 differs(why, "push: %s", err.text);
         }
-        run_collect(&r, leat_window(queue, 1000 * number_at(setup, "window", 1),
-                                    1000 * number_at(setup, "slide", 1)));
+        run_collect(&r,
+                    leat_window(queue, 1000 * number_at(setup, "window", 1),
+                                1000 * number_at(setup, "slide", 1)),
+                    false);
         if (run_batches(&r, (size_t)end, why) && r.ended.status == LEAT_OK)
             json_array_foreach(r.batches, i, batch) if (number_at(batch, "time", 0) == 1000 * end)
                 members = json_incref(json_object_get(batch, "rows"));
@@ -120,7 +124,7 @@ static json_t *await_result(json_t *c, json_t *in, int partitions, struct failur
 
     (void)c;
     if (run_init(&r, 1000, 0, partitions, why)) {
-        run_collect(&r, leat_queue_stream(r.ctx, true));
+        run_collect(&r, leat_queue_stream(r.ctx, true), false);
         if (leat_start(r.ctx, &err) != LEAT_OK ||
             (state && strcmp(state, "stopped") == 0 && leat_stop(r.ctx, false, &err) != LEAT_OK) ||
             leat_await_termination_or_timeout(r.ctx, 1, &ended, &err) != LEAT_OK)
@@ -166,7 +170,7 @@ static json_t *file_name(json_t *c, json_t *in, int partitions, struct failure *
         struct leat_stream *queue = leat_queue_stream(r.ctx, true);
         if (leat_queue_push(queue, &v, 1, &r.ended) == LEAT_OK) {
             leat_save_as_text_files(queue, prefix, text_at(in, "suffix"));
-            run_collect(&r, queue);
+            run_collect(&r, queue, false);
             if (run_batches(&r, 1, why) && r.ended.status == LEAT_OK)
                 name = only_directory();
         }
