@@ -353,7 +353,7 @@ static void apply_op(struct planner *p, const struct leat_spec_op *op, struct pl
         snprintf(name, sizeof name, "%.*s", LEAT_FMT(op->name));
         m = leat_module_find_op(name);
     }
-    if (!m || m->op->internal) {
+    if (!m || (m->op->internal && !op->node->handed)) {
         unknown_op(p, op);
         *list = NULL; /* nobody knows what comes out: no further mistakes of it are told */
         return;

@@ -42,6 +42,8 @@ struct leat_stream {
     struct leat_node *source;           /* inputs: its entry; `from` is none */
     struct leat_node *ops;              /* a list */
     struct stream_queue *queue;
+    bool windowed; /* has a window, one per batch, that nothing has taken the elements of yet */
+    struct leat_stream *closed; /* windowed: the same elements, of their batches; NULL: not yet */
     bool wanted;
 };
 

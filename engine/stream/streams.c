@@ -70,6 +70,64 @@ static struct leat_node *nothing(struct leat_context *ctx, const char *where)
     return n;
 }
 
+/* ---- windows
+ *
+ * What comes out of a window is a stream like any other: its elements are of the batch with which
+ * the window ends. While a window may still be reduced or counted pane by pane, it is kept as one;
+ * what else takes the stream gets it closed. A window that ends more rarely than batches stays one,
+ * since batches between its ends are none of it. */
+
+/* { NAME: - }, of the engine's own operators. */
+static struct leat_node *own_op(struct leat_context *ctx, const char *where, const char *name)
+{
+    struct leat_node *map = stream_map(ctx, where), *arg = nothing(ctx, where);
+
+    if (arg)
+        arg->handed = ctx;
+    stream_put(map, name, arg);
+    return map;
+}
+
+/* Lock: held. The stream for what takes no window. */
+static struct leat_stream *closed(struct leat_stream *s, const char *where)
+{
+    if (!s->windowed || s->closed)
+        return s->windowed ? s->closed : s;
+    struct leat_stream *c = stream_add(s->ctx, where, "window");
+    if (c == &s->ctx->broken)
+        return c;
+    c->from[0] = s;
+    c->ops = stream_list(s->ctx, where);
+    stream_put(c->ops, NULL, own_op(s->ctx, where, "rows"));
+    stream_put(c->ops, NULL, own_op(s->ctx, where, "of_batch"));
+    s->closed = c;
+    return c;
+}
+
+static bool is_every_batch(const struct leat_context *ctx, int64_t slide_ms)
+{
+    const struct leat_node *every = leat_node_find(leat_node_find(ctx->root, "batch"), "every");
+    char text[40];
+
+    snprintf(text, sizeof text, "%" PRId64 "ms", slide_ms);
+    return slide_ms == 0 || (every && leat_slice_eq(every->text, leat_slice_str(text)));
+}
+
+/* NULL, or what makes the results of a window those of their batch. Lock: held. */
+static struct leat_node *end_of_window(struct leat_context *ctx, const char *where, bool windowed)
+{
+    return windowed ? own_op(ctx, where, "of_batch") : NULL;
+}
+
+static struct leat_stream *mark_windowed(struct leat_stream *s, bool windowed)
+{
+    pthread_mutex_lock(&s->ctx->lock);
+    if (s != &s->ctx->broken)
+        s->windowed = windowed;
+    pthread_mutex_unlock(&s->ctx->lock);
+    return s;
+}
+
 /* { key: this[0], value: this[1] } */
 struct leat_node *stream_take_apart(struct leat_context *ctx, const char *where)
 {
@@ -112,8 +170,11 @@ static struct leat_stream *with_function(struct leat_stream *s, const char *wher
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return end_with(s, where, what, what + sizeof "leat_" - 1,
-                    stream_function(s->ctx, where, form, fn, arg, what));
+    bool ends = s->windowed && form == STREAM_REDUCE, stays = s->windowed && !ends;
+    struct leat_stream *made = end_with_more(s, where, what, what + sizeof "leat_" - 1,
+                                             stream_function(s->ctx, where, form, fn, arg, what),
+                                             end_of_window(s->ctx, where, ends));
+    return mark_windowed(made, stays);
 }
 
 struct leat_stream *leat_map_at(struct leat_stream *s, leat_function *fn, void *arg,
@@ -168,9 +229,12 @@ struct leat_stream *leat_map_to_pair_at(struct leat_stream *s, leat_pair_functio
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return end_with_more(s, where, what, "map",
-                         stream_function(s->ctx, where, STREAM_PAIR, (void (*)(void))fn, arg, what),
-                         stream_take_apart(s->ctx, where));
+    bool windowed = s->windowed;
+    return mark_windowed(
+        end_with_more(s, where, what, "map",
+                      stream_function(s->ctx, where, STREAM_PAIR, (void (*)(void))fn, arg, what),
+                      stream_take_apart(s->ctx, where)),
+        windowed);
 }
 
 /* ---- all elements of a batch or window */
@@ -182,7 +246,8 @@ static struct leat_stream *without_argument(struct leat_stream *s, const char *w
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return end_with(s, where, what, what + sizeof "leat_" - 1, nothing(s->ctx, where));
+    return end_with_more(s, where, what, what + sizeof "leat_" - 1, nothing(s->ctx, where),
+                         end_of_window(s->ctx, where, s->windowed));
 }
 
 struct leat_stream *leat_count_at(struct leat_stream *s, const char *where)
@@ -206,8 +271,10 @@ struct leat_stream *leat_repartition_at(struct leat_stream *s, int partitions, c
         return NULL;
     if (!stream_begin(s, where, "leat_repartition"))
         return &s->ctx->broken;
-    return end_with(s, where, "leat_repartition", "repartition",
-                    stream_number(s->ctx, where, partitions, ""));
+    bool windowed = s->windowed;
+    return mark_windowed(end_with(s, where, "leat_repartition", "repartition",
+                                  stream_number(s->ctx, where, partitions, "")),
+                         windowed);
 }
 
 /* { size, slide } */
@@ -225,6 +292,7 @@ static struct leat_node *window_of(struct leat_context *ctx, const char *where, 
     return map;
 }
 
+/* An operator with a window of its own, whose results are of their batch. */
 static struct leat_stream *with_window(struct leat_stream *s, const char *where, const char *what,
                                        int64_t size_ms, int64_t slide_ms)
 {
@@ -232,14 +300,22 @@ static struct leat_stream *with_window(struct leat_stream *s, const char *where,
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return end_with(s, where, what, what + sizeof "leat_" - 1,
-                    window_of(s->ctx, where, size_ms, slide_ms));
+    return end_with_more(closed(s, where), where, what, what + sizeof "leat_" - 1,
+                         window_of(s->ctx, where, size_ms, slide_ms),
+                         end_of_window(s->ctx, where, is_every_batch(s->ctx, slide_ms)));
 }
 
 struct leat_stream *leat_window_at(struct leat_stream *s, int64_t size_ms, int64_t slide_ms,
                                    const char *where)
 {
-    return with_window(s, where, "leat_window", size_ms, slide_ms);
+    if (!s)
+        return NULL;
+    if (!stream_begin(s, where, "leat_window"))
+        return &s->ctx->broken;
+    bool windowed = is_every_batch(s->ctx, slide_ms);
+    return mark_windowed(end_with(closed(s, where), where, "leat_window", "window",
+                                  window_of(s->ctx, where, size_ms, slide_ms)),
+                         windowed);
 }
 
 struct leat_stream *leat_count_by_window_at(struct leat_stream *s, int64_t size_ms,
@@ -279,7 +355,8 @@ static struct leat_stream *reduce_window(struct leat_stream *s, const char *wher
     if (filter)
         stream_put(map, "filter",
                    stream_function(ctx, where, STREAM_KEEP, (void (*)(void))filter, arg, what));
-    return end_with(s, where, what, what + sizeof "leat_" - 1, map);
+    return end_with_more(closed(s, where), where, what, what + sizeof "leat_" - 1, map,
+                         end_of_window(ctx, where, is_every_batch(ctx, slide_ms)));
 }
 
 struct leat_stream *leat_reduce_by_window_at(struct leat_stream *s, leat_reduce_function *fn,
@@ -312,7 +389,7 @@ struct leat_stream *leat_update_state_by_key_at(struct leat_stream *s, leat_upda
     stream_put(map, "update",
                stream_function(s->ctx, where, STREAM_UPDATE, (void (*)(void))fn, arg, what));
     stream_put(map, "keys", stream_text(s->ctx, where, "all"));
-    return end_with(s, where, what, "update_state_by_key", map);
+    return end_with(closed(s, where), where, what, "update_state_by_key", map);
 }
 
 /* ---- two streams */
@@ -341,8 +418,8 @@ struct leat_stream *leat_union_at(struct leat_stream *a, struct leat_stream *b, 
         return a ? &a->ctx->broken : &b->ctx->broken;
     struct leat_stream *s = stream_add(a->ctx, where, "leat_union");
     if (s != &a->ctx->broken) {
-        s->from[0] = a;
-        s->from[1] = b;
+        s->from[0] = closed(a, where);
+        s->from[1] = closed(b, where);
     }
     pthread_mutex_unlock(&a->ctx->lock);
     return s;
@@ -364,10 +441,12 @@ static struct leat_stream *join(struct leat_stream *a, struct leat_stream *b, co
     stream_put(as, NULL, stream_text(ctx, where, "right"));
     stream_put(map, "as", as);
     stream_put(sides, "map", stream_text(ctx, where, "[left, right]"));
-    struct leat_stream *s = end_with_more(a, where, what, what + sizeof "leat_" - 1, map, sides);
+    struct leat_stream *other = closed(b, where);
+    struct leat_stream *s =
+        end_with_more(closed(a, where), where, what, what + sizeof "leat_" - 1, map, sides);
     if (s != &ctx->broken) {
         pthread_mutex_lock(&ctx->lock);
-        s->with = b;
+        s->with = other;
         s->with_node = with;
         pthread_mutex_unlock(&ctx->lock);
     }

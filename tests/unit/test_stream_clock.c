@@ -178,6 +178,22 @@ static void a_union_gives_all_of_the_left_and_then_all_of_the_right(void)
     }
 }
 
+/* What a window gives is a stream like any other: for windows, for joins, for state. */
+static void results_of_a_window_are_of_their_batch(void)
+{
+    struct leat_context *ctx = leat_context_new("test", 3600000);
+    struct leat_stream *queue = leat_queue_stream(ctx, true);
+    struct leat_stream *window = leat_window(queue, 2 * 3600000, 0);
+    struct seen seen;
+
+    for (int i = 1; i <= 2; i++) {
+        const struct leat_value v = leat_int(i);
+        OK(leat_queue_push(queue, &v, 1, &err));
+    }
+    run(ctx, leat_count(leat_union(leat_window(window, 2 * 3600000, 0), queue)), 4, &seen);
+    CU_ASSERT_STRING_EQUAL(seen.text, "3600000: 2 7200000: 4 10800000: 3 14400000: 1");
+}
+
 static void a_function_of_state_knows_the_time_of_its_batch(void)
 {
     struct leat_context *ctx = leat_context_new("test", 3600000);
@@ -205,4 +221,5 @@ static void other_functions_are_told_no_time(void)
 LEAT_TESTS("stream_clock", T(batches_an_hour_apart_come_as_soon_as_the_clock_moves),
            T(what_is_pushed_before_the_tick_is_in_its_batch),
            T(a_union_gives_all_of_the_left_and_then_all_of_the_right),
+           T(results_of_a_window_are_of_their_batch),
            T(a_function_of_state_knows_the_time_of_its_batch), T(other_functions_are_told_no_time))
