@@ -113,6 +113,15 @@ static bool flat_map(json_t *stage, struct flow *f, struct failure *why)
     return true;
 }
 
+/* A function of the value alone, which may be any. */
+static struct leat_value of_value(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    const struct element_function *fn = arg;
+    const struct leat_pair value = {.value = in->value};
+
+    return fn->fn(call, &value, NULL);
+}
+
 /* Where the key stays. */
 static bool of_values(json_t *stage, struct flow *f, struct failure *why)
 {
@@ -124,9 +133,9 @@ static bool of_values(json_t *stage, struct flow *f, struct failure *why)
     if (strcmp(op, "filter") == 0)
         f->stream = leat_filter(f->stream, fn->fn, NULL);
     else if (strcmp(op, "mapValues") == 0)
-        f->stream = leat_map_values(f->stream, fn->fn, NULL);
+        f->stream = leat_map_values(f->stream, of_value, (void *)(uintptr_t)fn);
     else
-        f->stream = leat_flat_map_values(f->stream, fn->fn, NULL);
+        f->stream = leat_flat_map_values(f->stream, of_value, (void *)(uintptr_t)fn);
     return true;
 }
 
