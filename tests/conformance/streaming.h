@@ -119,6 +119,19 @@ bool run_text(json_t *c, int partitions, struct failure *why);
 bool run_vector(json_t *c, int partitions, struct failure *why);
 bool run_recovery(json_t *c, int partitions, struct failure *why);
 
+/* What a vector gives for its `in`: a new reference; NULL: why. */
+typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
+
+/* ---- streaming_files.c: what leat_save_as_text_files() writes */
+
+answer file_name, text_layout;
+
+/* A new directory, of which the first has room; false: why. */
+bool make_dir(char dir[32], struct failure *why);
+void remove_dir(const char *dir);
+/* How many part-NNNNN there are; -1: there is no such directory. */
+int count_parts(const char *dir);
+
 const char *text_at(json_t *object, const char *key);             /* NULL: no text */
 int64_t number_at(json_t *object, const char *key, int64_t none); /* none: it is not there */
 

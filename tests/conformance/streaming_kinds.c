@@ -103,12 +103,37 @@ static bool compare_final(json_t *c, const struct run *r, struct failure *why)
            rows_differ(number_at(last, "time", 0), is, expected, why);
 }
 
-static bool build_and_run(json_t *c, struct run *r, size_t batches, struct failure *why)
+/* How many partitions a batch has is seen in what is written of it. */
+static bool compare_parts(json_t *c, const char *dir, struct failure *why)
+{
+    json_t *counts = json_object_get(c, "expectedPartitionCounts"), *want;
+    char path[80];
+    size_t i;
+
+    json_array_foreach(counts, i, want)
+    {
+        snprintf(path, sizeof path, "%s/of-%" PRId64, dir, output_time(c, i));
+        int is = count_parts(path);
+        if (is != json_integer_value(want))
+            return differs(why, "batch %zu has %d partitions, expected %d", i + 1, is,
+                           (int)json_integer_value(want));
+    }
+    return true;
+}
+
+/* dir NULL: partitions do not matter. */
+static bool build_and_run(json_t *c, struct run *r, size_t batches, const char *dir,
+                          struct failure *why)
 {
     struct sources sources = {.ctx = r->ctx, .inputs = json_object()};
     struct flow f;
     bool good = build_case(c, &sources, &f, why);
+    char prefix[48];
 
+    if (good && dir) {
+        snprintf(prefix, sizeof prefix, "%s/of", dir);
+        leat_save_as_text_files(f.stream, prefix, NULL);
+    }
     if (good) {
         run_collect(r, f.stream, f.pairs);
         good = run_batches(r, batches, why);
@@ -119,9 +144,12 @@ static bool build_and_run(json_t *c, struct run *r, size_t batches, struct failu
 
 bool run_streams(json_t *c, int partitions, struct failure *why)
 {
+    bool counts = json_object_get(c, "expectedPartitionCounts");
+    char dir[32] = "";
     struct run r;
     bool good = run_init(&r, batch_ms_of(c), 0, partitions, why) &&
-                build_and_run(c, &r, batches_of(c), why);
+                (!counts || make_dir(dir, why)) &&
+                build_and_run(c, &r, batches_of(c), counts ? dir : NULL, why);
 
     if (good && r.ended.status != LEAT_OK)
         good = differs(why, "it failed: %s", r.ended.text);
@@ -130,6 +158,9 @@ bool run_streams(json_t *c, int partitions, struct failure *why)
     else if (good)
         good = compare(c, &r, INT64_MAX, why);
     run_free(&r);
+    good = good && compare_parts(c, dir, why);
+    if (dir[0])
+        remove_dir(dir);
     return good;
 }
 
@@ -145,7 +176,7 @@ bool run_error(json_t *c, int partitions, struct failure *why)
     if (!json_object_get(c, "pipeline"))
         return differs(why, "the library has no such thing: %s", operation ? operation : "");
     bool good = run_init(&r, batch_ms, 0, partitions, why) &&
-                build_and_run(c, &r, (size_t)(at ? at : (int64_t)batches_of(c)), why);
+                build_and_run(c, &r, (size_t)(at ? at : (int64_t)batches_of(c)), NULL, why);
     if (good && r.ended.status == LEAT_OK)
         good = differs(why, "batch %" PRId64 " did not fail", at);
     if (good && text && !strstr(r.ended.text, text))

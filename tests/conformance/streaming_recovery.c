@@ -125,16 +125,16 @@ static bool both(json_t *c, int partitions, const char *dir, struct failure *why
 
 bool run_recovery(json_t *c, int partitions, struct failure *why)
 {
-    char dir[] = "/tmp/conformance-XXXXXX", remove[80];
+    char dir[32];
     const char *operation = text_at(c, "operation");
 
     if (operation && strstr(operation, "saveAs"))
         return differs(why, "the library has no %.*s",
                        (int)strcspn(strstr(operation, "saveAs"), "( "),
                        strstr(operation, "saveAs"));
-    if (!mkdtemp(dir))
-        return differs(why, "no directory");
+    if (!make_dir(dir, why))
+        return false;
     bool good = both(c, partitions, dir, why);
-    snprintf(remove, sizeof remove, "rm -r %s", dir);
-    return (system(remove) == 0 || differs(why, "cannot remove %s", dir)) && good;
+    remove_dir(dir);
+    return good;
 }

@@ -3,10 +3,7 @@
  */
 #include "streaming.h"
 
-#include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 /* ---- text: what leat_print() writes */
@@ -60,9 +57,7 @@ bool run_text(json_t *c, int partitions, struct failure *why)
     return good;
 }
 
-/* ---- vectors: in -> out. Each gives a new reference; NULL: why */
-
-typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
+/* ---- vectors: in -> out */
 
 static json_t *window_params_valid(json_t *c, json_t *in, int partitions, struct failure *why)
 {
@@ -134,59 +129,6 @@ static json_t *await_result(json_t *c, json_t *in, int partitions, struct failur
     return json_boolean(ended);
 }
 
-/* The name of the one directory that is here. */
-static json_t *only_directory(void)
-{
-    DIR *d = opendir(".");
-    json_t *name = NULL;
-
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.' && !name)
-            name = json_string(e->d_name);
-    if (d)
-        closedir(d);
-    return name;
-}
-
-/* The directory that leat_save_as_text_files() makes. */
-static json_t *file_name(json_t *c, json_t *in, int partitions, struct failure *why)
-{
-    char dir[] = "/tmp/conformance-XXXXXX", remove[80], *home = getcwd(NULL, 0);
-    const char *prefix = text_at(in, "prefix");
-    int64_t time_ms = number_at(in, "time_ms", 1000);
-    json_t *name = NULL;
-    struct run r;
-
-    (void)c;
-    if (!home || !mkdtemp(dir) || chdir(dir) != 0) {
-        free(home);
-        differs(why, "no directory to write in");
-        return NULL;
-    }
-    if (prefix && strstr(prefix, "://"))
-        differs(why, "the library cannot write to %s", prefix);
-    else if (run_init(&r, 1000, time_ms - 1000, partitions, why)) {
-        const struct leat_value v = leat_int(1);
-        struct leat_stream *queue = leat_queue_stream(r.ctx, true);
-        if (leat_queue_push(queue, &v, 1, &r.ended) == LEAT_OK) {
-            leat_save_as_text_files(queue, prefix, text_at(in, "suffix"));
-            run_collect(&r, queue, false);
-            if (run_batches(&r, 1, why) && r.ended.status == LEAT_OK)
-                name = only_directory();
-        }
-        if (!name)
-            differs(why, "%s", r.ended.text[0] ? r.ended.text : "nothing was written");
-        run_free(&r);
-    }
-    if (chdir(home) != 0)
-        abort();
-    free(home);
-    snprintf(remove, sizeof remove, "rm -r %s", dir);
-    if (system(remove) != 0)
-        differs(why, "cannot remove %s", dir);
-    return name;
-}
-
 static bool ask(json_t *c, answer *fn, int partitions, struct failure *why)
 {
     json_t *v;
@@ -217,7 +159,8 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
     } functions[] = {{"windowParamsValid", window_params_valid},
                      {"windowMembers", window_members},
                      {"awaitResult", await_result},
-                     {"fileName", file_name}};
+                     {"fileName", file_name},
+                     {"textLayout", text_layout}};
     const char *name = text_at(c, "function");
 
     for (size_t i = 0; name && i < sizeof functions / sizeof *functions; i++)
