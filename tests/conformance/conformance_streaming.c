@@ -15,10 +15,10 @@ typedef bool run_case(json_t *c, int partitions, struct failure *why);
 
 static bool has_no(json_t *c, int partitions, struct failure *why)
 {
-    const char *operation = text_at(c, "operation");
+    const char *operation = text_at(c, "operation"), *kind = text_at(c, "kind");
 
     (void)partitions;
-    return differs(why, "the library has nothing of the kind %s (%.100s)", text_at(c, "kind"),
+    return differs(why, "the library has nothing of the kind '%s' (%.100s)", kind ? kind : "",
                    operation ? operation : "");
 }
 

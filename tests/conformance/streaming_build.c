@@ -55,6 +55,8 @@ bool source_flow(struct sources *s, const char *name, bool pairs, struct flow *f
     json_t *batches = json_object_get(s->inputs, name ? name : ""), *batch;
     size_t i = 0;
 
+    if (!name)
+        return differs(why, "a stage names no second source");
     while (i < s->count && strcmp(s->list[i].name, name) != 0)
         i++;
     if (i < s->count) {
@@ -62,7 +64,7 @@ bool source_flow(struct sources *s, const char *name, bool pairs, struct flow *f
         return true;
     }
     if (!batches || s->count == STREAMING_INPUTS_MAX)
-        return differs(why, "there is no input '%s'", name ? name : "");
+        return differs(why, "there is no input '%s'", name);
     pairs = has_pairs(batches, pairs);
     struct leat_stream *queue =
         pairs ? leat_queue_pair_stream(s->ctx, true) : leat_queue_stream(s->ctx, true);

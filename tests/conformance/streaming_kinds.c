@@ -22,7 +22,9 @@ static json_t *expected_of(json_t *c)
 
 static int64_t batch_ms_of(json_t *c)
 {
-    return number_at(json_object_get(c, "params"), "batch_ms", 1000);
+    int64_t batch_ms = number_at(json_object_get(c, "params"), "batch_ms", 1000);
+
+    return batch_ms > 0 ? batch_ms : 1;
 }
 
 /* When row i of what is expected comes out. */
@@ -63,6 +65,8 @@ static bool compare(json_t *c, const struct run *r, int64_t end_ms, struct failu
     json_t *expected = expected_of(c), *want, *batch;
     size_t i, j, n = json_array_size(expected);
 
+    if (!json_is_array(expected))
+        return differs(why, "the case does not say what is expected");
     json_array_foreach(expected, i, want)
     {
         int64_t time_ms = output_time(c, i);
