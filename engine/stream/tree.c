@@ -144,6 +144,21 @@ static void put_stream(struct leat_context *ctx, struct leat_stream *s, struct l
     stream_put(streams, s->name.ptr, part);
 }
 
+/* The elements of a window that was closed are kept under the window's name. */
+static void name_closed(const struct leat_stream *s)
+{
+    char name[80];
+
+    if (!s->closed || s->name.len > 50)
+        return;
+    snprintf(name, sizeof name, "%.*s-elements", LEAT_FMT(s->name));
+    struct leat_slice copy = leat_arena_copy(&s->ctx->arena, leat_slice_str(name));
+    if (copy.ptr)
+        s->closed->name = copy;
+    else
+        stream_mistake(s->ctx, s->where, LEAT_E_NOMEM, "out of memory");
+}
+
 void stream_assemble(struct leat_context *ctx)
 {
     struct leat_node *sources = stream_map(ctx, ""), *streams = stream_map(ctx, ""),
@@ -159,6 +174,8 @@ void stream_assemble(struct leat_context *ctx)
         if (key)
             stream_put(sinks, key->text.ptr, o->sink);
     }
+    for (struct leat_stream *s = ctx->streams; s; s = s->next)
+        name_closed(s);
     for (struct leat_stream *s = ctx->streams; s; s = s->next)
         if (s->wanted)
             put_stream(ctx, s, sources, streams);
