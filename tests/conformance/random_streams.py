@@ -112,6 +112,21 @@ class Stream:
             made = [[(k, v) for k, v in batch if v != 0] for batch in made]
         self.put("reduceByKeyAndWindow", made, True, fn="add", **how, **size)
 
+    def last_window(self):
+        """A window that slides by several batches, also by more than its length."""
+        length, slide = self.rng.randint(1, 4), self.rng.randint(2, 3)
+        size = {"window_ms": 1000 * length, "slide_ms": 1000 * slide}
+        ends = range(slide - 1, BATCHES, slide)
+        held = [window(self.batches, length)[t] for t in ends]
+        seen = [sum(held[:i + 1], []) for i in range(len(held))]
+        if self.pairs:
+            self.reduce_by_key_and_window(held, seen, size)
+        elif self.rng.random() < 0.5:
+            self.put("countByWindow", [[len(h)] if s else [] for h, s in zip(held, seen)], False, **size)
+        else:
+            self.put("window", held, False, **size)
+        return [1000 * (t + 1) for t in ends]
+
     def state(self):
         made = [list(sums(seen).items()) for seen in seen_until(self.batches)]
         self.put("updateStateByKey", made, True, fn="runningSum")
@@ -157,6 +172,9 @@ def sources_of(rng):
 def case(rng, number):
     sources = sources_of(rng)
     stream = Stream(rng, sources).grow(6)
+    times = [1000 * (t + 1) for t in range(BATCHES)]
+    if not stream.joined and rng.random() < 0.3:
+        times = stream.last_window()
     stages = json.dumps(stream.stages)
     first, second = "in", "in2"
     if stream.source == "in2":  # a case begins with "in"
@@ -167,7 +185,7 @@ def case(rng, number):
             for i, part in enumerate(stages.split('"source": ')))
     return {"id": f"{number}: {stages}", "kind": "dstream", "params": {"batch_ms": 1000},
             "pipeline": json.loads(stages), "input": sources[first], "input2": sources[second],
-            "expected": stream.batches, "compareSorted": True}
+            "expected": stream.batches, "outputTimes_ms": times, "compareSorted": True}
 
 
 def main():
