@@ -15,7 +15,8 @@
 
 struct listed_file {
     const char *path;
-    bool gone; /* somebody removed it before it was read to its end, and the engine knows */
+    bool gone;    /* somebody removed it before it was read to its end, and the engine knows */
+    int64_t most; /* bytes that it had, at most, while it was read */
 };
 
 enum file_list_kind { FILE_LIST_ONE, FILE_LIST_DIR, FILE_LIST_GLOB };

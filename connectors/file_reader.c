@@ -40,20 +40,46 @@ void file_reader_close(struct file_reader *r)
     *r = (struct file_reader){0};
 }
 
+static enum leat_status size_of(const struct file_reader *r, int64_t *size, struct leat_error *err)
+{
+    struct stat st;
+
+    if (fstat(r->fd, &st) != 0)
+        return leat_fail(err, LEAT_E_IO, "cannot look at '%s': %s", r->path, strerror(errno));
+    *size = st.st_size;
+    return LEAT_OK;
+}
+
+enum leat_status file_reader_check(const struct file_reader *r, int64_t *most,
+                                   struct leat_error *err)
+{
+    int64_t size = 0;
+
+    if (size_of(r, &size, err) != LEAT_OK)
+        return err->status;
+    if (size < *most)
+        return leat_fail(err, LEAT_E_LOST,
+                         "'%s' became shorter while it was read: it ends at byte %lld, and had "
+                         "%lld",
+                         r->path, (long long)size, (long long)*most);
+    *most = size;
+    return LEAT_OK;
+}
+
 enum leat_status file_reader_left(struct file_reader *r, int64_t from, int64_t *left,
                                   struct leat_error *err)
 {
-    struct stat st;
+    int64_t size = 0;
 
     *left = -1;
     if (r->compression != LEAT_COMPRESSION_NONE)
         return LEAT_OK;
-    if (fstat(r->fd, &st) != 0)
-        return leat_fail(err, LEAT_E_IO, "cannot look at '%s': %s", r->path, strerror(errno));
-    if (st.st_size < from)
+    if (size_of(r, &size, err) != LEAT_OK)
+        return err->status;
+    if (size < from)
         return leat_fail(err, LEAT_E_LOST, "'%s' ends at %lld, before position %lld", r->path,
-                         (long long)st.st_size, (long long)from);
-    *left = st.st_size - from;
+                         (long long)size, (long long)from);
+    *left = size - from;
     return LEAT_OK;
 }
 

@@ -38,6 +38,11 @@ LEAT_CHECKED enum leat_status file_reader_open(struct file_reader *r, const char
                                                struct leat_error *err);
 void file_reader_close(struct file_reader *r); /* also one that is not open */
 
+/* A file that is read may grow, but not lose any bytes: *most is how many it had at most so far,
+ * and is brought up to date. LEAT_E_LOST: it has less now. */
+LEAT_CHECKED enum leat_status file_reader_check(const struct file_reader *r, int64_t *most,
+                                                struct leat_error *err);
+
 /* How much text there is behind `from`, at least; -1: not known. LEAT_E_LOST: it ends before. */
 LEAT_CHECKED enum leat_status file_reader_left(struct file_reader *r, int64_t from, int64_t *left,
                                                struct leat_error *err);

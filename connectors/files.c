@@ -7,7 +7,8 @@
  * ALL_READ, so that nobody unpacks it again to find that out. Files that appear later are picked
  * up; they should be complete when they do (written elsewhere and renamed), unless `follow` is set.
  * A file that was read to its end is finished: it has no descriptor, no memory but its name, and is
- * not fetched again. One that became shorter, or went away before its end, is LEAT_E_LOST.
+ * not fetched again. One that became shorter, or went away before its end, is LEAT_E_LOST; who goes
+ * on all the same finds what there still is, and of a file that is followed its new beginning.
  *
  * Where the format frames its files itself (data/container.h) positions count the records of a
  * file, and it says what a block is. Such a file is not compressed as a whole.
@@ -299,35 +300,74 @@ static void finish(struct files *f, struct file_reader *r, struct leat_block *b)
     if (r->compression != LEAT_COMPRESSION_NONE || r->container)
         b->to = ALL_READ;
     b->finished = true;
-    drop_reader(f, b->part);
+    close_reader(f, r);
+}
+
+static enum leat_status nothing_more(struct files *f, const struct leat_fetch *fetch,
+                                     struct leat_block **block, struct leat_error *err)
+{
+    if (empty_block(f, fetch->from, fetch->from, block, err) != LEAT_OK)
+        return err->status;
+    (*block)->at_end = (*block)->finished = true;
+    return LEAT_OK;
+}
+
+/* What a file lost while it was read, unseen, its end would hide. */
+static enum leat_status read_checked(struct files *f, struct file_reader *r,
+                                     const struct leat_fetch *fetch, struct leat_block **block,
+                                     struct leat_error *err)
+{
+    int64_t *most = &f->list.files[fetch->part].most;
+
+    if (fetch->earliest)
+        *most = 0;
+    if (file_reader_check(r, most, err) != LEAT_OK || read_some(f, r, fetch, block, err) != LEAT_OK)
+        return err->status;
+    if (!(*block)->at_end || file_reader_check(r, most, err) == LEAT_OK)
+        return LEAT_OK;
+    leat_block_unref(*block);
+    *block = NULL;
+    return err->status;
+}
+
+static enum leat_status fetch_open(struct files *f, const struct leat_fetch *fetch,
+                                   struct leat_block **block, struct leat_error *err)
+{
+    struct listed_file *file = &f->list.files[fetch->part];
+    struct file_reader *r = NULL;
+
+    if (get_reader(f, fetch->part, &r, err) != LEAT_OK) {
+        file->gone = err->status == LEAT_E_LOST;
+        return err->status;
+    }
+    if (read_checked(f, r, fetch, block, err) != LEAT_OK) {
+        if (err->status != LEAT_E_FULL) /* else it goes on from there when there is room */
+            drop_reader(f, fetch->part);
+        return err->status;
+    }
+    if ((*block)->at_end && !f->follow)
+        finish(f, r, *block);
+    return LEAT_OK;
 }
 
 static enum leat_status fetch_block(struct files *f, const struct leat_fetch *fetch,
                                     struct leat_block **block, struct leat_error *err)
 {
-    struct listed_file *file = &f->list.files[fetch->part];
-    struct file_reader *r = NULL;
+    struct leat_fetch again = *fetch;
+    enum leat_status status;
 
-    if (fetch->from == ALL_READ || file->gone) {
-        if (empty_block(f, fetch->from, fetch->from, block, err) != LEAT_OK)
-            return err->status;
-        (*block)->at_end = (*block)->finished = true;
+    if (fetch->from == ALL_READ || f->list.files[fetch->part].gone)
+        status = nothing_more(f, fetch, block, err);
+    else
+        status = fetch_open(f, fetch, block, err);
+    again.from = 0;
+    if (status == LEAT_E_LOST && fetch->earliest && f->follow && fetch->from)
+        status = fetch_open(f, &again, block, err);
+    else if (status == LEAT_E_LOST && fetch->earliest)
+        status = nothing_more(f, fetch, block, err);
+    if (status == LEAT_OK)
         (*block)->part = fetch->part;
-        return LEAT_OK;
-    }
-    if (get_reader(f, fetch->part, &r, err) != LEAT_OK) {
-        file->gone = err->status == LEAT_E_LOST;
-        return err->status;
-    }
-    if (read_some(f, r, fetch, block, err) != LEAT_OK) {
-        if (err->status != LEAT_E_FULL) /* else it goes on from there when there is room */
-            drop_reader(f, fetch->part);
-        return err->status;
-    }
-    (*block)->part = fetch->part;
-    if ((*block)->at_end && !f->follow)
-        finish(f, r, *block);
-    return LEAT_OK;
+    return status;
 }
 
 static void files_fetch(void *self, const struct leat_fetch *fetch, leat_fetch_done *done,

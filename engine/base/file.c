@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static enum leat_status read_open(FILE *f, const char *path, size_t max, struct leat_arena *arena,
                                   struct leat_slice *text, struct leat_error *err)
@@ -23,13 +24,25 @@ static enum leat_status read_open(FILE *f, const char *path, size_t max, struct 
                      : LEAT_OK;
 }
 
+/* Where a relative path begins is not always where the user thinks. */
+static enum leat_status not_opened(const char *path, struct leat_error *err)
+{
+    const char *why = strerror(errno);
+    char dir[256];
+
+    if (errno == ENOENT && path[0] != '/' && getcwd(dir, sizeof dir))
+        return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s in '%s', where leat runs", path, why,
+                         dir);
+    return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s", path, why);
+}
+
 enum leat_status leat_file_read(const char *path, size_t max, struct leat_arena *arena,
                                 struct leat_slice *text, struct leat_error *err)
 {
     FILE *f = fopen(path, "re");
 
     if (!f)
-        return leat_fail(err, LEAT_E_IO, "cannot open '%s': %s", path, strerror(errno));
+        return not_opened(path, err);
     enum leat_status status = read_open(f, path, max, arena, text, err);
     fclose(f);
     return status;

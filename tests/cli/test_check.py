@@ -254,6 +254,20 @@ sinks:
             "the source 'mqtt' is not built in" in done.stderr), done.stderr
 
 
+def test_relative_paths_begin_where_leat_runs_and_a_missing_schema_says_so():
+    example = ROOT / "config/examples/kafka-to-avro-files.yaml"
+    with folder() as d:
+        done = subprocess.run([LEAT, "check", example], capture_output=True, text=True, timeout=60, cwd=d)
+        assert done.returncode == 78, done
+        assert "cannot open 'config/examples/order.avsc'" in done.stderr, done.stderr
+        assert f"in '{pathlib.Path(d).resolve()}', where leat runs" in done.stderr, done.stderr
+        schema = pathlib.Path(d) / "config/examples/order.avsc"
+        schema.parent.mkdir(parents=True)
+        shutil.copy(ROOT / "config/examples/order.avsc", schema)
+        done = subprocess.run([LEAT, "check", example], capture_output=True, text=True, timeout=60, cwd=d)
+        assert done.returncode == 0, done.stderr
+
+
 def test_examples_are_good_and_their_tests_pass():
     examples = sorted((ROOT / "config/examples").glob("*.yaml"))
     assert examples

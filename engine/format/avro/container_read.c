@@ -233,10 +233,12 @@ static bool is_possible(const struct avro_type *t, uint64_t count, uint64_t byte
     return t->min_bytes ? count <= bytes / t->min_bytes : count <= bytes + AVRO_BLOCK_EMPTY;
 }
 
-static enum leat_status became_shorter(const struct reader *r, struct leat_error *err)
+static enum leat_status became_shorter(const struct reader *r, const struct avro_frame *frame,
+                                       struct leat_error *err)
 {
-    return leat_fail(err, LEAT_E_LOST, "'%s' became shorter while it was read",
-                     r->frames.file.path);
+    return leat_fail(err, LEAT_E_LOST,
+                     "'%s' became shorter while it was read: it ends in the block at byte %" PRId64,
+                     r->frames.file.path, frame->at);
 }
 
 /* The packed bytes of a block, appended to *b unpacked. */
@@ -251,14 +253,14 @@ static enum leat_status unpack(struct reader *r, const struct avro_frame *frame,
         if (avro_frames_look(&r->frames, frame->body, frame->size, &packed, err) != LEAT_OK)
             return err->status;
         return packed.len == frame->size ? avro_unpack(r->codec, packed, b, err)
-                                         : became_shorter(r, err);
+                                         : became_shorter(r, frame, err);
     }
     if (r->codec == AVRO_CODEC_NULL) { /* straight to where it belongs: there is room */
         char *to = leat_block_buffer(*b) + (*b)->bytes.len;
         (*b)->bytes.len += frame->size;
         if (file->read(file->arg, frame->body, to, frame->size, &n, err) != LEAT_OK)
             return err->status;
-        return n == frame->size ? LEAT_OK : became_shorter(r, err);
+        return n == frame->size ? LEAT_OK : became_shorter(r, frame, err);
     }
     if (!leat_budget_take(r->budget, frame->size))
         return leat_fail(err, LEAT_E_FULL, "no room in `memory` for a block of %u KiB of '%s'",
@@ -268,7 +270,7 @@ static enum leat_status unpack(struct reader *r, const struct avro_frame *frame,
         bytes ? file->read(file->arg, frame->body, bytes, frame->size, &n, err)
               : leat_fail(err, LEAT_E_NOMEM, "no memory for a block of %u KiB", frame->size / 1024);
     if (status == LEAT_OK && n < frame->size)
-        status = became_shorter(r, err);
+        status = became_shorter(r, frame, err);
     if (status == LEAT_OK)
         status = avro_unpack(r->codec, (struct leat_slice){bytes, n}, b, err);
     leat_mem_free(bytes);
