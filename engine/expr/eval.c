@@ -24,6 +24,13 @@ void leat_eval_free(struct leat_eval *ev)
         return;
     leat_regex_scratch_free(ev->regex);
     leat_zones_free(ev->zones);
+    while (ev->kept) {
+        struct op_kept *k = ev->kept;
+        ev->kept = k->next;
+        if (k->kept)
+            k->drop(k->kept);
+        leat_mem_free(k);
+    }
     leat_mem_free(ev);
 }
 
@@ -39,6 +46,22 @@ struct leat_zones *leat_eval_zones(struct leat_eval *ev)
     if (!ev->zones)
         ev->zones = leat_zones_new();
     return ev->zones;
+}
+
+void **leat_eval_kept(struct leat_eval *ev, const void *owner, void (*drop)(void *kept))
+{
+    struct op_kept *k = ev->kept;
+
+    while (k && k->owner != owner)
+        k = k->next;
+    if (k)
+        return &k->kept;
+    k = leat_mem_alloc(sizeof *k);
+    if (!k)
+        return NULL;
+    *k = (struct op_kept){.next = ev->kept, .owner = owner, .drop = drop};
+    ev->kept = k;
+    return &k->kept;
 }
 
 bool leat_call_charge(struct leat_call *call, uint64_t steps)

@@ -49,6 +49,13 @@ struct leat_program {
     uint32_t columns_count;
 };
 
+struct op_kept {
+    struct op_kept *next;
+    const void *owner;
+    void (*drop)(void *kept);
+    void *kept;
+};
+
 struct leat_eval {
     struct leat_arena *arena;
     struct leat_value **columns;
@@ -56,6 +63,7 @@ struct leat_eval {
     uint64_t steps;                   /* left for this row */
     struct leat_regex_scratch *regex; /* made on first use */
     struct leat_zones *zones;
+    struct op_kept *kept;
     struct leat_value slots[AST_LOCALS_MAX];
 };
 

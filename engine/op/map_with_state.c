@@ -13,6 +13,7 @@
  */
 #include "base/module.h"
 #include "data/key.h"
+#include "data/value_ops.h"
 #include "op/group_build.h"
 #include "op/shape.h"
 #include "op/stateful.h"
@@ -62,6 +63,28 @@ static enum leat_status read_state(const struct map_with_state *p, struct leat_s
     return LEAT_OK;
 }
 
+/* What a function gave for all of `update`: a map with fields of the state. */
+static struct leat_value merge(const struct map_with_state *p, struct leat_stateful_memory *m,
+                               struct leat_value v)
+{
+    v = leat_value_expand(v, m->cells.arena);
+    if (v.tag != LEAT_MAP)
+        return v.tag == LEAT_ERROR
+                   ? v
+                   : leat_value_fail(LEAT_V_TYPE, "the function gives no fields of the state");
+    for (uint32_t i = 0; i < v.len; i++)
+        if (v.as.items[2 * i].tag != LEAT_STRING ||
+            leat_shape_find(p->shape, leat_value_text(v.as.items[2 * i])) < 0)
+            return leat_value_fail(LEAT_V_ARGUMENT,
+                                   "the function gives a field that the state has not: 'init' has "
+                                   "all of them");
+    for (uint32_t i = 0; i < v.len; i++)
+        m->cell[p->state_first +
+                (uint32_t)leat_shape_find(p->shape, leat_value_text(v.as.items[2 * i]))] =
+            v.as.items[2 * i + 1];
+    return v;
+}
+
 /* Evaluate the fields and put them there when all of them are good. */
 static struct leat_value set_fields(const struct map_with_state *p, struct leat_stateful_memory *m,
                                     struct leat_task *task, const struct leat_cell_exprs *e,
@@ -69,6 +92,8 @@ static struct leat_value set_fields(const struct map_with_state *p, struct leat_
 {
     struct leat_value v = leat_cell_exprs_eval(e, m, task, what);
 
+    if (!e->is_record)
+        return merge(p, m, v);
     for (uint32_t i = 0; v.tag == LEAT_RECORD && i < e->count; i++)
         m->cell[p->state_first + at[i]] = v.as.record->fields[i];
     return v;
@@ -322,7 +347,7 @@ static bool check_arguments(const struct map_with_state *p, struct leat_build *b
 
     if (init && (init->kind != LEAT_NODE_MAP || init->count == 0))
         leat_diag_error(b->diags, init, "'init' wants { field: EXPR, ... }");
-    if (update && (update->kind != LEAT_NODE_MAP || update->count == 0))
+    if (update && !update->handed && (update->kind != LEAT_NODE_MAP || update->count == 0))
         leat_diag_error(b->diags, update, "'update' wants { field: EXPR, ... }");
     if (!p->emit_of.node && !p->on_timeout_of.node)
         leat_diag_hint(b->diags, leat_build_error(b, "nothing comes out of 'map_with_state'"),
@@ -346,7 +371,7 @@ static bool find_shape(struct map_with_state *p, struct leat_build *b)
     uint32_t count = 0;
 
     p->init_at = leat_arena_array(b->arena, init->count, sizeof *p->init_at);
-    p->update_at = leat_arena_array(b->arena, update->count, sizeof *p->update_at);
+    p->update_at = leat_arena_array(b->arena, update->count + 1, sizeof *p->update_at);
     if (!names || !p->init_at || !p->update_at)
         return false;
     for (const struct leat_node *n = init->first; n; n = n->next) {
@@ -395,14 +420,14 @@ static void find_types(struct building *g)
 
     for (uint32_t i = 0; i < p->shape->count; i++)
         g->types[i] = leat_type_of_kind(LEAT_T_ANY);
-    for (uint32_t i = 0; i < p->init.count; i++)
+    for (uint32_t i = 0; i < p->init.count && !p->update_of.node->handed; i++)
         g->types[p->init_at[i]] = p->init.list[i].type;
     while (changed) {
         struct leat_diags unheard = {.arena = g->b->arena};
         struct leat_cell_exprs update =
             leat_cell_exprs_build(&g->names, p->update_of.node, &unheard);
         changed = false;
-        for (uint32_t i = 0; i < update.count; i++) {
+        for (uint32_t i = 0; update.is_record && i < update.count; i++) {
             const struct leat_type **type = &g->types[p->update_at[i]], *was = *type;
             *type = leat_type_of_both(was, update.list[i].type);
             changed = changed || *type != was;

@@ -358,8 +358,15 @@ static void apply_op(struct planner *p, const struct leat_spec_op *op, struct pl
         *list = NULL; /* nobody knows what comes out: no further mistakes of it are told */
         return;
     }
+    struct leat_spec_op with_functions = *op;
+    bool failed = false;
+    with_functions.arg = plan_functions(p, op, &failed);
+    if (failed) {
+        *list = NULL;
+        return;
+    }
     struct plan_branch *before = copy_branches(p, *list, &last);
-    apply_module(p, m, op, list, stream);
+    apply_module(p, m, &with_functions, list, stream);
     if (leat_slice_eq(op->name, LEAT_LIT("window")))
         add_late(p, op, before, *list);
 }

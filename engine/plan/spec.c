@@ -101,9 +101,8 @@ static const struct leat_opt time_options[] = {
 };
 
 /* The language has these; this version has not. */
-static const char *const unbuilt[] = {"transform", "map_partitions",       "lua",
-                                      "module",    "save_as_object_files", "save_as_hadoop_files",
-                                      NULL};
+static const char *const unbuilt[] = {"transform", "map_partitions", "save_as_object_files",
+                                      "save_as_hadoop_files", NULL};
 
 bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,
                               struct leat_diags *diags)
@@ -358,14 +357,6 @@ static void read_sink(struct spec_reader *r, const struct leat_node *node,
     spec_read_format(r, leat_node_find(node, "format"), &sink->format);
 }
 
-/* `map: { lua: ... }`: one key that stands for the whole expression. */
-static bool is_foreign(const struct leat_node *arg)
-{
-    return arg && arg->kind == LEAT_NODE_MAP && arg->count == 1 &&
-           (leat_slice_eq(arg->first->key, LEAT_LIT("lua")) ||
-            leat_slice_eq(arg->first->key, LEAT_LIT("module")));
-}
-
 static void refuse_shape(struct spec_reader *r, const struct leat_node *node)
 {
     if (node->kind == LEAT_NODE_MAP && node->count > 1) {
@@ -396,8 +387,7 @@ static struct leat_spec_op *read_op(struct spec_reader *r, const struct leat_nod
                                            one->text.len == 0 && !one->tag.ptr)
                                       ? one
                                       : NULL;
-    if (leat_spec_refuse_unbuilt(place, name, r->diags) ||
-        (is_foreign(arg) && leat_spec_refuse_unbuilt(arg->first, arg->first->key, r->diags)))
+    if (leat_spec_refuse_unbuilt(place, name, r->diags))
         return NULL;
     struct leat_spec_op *op = spec_take(r, sizeof *op);
     if (!op)

@@ -1,0 +1,185 @@
+/*
+ * plan_function.c - functions in other languages in the places of expressions: `{ lua: TEXT }`.
+ *
+ * The operator never hears of it: its argument is copied with a scalar in the place of that map,
+ * which hands it the function (base/node.h).
+ */
+#include "expr/language.h"
+#include "plan/build.h"
+
+#include <stdio.h>
+
+struct place {
+    const char *op, *option; /* option NULL: the whole argument */
+    const char *const *names;
+    uint32_t needed;
+};
+
+static const char *const element[] = {"this", "key", NULL};
+static const char *const update[] = {"values", "state", "key", NULL};
+static const char *const record[] = {"this", "state", "key", NULL};
+static const char *const judged[] = {"this", "state", "prev", "key", NULL};
+static const char *const told[] = {"state", "key", NULL};
+
+static const struct place places[] = {
+    {"map", NULL, element, 1},
+    {"map_values", NULL, element, 1},
+    {"flat_map", NULL, element, 1},
+    {"flat_map_values", NULL, element, 1},
+    {"filter", NULL, element, 1},
+    {"update_state_by_key", "update", update, 3},
+    {"map_with_state", "init", element, 2},
+    {"map_with_state", "update", record, 3},
+    {"map_with_state", "emit", judged, 4},
+    {"map_with_state", "when", judged, 4},
+    {"map_with_state", "remove", judged, 4},
+    {"map_with_state", "on_timeout", told, 2},
+};
+
+struct replacing {
+    struct planner *p;
+    struct leat_slice op;
+    const struct place *place; /* of what is looked at; NULL: no function can stand there */
+    bool failed;
+};
+
+/* One key that stands for the whole expression. */
+static bool is_foreign(const struct leat_node *node)
+{
+    return node->kind == LEAT_NODE_MAP && node->count == 1 &&
+           leat_slice_eq(node->first->key, LEAT_LIT("lua"));
+}
+
+static bool has_foreign(const struct leat_node *node)
+{
+    if (is_foreign(node))
+        return true;
+    for (const struct leat_node *n = node->first; n; n = n->next)
+        if (has_foreign(n))
+            return true;
+    return false;
+}
+
+static struct leat_node *copy_of(struct planner *p, const struct leat_node *node)
+{
+    struct leat_node *copy = plan_alloc(p, sizeof *copy);
+
+    *copy = *node;
+    return copy;
+}
+
+static void refuse(struct replacing *r, const struct leat_node *text)
+{
+    leat_diag_hint(
+        r->p->diags,
+        leat_diag_error_key(r->p->diags, text, "'%.*s' cannot stand here", LEAT_FMT(text->key)),
+        "it can in map, flat_map, filter, update_state_by_key and map_with_state");
+    r->failed = true;
+}
+
+static struct leat_slice named(struct planner *p, struct leat_slice language, struct leat_slice op)
+{
+    char text[128];
+    int len = snprintf(text, sizeof text, "%.*s of %.*s", LEAT_FMT(language), LEAT_FMT(op));
+
+    return leat_arena_copy(
+        p->arena,
+        (struct leat_slice){text, len < (int)sizeof text ? (size_t)len : sizeof text - 1});
+}
+
+/* A scalar that hands over the function, where `node` stands. */
+static const struct leat_node *function_for(struct replacing *r, const struct leat_node *node)
+{
+    struct leat_diags *diags = r->p->diags;
+    const struct leat_node *text = node->first;
+
+    if (!r->place) {
+        refuse(r, text);
+        return node;
+    }
+    if (text->kind != LEAT_NODE_SCALAR || text->is_null) {
+        leat_diag_hint(diags,
+                       leat_diag_error_key(diags, text, "'%.*s' takes the text of a function",
+                                           LEAT_FMT(text->key)),
+                       "lua: return this.amount * 2");
+        r->failed = true;
+        return node;
+    }
+    const struct leat_module *m =
+        plan_find_module(r->p, &(struct leat_spec_module){.name = text->key, .node = text},
+                         leat_module_find_language, "language");
+    const struct leat_callable *callable =
+        m ? m->language->compile(text, r->place->names, r->place->needed, r->p->arena, diags)
+          : NULL;
+    if (!callable) {
+        r->failed = true;
+        return node;
+    }
+    struct leat_node *function = copy_of(r->p, text);
+    function->handed = callable;
+    function->text = named(r->p, text->key, r->op);
+    function->key = node->key;
+    function->key_style = node->key_style;
+    function->key_mark = node->key_mark;
+    function->path = node->path;
+    function->next = node->next;
+    return function;
+}
+
+static const struct leat_node *replace(struct replacing *r, const struct leat_node *node)
+{
+    if (is_foreign(node))
+        return function_for(r, node);
+    if (!has_foreign(node))
+        return node;
+    struct leat_node *copy = copy_of(r->p, node), *last = NULL;
+    for (const struct leat_node *n = node->first; n; n = n->next) {
+        struct leat_node *child = copy_of(r->p, replace(r, n));
+        child->next = NULL;
+        if (last)
+            last->next = child;
+        else
+            copy->first = child;
+        last = child;
+    }
+    return copy;
+}
+
+static const struct place *place_of(struct leat_slice op, const struct leat_node *option)
+{
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const struct place *p = &places[i];
+        if (leat_slice_eq(op, leat_slice_str(p->op)) &&
+            (!p->option || (option && leat_slice_eq(option->key, leat_slice_str(p->option)))))
+            return p;
+    }
+    return NULL;
+}
+
+const struct leat_node *plan_functions(struct planner *p, const struct leat_spec_op *op,
+                                       bool *failed)
+{
+    struct replacing r = {.p = p, .op = op->name, .place = place_of(op->name, NULL)};
+    const struct leat_node *arg = op->arg;
+
+    if (!arg || !has_foreign(arg))
+        return arg;
+    if (r.place || is_foreign(arg)) {
+        arg = replace(&r, arg);
+    } else {
+        struct leat_node *copy = copy_of(p, arg), *last = NULL;
+        for (const struct leat_node *n = arg->first; n; n = n->next) {
+            r.place = place_of(op->name, n);
+            struct leat_node *option = copy_of(p, replace(&r, n));
+            option->next = NULL;
+            if (last)
+                last->next = option;
+            else
+                copy->first = option;
+            last = option;
+        }
+        arg = copy;
+    }
+    *failed = r.failed;
+    return arg;
+}
