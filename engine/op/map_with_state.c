@@ -92,8 +92,10 @@ static struct leat_value set_fields(const struct map_with_state *p, struct leat_
 {
     struct leat_value v = leat_cell_exprs_eval(e, m, task, what);
 
-    if (!e->is_record)
+    if (!e->is_record) {
+        *what = leat_program_source(e->list[0].program);
         return merge(p, m, v);
+    }
     for (uint32_t i = 0; v.tag == LEAT_RECORD && i < e->count; i++)
         m->cell[p->state_first + at[i]] = v.as.record->fields[i];
     return v;

@@ -62,13 +62,13 @@ static struct leat_value failure(struct lua_worker *w, enum leat_value_error cod
 /* What lua_pcall() left on the stack: nothing is converted, for that could need memory. */
 static struct leat_value failed(struct lua_worker *w, int status)
 {
-    enum leat_value_error code = w->steps < 0 ? LEAT_V_BUDGET : LEAT_V_ARGUMENT;
+    enum leat_value_error code = w->exhausted ? LEAT_V_BUDGET : LEAT_V_ARGUMENT;
     size_t len;
 
     if (w->arena_full)
         return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
     if (status == LUA_ERRMEM)
-        return w->steps < 0 ? leat_value_fail(LEAT_V_BUDGET, "the script takes too many steps")
+        return w->exhausted ? leat_value_fail(LEAT_V_BUDGET, "the script takes too many steps")
                             : leat_value_fail(LEAT_V_BUDGET, "the script takes too much memory");
     if (lua_type(w->lua, -1) != LUA_TSTRING)
         return leat_value_fail(code, "the script failed with an error that is no text");
@@ -98,7 +98,7 @@ static struct leat_value call_script(const struct leat_callable *self, struct le
     w->count = count;
     w->steps = LUA_STEPS;
     w->until_ms = 0;
-    w->full = w->arena_full = false;
+    w->exhausted = w->arena_full = false;
     lua_pushcfunction(w->lua, run);
     int status = lua_pcall(w->lua, 0, 0, 0);
     struct leat_value v = status == LUA_OK ? w->result : failed(w, status);

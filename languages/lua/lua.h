@@ -39,7 +39,7 @@ struct lua_worker {
     struct leat_budget *budget; /* charged in pieces; NULL: nobody is */
     int64_t steps;              /* left for this call */
     int64_t until_ms;           /* 0: nobody has looked at the clock yet */
-    bool full;                  /* memory was refused */
+    bool exhausted;             /* it has no steps left: it only comes to its end */
     bool arena_full;
     const void *list_kind, *map_kind; /* metatables of tables that say what they are */
 

@@ -42,10 +42,10 @@ static void *grow(struct lua_worker *w, void *old, size_t had, size_t wanted)
 
     if (wanted > had) {
         w->steps -= (int64_t)(wanted / 64);
-        if (used > LUA_MEMORY || w->steps < 0 || !take_budget(w, used)) {
-            w->full = true;
+        if (w->steps < 0)
+            w->exhausted = true;
+        if (used > LUA_MEMORY || w->steps < 0 || !take_budget(w, used))
             return NULL;
-        }
     }
     void *p = leat_mem_alloc_raw(wanted);
     if (!p && wanted > had)
@@ -73,19 +73,30 @@ static void *allocate(void *worker, void *old, size_t had, size_t wanted)
     return NULL;
 }
 
-static _Noreturn void no_steps_left(lua_State *lua)
+/* The message needs some memory: nothing else runs any more, for no script can catch an error. The
+ * line is that of the running function, level 0, or of the one that called it. */
+static void end_it(lua_State *lua, int level, const char *why)
 {
-    luaL_error(lua, "the script takes too many steps");
-    __builtin_unreachable();
+    lua_worker_of(lua)->exhausted = true;
+    lua_worker_of(lua)->steps = 1000;
+    luaL_where(lua, level);
+    lua_pushfstring(lua, "the script takes %s", why);
+    lua_concat(lua, 2);
+    lua_error(lua);
 }
 
-void lua_charge(lua_State *lua, size_t steps)
+static void charge(lua_State *lua, size_t steps, int level)
 {
     struct lua_worker *w = lua_worker_of(lua);
 
     w->steps -= (int64_t)(steps < LUA_STEPS ? steps : LUA_STEPS);
     if (w->steps < 0)
-        no_steps_left(lua);
+        end_it(lua, level, "too many steps");
+}
+
+void lua_charge(lua_State *lua, size_t steps)
+{
+    charge(lua, steps, 1);
 }
 
 static void count(lua_State *lua, lua_Debug *at)
@@ -96,11 +107,9 @@ static void count(lua_State *lua, lua_Debug *at)
     (void)at;
     if (!w->until_ms)
         w->until_ms = now_ms + LUA_SECONDS_MAX * 1000;
-    if (now_ms > w->until_ms) {
-        w->steps = -1;
-        luaL_error(lua, "the script takes more than %d s", LUA_SECONDS_MAX);
-    }
-    lua_charge(lua, LUA_STEP_EVERY);
+    if (now_ms > w->until_ms)
+        end_it(lua, 0, "too much time");
+    charge(lua, LUA_STEP_EVERY, 0);
 }
 
 static int open_all(lua_State *lua)

@@ -236,12 +236,14 @@ static struct leat_value take_map(lua_State *lua, int at, uint32_t count, uint32
 {
     struct leat_value *pairs = memory(lua, 2 * (size_t)count, sizeof *pairs);
     uint32_t i = 0;
+    int base = lua_gettop(lua);
 
     for (lua_pushnil(lua); i < count && lua_next(lua, at); lua_pop(lua, 1), i++) {
         int top = lua_gettop(lua);
         pairs[2 * i] = take(lua, top - 1, depth + 1);
         pairs[2 * i + 1] = take(lua, top, depth + 1);
     }
+    lua_settop(lua, base);
     sort_pairs(lua, pairs, i);
     return (struct leat_value){.tag = LEAT_MAP, .len = i, .as.items = pairs};
 }
