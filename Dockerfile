@@ -6,7 +6,7 @@ RUN scripts/build --strip --prefix=/usr && DESTDIR=/out meson install -C build -
 
 FROM debian:12-slim AS run
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends librdkafka1 libfyaml0 libxxhash0 libpcre2-8-0 libcurl4 libmicrohttpd12 libgnutls30 librabbitmq4 libssl3 libzmq5 libpaho-mqtt1.3 libzstd1 liblz4-1 zlib1g libsnappy1v5 tzdata ca-certificates \
+ && apt-get install -y -qq --no-install-recommends librdkafka1 libfyaml0 libxxhash0 libpcre2-8-0 libcurl4 libmicrohttpd12 libgnutls30 librabbitmq4 libssl3 libzmq5 libpaho-mqtt1.3 libzstd1 liblz4-1 zlib1g libsnappy1v5 liblua5.4-0 tzdata ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --home-dir /var/lib/leat --create-home leat
 COPY --from=build /out/ /

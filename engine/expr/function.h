@@ -56,8 +56,8 @@ struct leat_regex_scratch *leat_eval_regex(struct leat_eval *ev); /* NULL: out o
 struct leat_zones;
 struct leat_zones *leat_eval_zones(struct leat_eval *ev); /* NULL: out of memory */
 
-/* The same for anything else, by whose it is: a place for a pointer, which is NULL at first. What is
- * there when ev goes is given to `drop`. NULL: out of memory. */
+/* The same for anything else, by whose it is: a place for a pointer, which is NULL at first. What
+ * is there when ev goes is given to `drop`. NULL: out of memory. */
 LEAT_API void **leat_eval_kept(struct leat_eval *ev, const void *owner, void (*drop)(void *kept));
 
 /* NULL when there is none of that name with this form. */

@@ -134,8 +134,8 @@ bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_
 /* plan_deliver.c: who decides under exactly_once, and who cannot take part. */
 void plan_deliver(struct planner *p);
 
-/* plan_function.c: the argument of an operator with a function in the place of each `{ lua: TEXT }`;
- * as it is where there is none. What is wrong was said; then *failed. */
+/* plan_function.c: the argument of an operator with a function in the place of each `{ lua: TEXT
+ * }`; as it is where there is none. What is wrong was said; then *failed. */
 const struct leat_node *plan_functions(struct planner *p, const struct leat_spec_op *op,
                                        bool *failed);
 
