@@ -334,8 +334,7 @@ static const char *const endless[] = {
     "return ('x'):gsub('x', function() while true do end end)",
     "table.sort({ 3, 2, 1 }, function(a, b) while true do end end)",
     "local t = {} for i = 1, 1e5 do t[i] = i % 7 end while true do table.sort(t) end",
-    "local a, b = ('x'):rep(1e7), 'x' .. ('x'):rep(1e7 - 1) while true do if a ~= b then a() end "
-    "end",
+    "local a, b = ('x'):rep(1e7), ('x'):rep(1e7) while a == b do end",
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) end",
     "local f = function(f) return (('x'):gsub('x', function() return f(f) end)) end return f(f)",
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do for k in pairs(t) do end end",
