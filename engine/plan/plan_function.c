@@ -1,10 +1,12 @@
 /*
- * plan_function.c - functions in other languages in the places of expressions: `{ lua: TEXT }`.
+ * plan_function.c - functions in the places of expressions: `{ lua: TEXT }`, `{ module: FILE#NAME
+ * }`.
  *
  * The operator never hears of it: its argument is copied with a scalar in the place of that map,
  * which hands it the function (base/node.h).
  */
 #include "expr/language.h"
+#include "expr/user_load.h"
 #include "plan/build.h"
 
 #include <stdio.h>
@@ -47,7 +49,8 @@ struct replacing {
 static bool is_foreign(const struct leat_node *node)
 {
     return node->kind == LEAT_NODE_MAP && node->count == 1 &&
-           leat_slice_eq(node->first->key, LEAT_LIT("lua"));
+           (leat_slice_eq(node->first->key, LEAT_LIT("lua")) ||
+            leat_slice_eq(node->first->key, LEAT_LIT("module")));
 }
 
 static bool has_foreign(const struct leat_node *node)
@@ -87,30 +90,45 @@ static struct leat_slice named(struct planner *p, struct leat_slice language, st
         (struct leat_slice){text, len < (int)sizeof text ? (size_t)len : sizeof text - 1});
 }
 
+/* What stands there must be text, which is not said of an empty one by YAML. */
+static bool is_text(struct replacing *r, const struct leat_node *text, bool lua)
+{
+    if (text->kind == LEAT_NODE_SCALAR && !text->is_null)
+        return true;
+    leat_diag_hint(r->p->diags,
+                   leat_diag_error_key(r->p->diags, text, "'%.*s' takes %s", LEAT_FMT(text->key),
+                                       lua ? "the text of a function" : "a file and a function"),
+                   lua ? "lua: return this.amount * 2" : "module: \"./functions.so#name\"");
+    return false;
+}
+
+/* NULL: there is none, which was said. */
+static const struct leat_callable *callable_for(struct replacing *r, const struct leat_node *text)
+{
+    struct planner *p = r->p;
+    const struct place *place = r->place;
+    bool lua = leat_slice_eq(text->key, LEAT_LIT("lua"));
+
+    if (!is_text(r, text, lua))
+        return NULL;
+    if (!lua)
+        return leat_user_function_load(text, place->names, place->needed, p->arena, p->diags);
+    const struct leat_module *m =
+        plan_find_module(p, &(struct leat_spec_module){.name = text->key, .node = text},
+                         leat_module_find_language, "language");
+    return m ? m->language->compile(text, place->names, place->needed, p->arena, p->diags) : NULL;
+}
+
 /* A scalar that hands over the function, where `node` stands. */
 static const struct leat_node *function_for(struct replacing *r, const struct leat_node *node)
 {
-    struct leat_diags *diags = r->p->diags;
     const struct leat_node *text = node->first;
 
     if (!r->place) {
         refuse(r, text);
         return node;
     }
-    if (text->kind != LEAT_NODE_SCALAR || text->is_null) {
-        leat_diag_hint(diags,
-                       leat_diag_error_key(diags, text, "'%.*s' takes the text of a function",
-                                           LEAT_FMT(text->key)),
-                       "lua: return this.amount * 2");
-        r->failed = true;
-        return node;
-    }
-    const struct leat_module *m =
-        plan_find_module(r->p, &(struct leat_spec_module){.name = text->key, .node = text},
-                         leat_module_find_language, "language");
-    const struct leat_callable *callable =
-        m ? m->language->compile(text, r->place->names, r->place->needed, r->p->arena, diags)
-          : NULL;
+    const struct leat_callable *callable = callable_for(r, text);
     if (!callable) {
         r->failed = true;
         return node;

@@ -7,9 +7,6 @@
 
 #include "data/value_ops.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 struct user_function {
     struct leat_callable callable; /* first */
     void (*fn)(void);              /* of the type that goes with `callable.call` */
@@ -141,65 +138,4 @@ struct leat_node *stream_unpack(struct leat_context *ctx, const char *where)
     if (n)
         n->handed = &unpacks;
     return n;
-}
-
-/* ---- for the user's functions */
-
-void *leat_call_alloc(struct leat_call *call, size_t size)
-{
-    return leat_arena_alloc(call->arena, size);
-}
-
-int64_t leat_call_time_ms(const struct leat_call *call)
-{
-    return call->time_ms;
-}
-
-struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len)
-{
-    if (len > UINT32_MAX)
-        return leat_value_fail(LEAT_V_ARGUMENT, "a string of more than 4 GiB");
-    struct leat_slice s = leat_arena_copy(call->arena, (struct leat_slice){ptr ? ptr : "", len});
-    return s.ptr ? leat_string(s)
-                 : leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-}
-
-struct leat_value leat_call_fail(struct leat_call *call, const char *fmt, ...)
-{
-    char text[300];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    struct leat_slice s = leat_arena_copy(call->arena, leat_slice_str(text));
-    return leat_value_fail(LEAT_V_ARGUMENT, s.ptr ? s.ptr : "the function failed");
-}
-
-/* Room doubles, from 4 on: there is none left whenever so many are in it. */
-void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_value v)
-{
-    uint32_t n = list->len;
-    bool is_full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
-
-    if (list->tag != LEAT_LIST)
-        return;
-    if (v.tag == LEAT_ERROR) {
-        *list = v;
-        return;
-    }
-    struct leat_value *items = (struct leat_value *)(uintptr_t)list->as.items;
-    if (is_full) {
-        items = n > UINT32_MAX / 2
-                    ? NULL
-                    : leat_arena_array(call->arena, n ? 2 * (size_t)n : 4, sizeof *items);
-        if (!items) {
-            *list = leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-            return;
-        }
-        if (n)
-            memcpy(items, list->as.items, n * sizeof *items);
-        list->as.items = items;
-    }
-    items[list->len++] = v;
 }

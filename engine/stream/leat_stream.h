@@ -24,8 +24,7 @@
 #ifndef LEAT_STREAM_H
 #define LEAT_STREAM_H
 
-#include "base/error.h"
-#include "data/value.h"
+#include "expr/user_function.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,7 +32,6 @@ extern "C" {
 
 struct leat_context;
 struct leat_stream;
-struct leat_call; /* of a user's function: where it gets memory, while it runs */
 
 struct leat_pair {
     struct leat_value key, value; /* key null: the stream has none */
@@ -45,7 +43,7 @@ struct leat_pair {
  * for the call, and what they give may point into it, into static memory, or into what
  * leat_call_alloc() gave. A function that fails returns leat_call_fail(): the batch ends with the
  * operator's name and these words, and none of its outputs is written (on_error: drop leaves the
- * element out instead). */
+ * element out instead). expr/user_function.h has what they may use. */
 
 /* map: the new value. filter: a bool. flat_map: a list of the new values. */
 typedef struct leat_value leat_function(struct leat_call *call, const struct leat_pair *in,
@@ -60,28 +58,6 @@ typedef struct leat_value leat_reduce_function(struct leat_call *call, struct le
 typedef struct leat_value leat_update_function(struct leat_call *call, struct leat_value key,
                                                struct leat_value values, struct leat_value state,
                                                void *arg);
-
-/* Zeroed, aligned for anything, until the engine has taken over what the function gives. NULL: the
- * batch's memory is used up; return leat_call_fail(). */
-LEAT_API void *leat_call_alloc(struct leat_call *call, size_t size);
-/* A copy of bytes as a string. An error value when memory is used up, ready to be returned. */
-LEAT_API struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len);
-/* In a leat_update_function: the batch's time, in milliseconds since 1970; elsewhere 0. */
-LEAT_API int64_t leat_call_time_ms(const struct leat_call *call);
-/* The error to return, with why. */
-LEAT_API LEAT_PRINTF(2, 3) struct leat_value
-    leat_call_fail(struct leat_call *call, const char *fmt, ...);
-/* Put v behind the others in a list, which begins as leat_list(). What goes wrong becomes the list,
- * which is then returned as it is. */
-LEAT_API void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_value v);
-
-static inline struct leat_value leat_list(void)
-{
-    struct leat_value v = {0};
-
-    v.tag = LEAT_LIST;
-    return v;
-}
 
 /* ---- contexts */
 
