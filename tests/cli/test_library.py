@@ -185,6 +185,15 @@ def test_stateful_word_count_goes_on_where_it_was():
         run_until("stateful_word_count", "a c\n", ["(a,3)", "(b,1)", "(c,1)"], d, "kept")
 
 
+def test_the_installed_headers_are_enough_for_functions_of_pipeline_files():
+    source = EXAMPLES / ("functions" + ".c")
+    done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+                           *package("--cflags"), source, "-o", PLACE / "functions.so"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "leat_functions" in defined("-D", PLACE / "functions.so")
+
+
 def test_every_example_is_tested():
     text = pathlib.Path(__file__).read_text()
     for path in EXAMPLES.glob("*.c"):

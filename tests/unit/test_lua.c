@@ -531,6 +531,119 @@ static void compiling_and_calling_without_memory_ends_clean(void)
     }
 }
 
+/* Every function of the library, with arguments that nobody means: it gives a value or an error. */
+static void every_function_ends_whatever_its_arguments_are(void)
+{
+    static const char *const functions[] = {"assert",
+                                            "error",
+                                            "ipairs",
+                                            "select",
+                                            "tonumber",
+                                            "pairs",
+                                            "tostring",
+                                            "type",
+                                            "default",
+                                            "list",
+                                            "map",
+                                            "bytes",
+                                            "timestamp",
+                                            "fromMillis",
+                                            "duration",
+                                            "string.byte",
+                                            "string.char",
+                                            "string.format",
+                                            "string.len",
+                                            "string.lower",
+                                            "string.rep",
+                                            "string.pack",
+                                            "string.reverse",
+                                            "string.sub",
+                                            "string.unpack",
+                                            "string.packsize",
+                                            "string.upper",
+                                            "string.find",
+                                            "string.match",
+                                            "string.gmatch",
+                                            "string.gsub",
+                                            "table.concat",
+                                            "table.insert",
+                                            "table.move",
+                                            "table.pack",
+                                            "table.remove",
+                                            "table.sort",
+                                            "table.unpack",
+                                            "math.abs",
+                                            "math.ceil",
+                                            "math.floor",
+                                            "math.fmod",
+                                            "math.max",
+                                            "math.modf",
+                                            "math.tointeger",
+                                            "math.ult",
+                                            "utf8.char",
+                                            "utf8.codepoint",
+                                            "utf8.codes",
+                                            "utf8.len",
+                                            "utf8.offset",
+                                            "bytes('x').text",
+                                            "bytes('x').millis"};
+    static const char *const args[] = {"nil",
+                                       "null",
+                                       "0",
+                                       "-1",
+                                       "3",
+                                       "math.mininteger",
+                                       "math.maxinteger",
+                                       "0.5",
+                                       "0/0",
+                                       "1e308",
+                                       "''",
+                                       "'a%'",
+                                       "'%b'",
+                                       "'[a-'",
+                                       "'(.-)(.-)(.-)$'",
+                                       "'%99.99f'",
+                                       "'!16i16'",
+                                       "('x'):rep(50000)",
+                                       "'\\xff\\0'",
+                                       "{}",
+                                       "{ 3, 1, 2 }",
+                                       "map{ a = 1 }",
+                                       "list{ 1, nil, 2 }",
+                                       "bytes('x')",
+                                       "fromMillis(0)",
+                                       "duration('1s')",
+                                       "type",
+                                       "function() return 1 end",
+                                       "this",
+                                       "string"};
+    const uint32_t count = sizeof args / sizeof *args;
+    uint64_t seed = 88172645463325252;
+    struct leat_arena plan = {0}, batch_arena = {0};
+    struct leat_eval *ev = leat_eval_new();
+    struct leat_call call = {.arena = &batch_arena, .ev = ev};
+    struct leat_value text[2] = {leat_string(LEAT_LIT("text"))};
+
+    for (size_t i = 0; i < 25 * (sizeof functions / sizeof *functions); i++) {
+        char script[512];
+        const char *pick[4];
+        for (int k = 0; k < 4; k++) {
+            seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+            pick[k] = args[seed % count];
+        }
+        int len = snprintf(script, sizeof script,
+                           "local a, b = %s(%s, %s, %s, %s) return { default(a, 0) }",
+                           functions[i / 25], pick[0], pick[1], pick[2], pick[3]);
+        const struct leat_callable *c = compile(&plan, script);
+        CU_ASSERT_FATAL(c && len < (int)sizeof script);
+        struct leat_value v = c->call(c, &call, text, 2);
+        CU_ASSERT(v.tag == LEAT_LIST || v.tag == LEAT_ERROR);
+    }
+    leat_eval_free(ev);
+    leat_arena_reset(&batch_arena);
+    leat_arena_reset(&plan);
+}
+
 static void what_lua_takes_is_charged_to_the_job_and_given_back(void)
 {
     struct leat_budget budget = {.cap = 2 << 20};
@@ -574,4 +687,5 @@ LEAT_TESTS("lua", T(every_value_comes_back_as_it_was),
            T(nothing_is_kept_between_records_and_pairs_go_in_order),
            T(patterns_mean_what_luas_manual_says), T(the_same_script_runs_on_several_workers),
            T(compiling_and_calling_without_memory_ends_clean),
+           T(every_function_ends_whatever_its_arguments_are),
            T(what_lua_takes_is_charged_to_the_job_and_given_back))
