@@ -165,12 +165,20 @@ static int make_bytes(lua_State *lua)
     return 1;
 }
 
+/* Not of a library: another metatable would take away its own, which protects it. */
 static int as_kind(lua_State *lua, const char *kind)
 {
+    const struct lua_worker *w = lua_worker_of(lua);
+
     if (lua_isnoneornil(lua, 1))
         lua_newtable(lua);
     luaL_checktype(lua, 1, LUA_TTABLE);
     lua_settop(lua, 1);
+    if (lua_getmetatable(lua, 1)) {
+        const void *has = lua_topointer(lua, -1);
+        luaL_argcheck(lua, has == w->list_kind || has == w->map_kind, 1, "a library is no value");
+        lua_settop(lua, 1);
+    }
     luaL_setmetatable(lua, kind);
     return 1;
 }
@@ -377,10 +385,11 @@ static const luaL_Reg methods[] = {{"millis", box_millis}, {"text", box_text}, {
 
 static int refuse_write(lua_State *lua)
 {
+    const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "x";
+
     return luaL_error(lua,
                       "'%s' is no local: a script keeps nothing between calls (write `local %s`)",
-                      lua_isstring(lua, 2) ? lua_tostring(lua, 2) : "?",
-                      lua_isstring(lua, 2) ? lua_tostring(lua, 2) : "x");
+                      name, name);
 }
 
 /* The table on top of the stack becomes an empty one that reads from it and takes nothing. */

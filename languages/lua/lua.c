@@ -151,8 +151,11 @@ static void say_mistake(struct lua_worker *w, int status, const struct leat_node
 
 static struct leat_slice head_for(const char *const *names, struct leat_arena *arena)
 {
+    static const char env[] = "local _ENV <const> = _ENV; ";
     struct leat_bytes text = {.arena = arena};
 
+    /* What a script does to its environment would still be there at the next call. */
+    leat_bytes_put(&text, env, sizeof env - 1);
     for (uint32_t i = 0; names[i]; i++) {
         leat_bytes_put(&text, i ? "," : "local ", i ? 1 : 6);
         leat_bytes_put(&text, names[i], strlen(names[i]));

@@ -28,7 +28,7 @@
 
 struct lua_script {
     struct leat_callable callable; /* first */
-    struct leat_slice head;        /* "local this,key=...; " */
+    struct leat_slice head;        /* "local _ENV <const> = _ENV; local this,key=...; " */
     struct leat_slice text;
     uint32_t line; /* of the file, in which its first line stands */
 };

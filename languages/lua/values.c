@@ -267,6 +267,8 @@ static struct leat_value take_table(lua_State *lua, int at, uint32_t depth)
         luaL_error(lua, "the script gives a value that is nested more than %d deep", LUA_DEPTH_MAX);
     luaL_checkstack(lua, 8, "a value is nested too deep");
     const void *kind = kind_of(lua, at);
+    if (kind && kind != w->list_kind && kind != w->map_kind)
+        luaL_error(lua, "the script gives a library, which is no value");
     struct keys k = look_at_keys(lua, at);
     if (kind == w->map_kind) {
         if (!k.plain)

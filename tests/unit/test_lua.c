@@ -392,14 +392,20 @@ static const char *const outside[] = {
     "return string.format('%s', {})",
     "return ('x'):format({})",
     "return next({})",
-    "_ENV = {} return x.y",
+    "local _ENV = {} return x.y",
+    "_ENV.x = 1 return 1",
+    "list(string) return 1",
+    "map(_ENV) return 1",
+    "table.insert(math, 1) return 1",
+    "table.move({ 1 }, 1, 1, 1, _ENV) return 1",
+    "return string",
 };
 
 static void nothing_outside_can_be_reached_and_nothing_shared_be_written(void)
 {
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         run(with("map", outside[i]), 0, ROWS("{}"));
-        bool told = strstr(out, "failed: ") && strstr(out, "lua of map: line 14: ");
+        bool told = strstr(out, "failed: ") && strstr(out, "lua of map: ");
         if (!told)
             printf("    %s: %s\n", outside[i], out);
         CU_ASSERT(told);
@@ -419,6 +425,20 @@ static void nothing_is_kept_between_records_and_pairs_go_in_order(void)
                "1"),
          "\"true0.51b\"");
     same(value("tostring({}) .. tostring(type)", "1"), "\"tablefunction\"");
+}
+
+static void the_environment_cannot_be_exchanged(void)
+{
+    struct leat_arena arena = {0};
+    struct leat_diags diags = {.arena = &arena};
+    struct leat_node node = {.text = LEAT_LIT("_ENV = { n = 1 } return n"), .mark = {.line = 7}};
+    static const char *const none[] = {"this", NULL};
+
+    CU_ASSERT_PTR_NULL(
+        leat_module_find_language("lua")->language->compile(&node, none, 1, &arena, &diags));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(diags.first);
+    has(diags.first->text.ptr, "attempt to assign to const variable '_ENV'");
+    leat_arena_reset(&arena);
 }
 
 static void patterns_mean_what_luas_manual_says(void)
@@ -639,6 +659,10 @@ static void every_function_ends_whatever_its_arguments_are(void)
         struct leat_value v = c->call(c, &call, text, 2);
         CU_ASSERT(v.tag == LEAT_LIST || v.tag == LEAT_ERROR);
     }
+    const struct leat_callable *c =
+        compile(&plan, "return ('x'):upper() .. string.rep('y', 2) .. math.type(table.pack(1).n)");
+    struct leat_value v = c->call(c, &call, text, 2);
+    CU_ASSERT(v.tag == LEAT_STRING && leat_slice_eq(leat_value_text(v), LEAT_LIT("Xyyinteger")));
     leat_eval_free(ev);
     leat_arena_reset(&batch_arena);
     leat_arena_reset(&plan);
@@ -685,7 +709,8 @@ LEAT_TESTS("lua", T(every_value_comes_back_as_it_was),
            T(what_never_ends_or_takes_all_memory_is_ended), T(the_limits_are_named),
            T(nothing_outside_can_be_reached_and_nothing_shared_be_written),
            T(nothing_is_kept_between_records_and_pairs_go_in_order),
-           T(patterns_mean_what_luas_manual_says), T(the_same_script_runs_on_several_workers),
+           T(the_environment_cannot_be_exchanged), T(patterns_mean_what_luas_manual_says),
+           T(the_same_script_runs_on_several_workers),
            T(compiling_and_calling_without_memory_ends_clean),
            T(every_function_ends_whatever_its_arguments_are),
            T(what_lua_takes_is_charged_to_the_job_and_given_back))
