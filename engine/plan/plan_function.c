@@ -45,12 +45,22 @@ struct replacing {
     bool failed;
 };
 
+/* A field may be called `module`: its expression has no '#', for that begins nothing in one. */
+static bool names_file(const struct leat_node *text)
+{
+    struct leat_slice s = text->text;
+
+    return text->kind == LEAT_NODE_SCALAR &&
+           (memchr(s.ptr ? s.ptr : "", '#', s.len) ||
+            (s.len > 3 && memcmp(s.ptr + s.len - 3, ".so", 3) == 0));
+}
+
 /* One key that stands for the whole expression. */
 static bool is_foreign(const struct leat_node *node)
 {
     return node->kind == LEAT_NODE_MAP && node->count == 1 &&
            (leat_slice_eq(node->first->key, LEAT_LIT("lua")) ||
-            leat_slice_eq(node->first->key, LEAT_LIT("module")));
+            (leat_slice_eq(node->first->key, LEAT_LIT("module")) && names_file(node->first)));
 }
 
 static bool has_foreign(const struct leat_node *node)
@@ -90,15 +100,14 @@ static struct leat_slice named(struct planner *p, struct leat_slice language, st
         (struct leat_slice){text, len < (int)sizeof text ? (size_t)len : sizeof text - 1});
 }
 
-/* What stands there must be text, which is not said of an empty one by YAML. */
-static bool is_text(struct replacing *r, const struct leat_node *text, bool lua)
+static bool is_text(struct replacing *r, const struct leat_node *text)
 {
     if (text->kind == LEAT_NODE_SCALAR && !text->is_null)
         return true;
     leat_diag_hint(r->p->diags,
-                   leat_diag_error_key(r->p->diags, text, "'%.*s' takes %s", LEAT_FMT(text->key),
-                                       lua ? "the text of a function" : "a file and a function"),
-                   lua ? "lua: return this.amount * 2" : "module: \"./functions.so#name\"");
+                   leat_diag_error_key(r->p->diags, text, "'%.*s' takes the text of a function",
+                                       LEAT_FMT(text->key)),
+                   "lua: return this.amount * 2");
     return false;
 }
 
@@ -109,7 +118,7 @@ static const struct leat_callable *callable_for(struct replacing *r, const struc
     const struct place *place = r->place;
     bool lua = leat_slice_eq(text->key, LEAT_LIT("lua"));
 
-    if (!is_text(r, text, lua))
+    if (!is_text(r, text))
         return NULL;
     if (!lua)
         return leat_user_function_load(text, place->names, place->needed, p->arena, p->diags);

@@ -78,11 +78,17 @@ def test_what_cannot_be_loaded_or_found_is_told_at_its_place():
     code, err = check('      - map: { module: "./functions.so#in_eur" }\n')
     assert code == 78 and "the module has no function 'in_eur'" in err, err
     assert "did you mean 'in_euro'?" in err, err
-    for wrong in ("./functions.so", "'#x'", "./functions.so#", "''"):
+    for wrong in ("./functions.so", "'#x'", "./functions.so#"):
         code, err = check(f"      - map: {{ module: {wrong} }}\n")
         assert code == 78 and "'module' takes a file and a function" in err, (wrong, err)
     code, err = check('      - key_by: { module: "./functions.so#in_euro" }\n')
     assert code == 78 and "'module' cannot stand here" in err, err
+
+
+def test_a_field_may_be_called_module():
+    code, rows, err = run("      - map: { module: n + 1, info: { module: n } }\n      - map: { module: info.module }\n",
+                          [{"n": 1}])
+    assert code == 0 and rows == [{"module": 1}], (rows, err)
 
 
 def test_a_file_of_another_kind_or_interface_is_refused():
