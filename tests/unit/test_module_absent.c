@@ -10,6 +10,7 @@ const struct leat_module_known leat_modules_known[] = {
     {"source", "lamp", NULL},
     {"sink", "sink-lamp", NULL},
     {"sink", "bell", "libbell"},
+    {"language", "moon", "libmoon"},
     {0},
 };
 
@@ -18,6 +19,8 @@ static void a_library_that_was_missing_at_build_time_is_named(void)
     CU_ASSERT_FATAL(leat_module_is_absent("source", "radio", &err));
     CU_ASSERT_STRING_EQUAL(err.text, "is not built in: leat was built without libradio, libwave");
     CU_ASSERT_EQUAL(err.status, LEAT_E_CONFIG);
+    CU_ASSERT(leat_module_is_absent("language", "moon", &err));
+    CU_ASSERT_STRING_EQUAL(err.text, "is not built in: leat was built without libmoon");
     CU_ASSERT(leat_module_is_absent("sink", "bell", &err));
     CU_ASSERT_STRING_EQUAL(err.text, "is not built in: leat was built without libbell");
 }
