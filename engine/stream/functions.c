@@ -97,6 +97,43 @@ static struct leat_value unpack(const struct leat_callable *self, struct leat_ca
     return v;
 }
 
+/* this, key */
+static struct leat_value call_time(const struct leat_callable *self, struct leat_call *call,
+                                   const struct leat_value *args, uint32_t count)
+{
+    struct leat_value v = call_map(self, call, args, count);
+
+    if (v.tag == LEAT_ERROR)
+        return v;
+    if (v.tag != LEAT_INT)
+        return leat_call_fail(call, "a time is an int of milliseconds, this is %s",
+                              leat_tag_name(v.tag));
+    int64_t seconds = v.as.i / 1000 - (v.as.i % 1000 < 0), ms = v.as.i - seconds * 1000;
+    return (struct leat_value){
+        .tag = LEAT_TIMESTAMP, .len = (uint32_t)ms * 1000000u, .as.i = seconds};
+}
+
+/* this: packed */
+static struct leat_value call_packed_time(const struct leat_callable *self, struct leat_call *call,
+                                          const struct leat_value *args, uint32_t count)
+{
+    const struct leat_value two[2] = {unpack(self, call, args, count)};
+
+    return two[0].tag == LEAT_ERROR ? two[0] : call_time(self, call, two, 2);
+}
+
+static struct leat_value call_packed_pair_time(const struct leat_callable *self,
+                                               struct leat_call *call,
+                                               const struct leat_value *args, uint32_t count)
+{
+    struct leat_value pair = unpack(self, call, args, count);
+
+    if (pair.tag == LEAT_ERROR)
+        return pair;
+    const struct leat_value two[2] = {pair.as.items[1], pair.as.items[0]};
+    return call_time(self, call, two, 2);
+}
+
 static const char *const element_names[] = {"this", "key", NULL};
 static const char *const reduce_names[] = {"a", "b", NULL};
 static const char *const keep_names[] = {"value", "key", NULL};
@@ -110,6 +147,9 @@ static const struct leat_callable forms[] = {
     [STREAM_REDUCE] = {.names = reduce_names, .needed = 2, .call = call_reduce},
     [STREAM_KEEP] = {.names = keep_names, .needed = 2, .call = call_map},
     [STREAM_UPDATE] = {.names = update_names, .needed = 4, .call = call_update},
+    [STREAM_TIME] = {.names = element_names, .needed = 1, .call = call_time},
+    [STREAM_PACKED_TIME] = {.names = packed_names, .needed = 1, .call = call_packed_time},
+    [STREAM_PACKED_PAIR_TIME] = {.names = packed_names, .needed = 1, .call = call_packed_pair_time},
 };
 static const struct leat_callable unpacks = {.names = packed_names, .needed = 1, .call = unpack};
 

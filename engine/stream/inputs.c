@@ -5,6 +5,12 @@
 
 #include <stdio.h>
 
+/* Of every source, and not of the connector. */
+static bool is_of_source(const char *option)
+{
+    return strcmp(option, "format") == 0 || strncmp(option, "time.", 5) == 0;
+}
+
 struct leat_stream *leat_source_stream_at(struct leat_context *ctx, const char *connector,
                                           const struct leat_option *options, size_t count,
                                           const char *where)
@@ -25,8 +31,7 @@ struct leat_stream *leat_source_stream_at(struct leat_context *ctx, const char *
             stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: an option without a name or a value",
                            what);
         else
-            stream_put_path(ctx, where, strcmp(o->name, "format") == 0 ? part : given, o->name,
-                            o->value);
+            stream_put_path(ctx, where, is_of_source(o->name) ? part : given, o->name, o->value);
     }
     if (s != &ctx->broken && name) {
         stream_put(part, name->text.ptr, given);

@@ -136,8 +136,8 @@ LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_pairs(struct leat_stream 
                                                              size_t count, struct leat_error *err);
 
 /* Any connector of a pipeline file that is built in, with its options: { "topic", "t" }. An option
- * of a group is "roll.every"; "format" is the source's. Elements are as the file's: pairs where the
- * connector has keys. */
+ * of a group is "roll.every"; "format" is the source's, and so are "time.at", an expression,
+ * "time.lateness", "time.idle". Elements are as the file's: pairs where the connector has keys. */
 struct leat_option {
     const char *name, *value;
 };
@@ -146,6 +146,17 @@ struct leat_option {
 LEAT_API struct leat_stream *leat_source_stream_at(struct leat_context *ctx, const char *connector,
                                                    const struct leat_option *options, size_t count,
                                                    const char *where);
+
+/* Elements of this input, of any of the functions above, happened when `fn` says: it gives an int,
+ * milliseconds since 1970. From here on windows and joins go by these times (docs/windows.md). An
+ * element may come lateness_ms behind the greatest time so far; a partition that has been read to
+ * its end and stays silent for idle_ms holds nobody back, 0: it always does. To be said before
+ * leat_start(), once. Gives the same stream. */
+#define leat_event_time(input, fn, arg, lateness_ms, idle_ms)                                      \
+    leat_event_time_at(input, fn, arg, lateness_ms, idle_ms, LEAT_HERE)
+LEAT_API struct leat_stream *leat_event_time_at(struct leat_stream *input, leat_function *fn,
+                                                void *arg, int64_t lateness_ms, int64_t idle_ms,
+                                                const char *where);
 
 /* ---- operators
  *
@@ -219,6 +230,29 @@ LEAT_API struct leat_stream *leat_full_outer_join_at(struct leat_stream *a, stru
                                                      const char *where);
 LEAT_API struct leat_stream *leat_cogroup_at(struct leat_stream *a, struct leat_stream *b,
                                              const char *where);
+
+/* Pairs of the same key whose times are at most within_ms apart, each once: in the batch in which
+ * the second one comes. With leat_event_time() (of both, or of none) the times are theirs, else
+ * those of their batches. What may come alone, of an outer join, does when nothing can meet it any
+ * more. Elements are kept until then, within "memory". `within_ms` below 1: LEAT_E_CONFIG. */
+#define leat_join_within(a, b, within_ms) leat_join_within_at(a, b, within_ms, LEAT_HERE)
+#define leat_left_outer_join_within(a, b, within_ms)                                               \
+    leat_left_outer_join_within_at(a, b, within_ms, LEAT_HERE)
+#define leat_right_outer_join_within(a, b, within_ms)                                              \
+    leat_right_outer_join_within_at(a, b, within_ms, LEAT_HERE)
+#define leat_full_outer_join_within(a, b, within_ms)                                               \
+    leat_full_outer_join_within_at(a, b, within_ms, LEAT_HERE)
+LEAT_API struct leat_stream *leat_join_within_at(struct leat_stream *a, struct leat_stream *b,
+                                                 int64_t within_ms, const char *where);
+LEAT_API struct leat_stream *leat_left_outer_join_within_at(struct leat_stream *a,
+                                                            struct leat_stream *b,
+                                                            int64_t within_ms, const char *where);
+LEAT_API struct leat_stream *leat_right_outer_join_within_at(struct leat_stream *a,
+                                                             struct leat_stream *b,
+                                                             int64_t within_ms, const char *where);
+LEAT_API struct leat_stream *leat_full_outer_join_within_at(struct leat_stream *a,
+                                                            struct leat_stream *b,
+                                                            int64_t within_ms, const char *where);
 
 /* Windows of the last `size`, one every `slide`; a slide of 0 is a batch. */
 #define leat_window(stream, size_ms, slide_ms) leat_window_at(stream, size_ms, slide_ms, LEAT_HERE)

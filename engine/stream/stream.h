@@ -118,6 +118,9 @@ enum stream_form {
     STREAM_REDUCE,
     STREAM_KEEP, /* `filter` of a window */
     STREAM_UPDATE,
+    STREAM_TIME, /* of an input's element; PACKED: of what a queue has */
+    STREAM_PACKED_TIME,
+    STREAM_PACKED_PAIR_TIME,
 };
 struct leat_node *stream_function(struct leat_context *ctx, const char *where,
                                   enum stream_form form, void (*fn)(void), void *arg,
