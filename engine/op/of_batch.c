@@ -11,6 +11,8 @@
 static void of_batch_build(void *plan, struct leat_build *b)
 {
     (void)plan;
+    if (b->out->event_time)
+        return; /* windows end when the watermark comes, whatever batch that is in */
     b->out->windowed = false;
     b->out->came_from = (struct leat_window_spec){0};
 }

@@ -144,6 +144,18 @@ static void a_window_holds_what_happened_in_it(void)
     COMES_OUT(ctx, leat_reduce(leat_window(s, 1000, 1000), sum, NULL), "1499 3199");
 }
 
+static void windows_of_two_inputs_meet_that_slide_as_often_as_batches_are(void)
+{
+    struct leat_context *ctx = new_context();
+    struct leat_stream *sides[2];
+
+    for (int i = 0; i < 2; i++)
+        sides[i] = leat_reduce_by_key(
+            leat_window(pairs_at(ctx, i ? "a25 a30 a205000" : "a39 b39 a30 a205000"), 20, 20), sum,
+            NULL);
+    COMES_OUT(ctx, leat_join(sides[0], sides[1]), "a=[69,55]");
+}
+
 static void an_expression_may_say_the_time_of_a_connector(void)
 {
     const struct leat_option options[] = {{"count", "4"},
@@ -232,6 +244,7 @@ LEAT_TESTS("stream_time", T(pairs_meet_whose_times_are_near), T(times_before_197
            T(pairs_meet_that_come_in_different_batches),
            T(outer_joins_give_what_nothing_can_meet_any_more),
            T(without_event_time_those_of_near_batches_meet), T(a_window_holds_what_happened_in_it),
+           T(windows_of_two_inputs_meet_that_slide_as_often_as_batches_are),
            T(an_expression_may_say_the_time_of_a_connector),
            T(a_function_that_gives_no_time_ends_the_batch_with_its_name),
            T(what_makes_no_sense_is_refused))
