@@ -31,6 +31,11 @@ void stream_leave(void)
     inside--;
 }
 
+bool stream_is_within(void)
+{
+    return inside > 0;
+}
+
 void stream_mistake(struct leat_context *ctx, const char *where, enum leat_status status,
                     const char *fmt, ...)
 {
@@ -265,7 +270,8 @@ static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
     if (ctx->queues && delivery && leat_slice_eq(delivery->text, LEAT_LIT("exactly_once")))
         return leat_fail(err, LEAT_E_CONFIG,
                          "a queue stream cannot be part of 'delivery: exactly_once'");
-    if (make_plan(ctx, err) != LEAT_OK || make_dir(ctx, err) != LEAT_OK)
+    if (stream_receivers_check(ctx, err) != LEAT_OK || make_plan(ctx, err) != LEAT_OK ||
+        make_dir(ctx, err) != LEAT_OK)
         return err->status;
     options.state_dir = ctx->keeps ? NULL : ctx->dir;
     return leat_job_start(ctx->plan, &options, job_ended, ctx, &ctx->job, err);
@@ -314,6 +320,11 @@ static bool never(const struct leat_context *ctx)
     return false;
 }
 
+static bool is_worked_off(const struct leat_context *ctx)
+{
+    return stream_receivers_are_drained(ctx) && stream_queues_are_empty(ctx);
+}
+
 /* Lock: held; it has ended. */
 static enum leat_status result(struct leat_context *ctx, struct leat_error *err)
 {
@@ -342,8 +353,10 @@ enum leat_status leat_stop(struct leat_context *ctx, bool graceful, struct leat_
         if (ctx->job && !ctx->ended)
             leat_job_ask_stop(ctx->job);
     } else {
-        if (graceful && !ctx->ended)
-            wait_until(ctx, stream_queues_are_empty, NULL);
+        if (graceful && !ctx->ended) {
+            stream_receivers_end(ctx);
+            wait_until(ctx, is_worked_off, NULL);
+        }
         if (!ctx->ended)
             leat_job_ask_stop(ctx->job);
         wait_until(ctx, never, NULL);
@@ -407,6 +420,7 @@ void leat_context_free(struct leat_context *ctx)
     leat_job_free(ctx->job);
     leat_plan_free(ctx->plan);
     stream_queues_free(ctx);
+    stream_receivers_free(ctx);
     leat_arena_reset(&ctx->arena);
     pthread_cond_destroy(&ctx->changed);
     pthread_mutex_destroy(&ctx->lock);

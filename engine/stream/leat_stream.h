@@ -94,9 +94,10 @@ LEAT_API enum leat_context_state leat_get_state(struct leat_context *ctx);
  * LEAT_E_MISUSE; after a failure the context is stopped. When it is active: nothing, LEAT_OK. When
  * it was stopped: LEAT_E_MISUSE. Does not wait for sources and sinks to answer. */
 LEAT_API LEAT_CHECKED enum leat_status leat_start(struct leat_context *ctx, struct leat_error *err);
-/* Ends behind the batch that is under way, and waits for that. `graceful`: first everything that
- * was put into queue streams is worked off, unless the job fails. The failure of what ran, if it
- * failed. Again: the same answer. Before leat_start(): LEAT_OK, and it cannot be started. */
+/* Ends behind the batch that is under way, and waits for that. `graceful`: first receivers are
+ * stopped, and everything that they stored or that was put into queue streams is worked off, unless
+ * the job fails. The failure of what ran, if it failed. Again: the same answer. Before
+ * leat_start(): LEAT_OK, and it cannot be started. */
 LEAT_API LEAT_CHECKED enum leat_status leat_stop(struct leat_context *ctx, bool graceful,
                                                  struct leat_error *err);
 /* Wait until it has stopped, by leat_stop() elsewhere or a failure, which is returned. Before
@@ -328,5 +329,7 @@ LEAT_API void leat_save_as_text_files_at(struct leat_stream *stream, const char 
 #ifdef __cplusplus
 }
 #endif
+
+#include "leat_receiver.h"
 
 #endif

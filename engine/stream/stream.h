@@ -44,6 +44,7 @@ struct leat_stream {
     struct stream_queue *queue;
     bool windowed; /* has a window, one per batch, that nothing has taken the elements of yet */
     struct leat_stream *closed; /* windowed: the same elements, of their batches; NULL: not yet */
+    struct leat_receiver *receiver;
     bool wanted;
 };
 
@@ -66,6 +67,7 @@ struct leat_context {
     struct leat_stream *streams, **streams_end;
     struct stream_output *outputs, **outputs_end;
     struct stream_queue *queues;
+    struct leat_receiver *receivers;
     uint32_t count; /* names given */
     enum leat_context_state state;
     int64_t threads;
@@ -109,6 +111,7 @@ bool stream_open(struct leat_context *ctx, const char *where, const char *what);
 /* The calling thread is in a user's function from here to there. */
 void stream_enter(void);
 void stream_leave(void);
+bool stream_is_within(void);
 
 /* functions.c: a node for a user's function; `text` stands for it in messages. */
 enum stream_form {
@@ -138,5 +141,12 @@ bool stream_begin(struct leat_stream *s, const char *where, const char *what);
 /* queue.c */
 void stream_queues_free(struct leat_context *ctx);
 bool stream_queues_are_empty(const struct leat_context *ctx); /* all is committed */
+
+/* receiver_store.c. Lock: ctx->lock held. */
+void stream_receiver_wanted(struct leat_receiver *r); /* an output needs it */
+enum leat_status stream_receivers_check(const struct leat_context *ctx, struct leat_error *err);
+void stream_receivers_end(struct leat_context *ctx);               /* ask them all to stop */
+bool stream_receivers_are_drained(const struct leat_context *ctx); /* and all they stored is safe */
+void stream_receivers_free(struct leat_context *ctx);
 
 #endif

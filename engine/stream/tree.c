@@ -113,6 +113,8 @@ static void want(struct leat_stream *s)
     s->wanted = true;
     if (s->queue)
         s->queue->reads = true;
+    if (s->receiver)
+        stream_receiver_wanted(s->receiver);
     want(s->from[0]);
     want(s->from[1]);
     want(s->with);
@@ -159,6 +161,21 @@ static void name_closed(const struct leat_stream *s)
         stream_mistake(s->ctx, s->where, LEAT_E_NOMEM, "out of memory");
 }
 
+/* What a receiver stores is found again under its stream's name. */
+static void name_receiver(const struct leat_stream *s)
+{
+    char name[96];
+
+    if (!s->receiver || s->source)
+        return;
+    snprintf(name, sizeof name, "%.*s-received", LEAT_FMT(s->name));
+    struct leat_slice copy = leat_arena_copy(&s->ctx->arena, leat_slice_str(name));
+    if (copy.ptr)
+        s->from[0]->name = copy;
+    else
+        stream_mistake(s->ctx, s->where, LEAT_E_NOMEM, "out of memory");
+}
+
 void stream_assemble(struct leat_context *ctx)
 {
     struct leat_node *sources = stream_map(ctx, ""), *streams = stream_map(ctx, ""),
@@ -176,6 +193,8 @@ void stream_assemble(struct leat_context *ctx)
     }
     for (struct leat_stream *s = ctx->streams; s; s = s->next)
         name_closed(s);
+    for (struct leat_stream *s = ctx->streams; s; s = s->next)
+        name_receiver(s);
     for (struct leat_stream *s = ctx->streams; s; s = s->next)
         if (s->wanted)
             put_stream(ctx, s, sources, streams);

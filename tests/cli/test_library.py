@@ -15,7 +15,8 @@ from leat_test import BUILD, ROOT, folder, main, wait_for  # noqa: E402
 
 EXAMPLES = ROOT / "docs" / "examples"
 PLACE = pathlib.Path(tempfile.mkdtemp(prefix="leat-library-"))
-HEADERS = ["leat_stream.h", "base/error.h", "base/slice.h", "data/value.h", "expr/user_function.h"]
+HEADERS = ["leat_stream.h", "leat_receiver.h", "base/error.h", "base/slice.h",
+           "data/value.h", "expr/user_function.h"]
 
 
 def installed():
@@ -116,7 +117,8 @@ def test_a_program_can_hold_the_library_in_itself():
 
 
 class Server:
-    """Sends text to who connects, and keeps the connection."""
+    """Sends text to who connects, and keeps the connection; a list: a text to each, and hangs up
+    but for the last."""
 
     def __init__(self, text):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -130,8 +132,15 @@ class Server:
                 peer, _ = self.listener.accept()
             except OSError:
                 return
-            self.peers.append(peer)
-            peer.sendall(self.text.encode())
+            if isinstance(self.text, str):
+                text, last = self.text, True
+            else:
+                text, last = self.text.pop(0) if self.text else "", not self.text
+            peer.sendall(text.encode())
+            if last:
+                self.peers.append(peer)
+            else:
+                peer.close()
 
     def __enter__(self):
         return self
@@ -192,6 +201,18 @@ def test_the_installed_headers_are_enough_for_functions_of_pipeline_files():
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "leat_functions" in defined("-D", PLACE / "functions.so")
+
+
+def test_a_custom_receiver_starts_again_when_its_peer_goes():
+    with folder() as d:
+        blocks = run_until("custom_receiver", ["to be\n", "or not to be\n"], ["(or,1)", "(not,1)"],
+                           d)
+        counts = {}
+        for _, lines in blocks:
+            for line in lines:
+                word, n = line.strip("()").split(",")
+                counts[word] = counts.get(word, 0) + int(n)
+        assert counts == {"to": 2, "be": 2, "or": 1, "not": 1}, blocks
 
 
 def test_every_example_is_tested():
