@@ -179,6 +179,25 @@ static enum leat_status keep_values(const struct leat_output *o, struct leat_chu
     return LEAT_OK;
 }
 
+/* Rows of a sink that writes pairs: the column becomes one of records. */
+static enum leat_status make_pairs(const struct leat_output *o, struct leat_chunk *chunk,
+                                   uint32_t *column, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < chunk->selected; i++) {
+        uint16_t row = chunk->selection[i];
+        struct leat_record *r = leat_record_new(chunk->arena, o->pair_shape);
+        if (!r)
+            return no_memory(chunk, err);
+        r->fields[0] = o->has_key ? chunk->columns[o->key_column][row] : (struct leat_value){0};
+        r->fields[1] = chunk->columns[*column][row];
+        chunk->columns[o->pair_column][row] =
+            (struct leat_value){.tag = LEAT_RECORD, .as.record = r};
+        chunk->keys[row] = (struct leat_slice){0};
+    }
+    *column = o->pair_column;
+    return LEAT_OK;
+}
+
 static enum leat_status encode_values(const struct leat_output *o, struct leat_task *task,
                                       struct leat_chunk *chunk, struct leat_error *err)
 {
@@ -192,6 +211,8 @@ static enum leat_status encode_values(const struct leat_output *o, struct leat_t
         return keep_values(o, chunk, column, err);
     if (!o->format)
         return print_values(o, chunk, column, err);
+    if (o->pair_shape && make_pairs(o, chunk, &column, err) != LEAT_OK)
+        return err->status;
     if (o->format->format->encode(o->format_self, chunk, column, err) != LEAT_OK)
         return err->status;
     return leat_sweep_errors(task, chunk, column, LEAT_LIT("writing the value"), err);
@@ -238,6 +259,8 @@ static enum leat_status encode(const struct leat_output *o, struct leat_task *ta
         encode_headers(o, task, chunk, err) != LEAT_OK ||
         encode_values(o, task, chunk, err) != LEAT_OK)
         return err->status;
+    if (o->pair_shape) /* the key has been written with the value */
+        return LEAT_OK;
     return encode_keys(o, task, chunk, err);
 }
 

@@ -21,9 +21,11 @@ struct leat_output {
     uint32_t key_column;
     struct leat_exprs key; /* overrides; count 0: the stream's */
     enum leat_key_format key_format;
-    struct leat_exprs headers; /* count 0: as they came */
-    bool keeps_headers;        /* behind an aggregate there are none */
-    struct leat_expr route;    /* program NULL: the sink has one for all */
+    struct leat_exprs headers;           /* count 0: as they came */
+    bool keeps_headers;                  /* behind an aggregate there are none */
+    const struct leat_shape *pair_shape; /* of key and value: what the format gets; else NULL */
+    uint32_t pair_column;
+    struct leat_expr route; /* program NULL: the sink has one for all */
     uint32_t route_column, text_column;
 };
 

@@ -121,6 +121,9 @@ static void check_framing(struct planner *p, const struct leat_module *connector
     if (contained && !connector->containers)
         leat_diag_error(p->diags, node, "a container is a file of its own, '%s' has none",
                         connector->name);
+    else if (!contained && connector->containers && !connector->by_lines)
+        leat_diag_error(p->diags, node, "'%s' writes files that frame themselves, '%s' does not",
+                        connector->name, format->name);
     else if (!contained && connector->by_lines && format->format->any_bytes)
         leat_diag_hint(
             p->diags,
@@ -138,6 +141,26 @@ static void check_framing(struct planner *p, const struct leat_module *connector
                        "%s", connector->any_bytes);
 }
 
+/* The options of a format that the file does not name. */
+static const struct leat_node *usual_options(struct planner *p, const struct leat_module *connector)
+{
+    struct leat_node *map, **end;
+
+    if (!connector || !connector->usual_options)
+        return NULL;
+    map = plan_alloc(p, sizeof *map);
+    map->kind = LEAT_NODE_MAP;
+    end = &map->first;
+    for (const struct leat_usual *o = connector->usual_options; o->name; o++) {
+        *end = plan_alloc(p, sizeof **end);
+        (*end)->key = leat_slice_str(o->name);
+        (*end)->text = leat_slice_str(o->value);
+        end = &(*end)->next;
+        map->count++;
+    }
+    return map;
+}
+
 const struct leat_module *plan_format(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *connector,
                                       const void *connector_self, enum leat_format_use use,
@@ -146,8 +169,10 @@ const struct leat_module *plan_format(struct planner *p, const struct leat_spec_
     struct leat_spec_module named = *m;
     const char *usual = connector ? connector->usual_format : NULL;
 
-    if (!named.name.ptr)
+    if (!named.name.ptr) {
         named.name = leat_slice_str(usual ? usual : "json");
+        named.given = usual_options(p, connector);
+    }
     uint32_t before = p->diags->errors;
     const struct leat_module *found =
         plan_module(p, &named, leat_module_find_format, "format", self);

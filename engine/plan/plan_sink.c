@@ -38,6 +38,23 @@ static const struct leat_type *written_type(struct planner *p, const struct leat
     return v->kind == LEAT_VIEW_FIELDS || known ? t : leat_type_of_kind(LEAT_T_ANY);
 }
 
+/* The sink writes key and value: together they are what its format gets. */
+static void plan_pairs(struct planner *p, const struct leat_spec_sink *spec,
+                       const struct leat_module *sink, struct leat_view *in, struct leat_output *o)
+{
+    static const struct leat_slice names[] = {{"key", 3}, {"value", 5}};
+
+    o->pair_shape = leat_shape_intern(&p->plan->shapes, names, 2);
+    if (!o->pair_shape)
+        leat_diag_error(p->diags, spec->node, "out of memory");
+    o->pair_column = leat_view_column(in);
+    if (sink->keyed && !in->has_key)
+        leat_diag_hint(
+            p->diags,
+            leat_diag_error(p->diags, spec->node, "'%s' needs a stream with a key", sink->name),
+            "put key_by or map_to_pair before it");
+}
+
 static struct leat_output *plan_output(struct planner *p, const struct leat_spec_sink *spec,
                                        const struct leat_plan_sink *sink, uint32_t number,
                                        const struct leat_module *format, void *format_self,
@@ -82,6 +99,8 @@ static struct leat_output *plan_output(struct planner *p, const struct leat_spec
         o->route.assemble = names.assemble;
         o->route_column = leat_view_column(&in);
     }
+    if (sink->module->pairs && format)
+        plan_pairs(p, spec, sink->module, &in, o);
     o->text_column = leat_view_column(&in);
     o->value = leat_view_assemble(&in, &p->plan->shapes, p->arena);
 
@@ -109,7 +128,8 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
         return;
     /* `_values`, which no file can name, keeps rows as they are: for tests of a pipeline. */
     bool typed = leat_slice_eq(spec->format.name, LEAT_LIT("_values"));
-    if (!typed && (!sink->module->sink->as_spark || spec->format.name.ptr))
+    if (!typed &&
+        (!sink->module->sink->as_spark || spec->format.name.ptr || sink->module->usual_format))
         format = plan_format(p, &spec->format, sink->module, sink->self, LEAT_FORMAT_WRITES,
                              &format_self);
     p->plan->on_empty = p->plan->on_empty || sink->module->sink->as_spark;
@@ -133,8 +153,8 @@ static void check_same_target(struct planner *p, const struct leat_spec_sink *on
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
             const struct leat_node *a = leat_node_find(one->connector.given, keys[k]),
                                    *b = leat_node_find(other->connector.given, keys[k]);
-            if (a && b && leat_slice_eq(one->connector.name, other->connector.name) &&
-                leat_slice_eq(a->text, b->text))
+            bool same = k == 1 || leat_slice_eq(one->connector.name, other->connector.name);
+            if (a && b && same && leat_slice_eq(a->text, b->text))
                 leat_diag_hint(p->diags,
                                leat_diag_error(p->diags, a, "sink '%.*s' writes there too",
                                                LEAT_FMT(other->name)),

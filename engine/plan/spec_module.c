@@ -9,7 +9,7 @@
 #include "plan/spec_parts.h"
 
 /* Words that stand for a connector and are no module's name. */
-static const char *const words[] = {"file", "save_as_object_files", "save_as_hadoop_files", NULL};
+static const char *const words[] = {"file", "save_as_hadoop_files", NULL};
 
 static bool is_connector(struct leat_slice name)
 {

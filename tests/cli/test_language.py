@@ -105,7 +105,7 @@ def test_an_unknown_field_is_told_as_the_specification_shows_it():
 
 
 def test_all_that_is_not_in_this_version_is_told_at_once():
-    err = check(GROUPS.replace("EXPRESSION", "count()").replace("console: {}", "save_as_object_files: {}")
+    err = check(GROUPS.replace("EXPRESSION", "count()").replace("console: {}", "save_as_hadoop_files: {}")
                 .replace("    ops:\n", "    ops:\n      - transform: { lua: x }\n"))
     assert err.count("not in this version") == 2 and "2 errors" in err, err
 

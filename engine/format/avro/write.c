@@ -2,8 +2,8 @@
  * write.c - values to bytes of a schema.
  *
  * Fields are found by name. One that is not there gets its default, else null where null is
- * allowed. A whole number fits a double, and a double without a fraction an int; nothing else is
- * converted: what does not fit is an error of that record.
+ * allowed. A whole number fits a double, and a double without a fraction an int; a time fits a
+ * string, as its text. Nothing else is converted: what does not fit is an error of that record.
  */
 #include "write.h"
 
@@ -90,7 +90,7 @@ static bool put_text(struct writer *w, struct leat_slice text)
 /* The whole number that v is. */
 static bool whole(struct leat_value v, int64_t *n)
 {
-    if (v.tag == LEAT_INT) {
+    if (v.tag == LEAT_INT || (v.tag == LEAT_UINT && v.as.u <= INT64_MAX)) {
         *n = v.as.i;
         return true;
     }
@@ -401,6 +401,11 @@ static int fits_record(const struct writer *w, const struct avro_type *t, struct
     return used < fields_of(v) ? 2 : 3;
 }
 
+static bool is_time(struct leat_value v)
+{
+    return v.tag == LEAT_TIMESTAMP || v.tag == LEAT_DURATION;
+}
+
 /* 0: it cannot be this branch, 3: it is just that. */
 static int fits(const struct writer *w, const struct avro_type *t, struct leat_value v)
 {
@@ -427,7 +432,7 @@ static int fits(const struct writer *w, const struct avro_type *t, struct leat_v
             return scaled(t, v, &big) ? 2 : 0;
         return v.tag == LEAT_BYTES && (t->kind == AVRO_BYTES || v.len == t->count) ? 3 : 0;
     case AVRO_STRING:
-        return v.tag == LEAT_STRING ? 2 : 0;
+        return v.tag == LEAT_STRING ? 2 : is_time(v) ? 1 : 0;
     case AVRO_ENUM:
         return v.tag == LEAT_STRING && has_symbol(t, leat_value_text(v), &symbol) ? 3 : 0;
     case AVRO_ARRAY:
@@ -468,6 +473,11 @@ static bool put_string(struct writer *w, const struct avro_type *t, struct leat_
 {
     uint32_t symbol;
 
+    if (t->kind == AVRO_STRING && is_time(v)) {
+        struct leat_bytes text = {.arena = w->arena};
+        leat_value_print(v, &text);
+        return text.failed ? fail_text(w, "out of memory") : put_text(w, leat_bytes_slice(&text));
+    }
     if (v.tag != LEAT_STRING)
         return unfit(w, t, v);
     if (t->kind == AVRO_STRING)
