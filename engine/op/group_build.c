@@ -16,8 +16,9 @@ static bool same_window(const struct leat_view *a, const struct leat_view *b)
     const struct leat_window_spec *x = &a->window, *y = &b->window;
 
     return a->windowed == b->windowed && x->kind == y->kind && x->size_ms == y->size_ms &&
-           x->slide_ms == y->slide_ms && x->offset_ms == y->offset_ms && x->zone == y->zone &&
-           x->gap_ms == y->gap_ms && x->emit_every_ms == y->emit_every_ms;
+           x->slide_ms == y->slide_ms && x->offset_ms == y->offset_ms &&
+           leat_slice_eq(x->zone_name, y->zone_name) && x->gap_ms == y->gap_ms &&
+           x->emit_every_ms == y->emit_every_ms;
 }
 
 static bool check_inputs(struct leat_build *b, enum leat_group_key key)

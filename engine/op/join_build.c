@@ -159,22 +159,6 @@ static bool check_time(struct leat_join *j, struct leat_build *b)
 
 /* ---- what goes out */
 
-/* Rows are kept as they were read: of a source's record the names are known, and no more. */
-static const struct leat_type *names_only(struct leat_build *b, const struct leat_type *record)
-{
-    struct leat_type *t = leat_arena_alloc(b->arena, sizeof *t);
-    struct leat_type_field *fields = leat_arena_array(b->arena, record->count + 1, sizeof *fields);
-
-    if (!t || !fields)
-        return leat_type_of_kind(LEAT_T_ANY);
-    for (uint32_t i = 0; i < record->count; i++) {
-        fields[i] = record->fields[i];
-        fields[i].type = leat_type_of_kind(LEAT_T_ANY);
-    }
-    *t = (struct leat_type){.kind = LEAT_T_RECORD, .fields = fields, .count = record->count};
-    return t;
-}
-
 static const struct leat_type *side_type(struct leat_build *b, uint32_t side)
 {
     const struct leat_type *type = NULL;
@@ -183,12 +167,9 @@ static const struct leat_type *side_type(struct leat_build *b, uint32_t side)
         const struct leat_view *v = &b->in[i];
         if (side_of(b, i) != side)
             continue;
-        if (type || v->type->kind == LEAT_T_ANY)
+        if (type)
             return leat_type_of_kind(LEAT_T_ANY); /* a union */
-        type = v->type;
-        if (v->kind == LEAT_VIEW_RAW)
-            type =
-                type->kind == LEAT_T_RECORD ? names_only(b, type) : leat_type_of_kind(LEAT_T_ANY);
+        type = leat_view_kept_type(v, b->arena);
     }
     return type ? type : leat_type_of_kind(LEAT_T_ANY);
 }

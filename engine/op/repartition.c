@@ -16,13 +16,14 @@
 
 struct repartition {
     int64_t partitions;
+    const struct leat_shape *key_shape; /* of record keys; NULL: others */
     bool windows;
 };
 
 struct repartition_in {
     const struct leat_assemble *value;
     uint32_t key_column;
-    bool windows;
+    bool record_keys, windows;
     uint32_t partitions, input; /* input: numbers the streams that are read */
     uint64_t *numbers;          /* per partition: one whose hash leads there */
 };
@@ -55,6 +56,43 @@ static uint64_t where_to_begin(const struct repartition_in *in, const struct lea
            task->batch->n;
 }
 
+enum { FINAL = 1, RECORD_KEY = 2 };
+
+/* A record key goes as key bytes: behind it, its fields are those of a shape again. */
+static enum leat_status put_key(const struct repartition_in *in, struct leat_value key, bool final,
+                                struct leat_bytes *into, struct leat_error *err)
+{
+    bool is_record = in->record_keys && key.tag == LEAT_RECORD;
+    const uint8_t flags = (uint8_t)((final ? FINAL : 0) | (is_record ? RECORD_KEY : 0));
+
+    leat_bytes_put(into, &flags, 1);
+    if (!is_record) {
+        leat_value_encode(key, into);
+        return LEAT_OK;
+    }
+    struct leat_bytes bytes = {.arena = into->arena};
+    if (leat_key_encode(key, &bytes, err) != LEAT_OK)
+        return err->status;
+    leat_bytes_put_slice(into, leat_bytes_slice(&bytes));
+    return LEAT_OK;
+}
+
+static enum leat_status take_key(const struct repartition *p, uint8_t flags,
+                                 struct leat_slice *from, struct leat_arena *arena,
+                                 struct leat_value *key, struct leat_error *err)
+{
+    struct leat_slice bytes;
+
+    if (!(flags & RECORD_KEY))
+        return leat_value_decode(from, arena, key, err);
+    if (!leat_take_slice(from, &bytes))
+        return leat_fail(err, LEAT_E_CORRUPT, "a damaged key behind repartition");
+    bytes = leat_arena_copy(arena, bytes);
+    if (!bytes.ptr)
+        return leat_arena_failed(arena, err);
+    return leat_key_decode(bytes, p->key_shape, arena, key, err);
+}
+
 static enum leat_status spread_process(const void *plan, void *memory, struct leat_task *task,
                                        struct leat_chunk *chunk, struct leat_error *err)
 {
@@ -78,9 +116,8 @@ static enum leat_status spread_process(const void *plan, void *memory, struct le
         size_t from = bytes.len;
         leat_bytes_put_u64(&bytes, in->windows ? (uint64_t)chunk->windows[row].start_ms : 0);
         leat_bytes_put_u64(&bytes, in->windows ? (uint64_t)chunk->windows[row].end_ms : 0);
-        uint8_t final = in->windows && chunk->windows[row].final;
-        leat_bytes_put(&bytes, &final, 1);
-        leat_value_encode(key, &bytes);
+        if (put_key(in, key, in->windows && chunk->windows[row].final, &bytes, err) != LEAT_OK)
+            return err->status;
         leat_value_encode(chunk->columns[column][row], &bytes);
         leat_chunk_add(task->out, &(struct leat_row){.key = {NULL, 8},
                                                      .value = {NULL, bytes.len - from},
@@ -109,17 +146,18 @@ static enum leat_status repartition_process(const void *plan, void *memory, stru
     for (uint32_t i = 0; i < chunk->selected; i++) {
         struct leat_slice bytes = chunk->values[chunk->selection[i]];
         uint64_t start, end;
-        uint8_t final;
+        uint8_t flags;
         uint32_t row = out->rows;
         leat_chunk_add(out, &(struct leat_row){.time_ms = chunk->times_ms[chunk->selection[i]]});
         if (!leat_take_u64(&bytes, &start) || !leat_take_u64(&bytes, &end) ||
-            !leat_take(&bytes, &final, 1))
+            !leat_take(&bytes, &flags, 1))
             return leat_fail(err, LEAT_E_CORRUPT, "a damaged row behind repartition");
-        if (leat_value_decode(&bytes, out->arena, &out->columns[LEAT_COL_KEY][row], err) ||
+        if (take_key(p, flags, &bytes, out->arena, &out->columns[LEAT_COL_KEY][row], err) ||
             leat_value_decode(&bytes, out->arena, &out->columns[LEAT_COL_THIS][row], err))
             return err->status;
         if (p->windows)
-            out->windows[row] = (struct leat_window){(int64_t)start, (int64_t)end, final != 0};
+            out->windows[row] =
+                (struct leat_window){(int64_t)start, (int64_t)end, (flags & FINAL) != 0};
     }
     return leat_out_flush(task, err);
 }
@@ -159,11 +197,13 @@ static void repartition_build(void *plan, struct leat_build *b)
     }
     b->partitions = (uint32_t)p->partitions;
     p->windows = in.windowed;
+    p->key_shape = in.key_shape;
     uint64_t *numbers = find_numbers(b->partitions, b->arena);
     for (uint32_t i = 0; i < b->in_count; i++) {
         struct repartition_in *args = b->combiner_plans[i];
         args->value = leat_view_assemble(&b->in[i], b->shapes, b->arena);
         args->key_column = b->in[i].has_key ? b->in[i].key_column : LEAT_NO_COLUMN;
+        args->record_keys = b->in[i].has_key && b->in[i].key_shape && p->key_shape;
         args->windows = in.windowed;
         args->partitions = b->partitions;
         args->input = i;
@@ -172,7 +212,7 @@ static void repartition_build(void *plan, struct leat_build *b)
     leat_build_new_segment(b, b->out);
     b->out->segment->windows = in.windowed;
     b->out->has_origin = false;
-    leat_group_out_value(b, in.type);
+    leat_group_out_value(b, b->in_count == 1 ? leat_view_kept_type(&in, b->arena) : NULL);
 }
 
 static const struct leat_module module = {

@@ -282,11 +282,12 @@ static const struct leat_opt options[] = {
 static const struct leat_type *type_of_values(struct leat_build *b)
 {
     struct leat_type *list = leat_arena_alloc(b->arena, sizeof *list);
-    bool known = b->in_count == 1 && b->in[0].kind != LEAT_VIEW_RAW;
 
     if (!list)
         return leat_type_of_kind(LEAT_T_LIST);
-    *list = (struct leat_type){.kind = LEAT_T_LIST, .item = known ? b->in[0].type : NULL};
+    *list = (struct leat_type){.kind = LEAT_T_LIST,
+                               .item = b->in_count == 1 ? leat_view_kept_type(&b->in[0], b->arena)
+                                                        : NULL};
     return list;
 }
 

@@ -484,3 +484,42 @@ bool leat_view_remove(struct leat_view *v, struct leat_slice name)
     v->fields[v->fields_count++] = (struct leat_field){name, LEAT_NO_COLUMN, NULL};
     return true;
 }
+
+/* ---- what is known of kept values */
+
+static const struct leat_type *record_type(const struct leat_view *v, bool names_only,
+                                           struct leat_arena *arena)
+{
+    uint32_t count = names_only ? v->type->count : v->fields_count;
+    struct leat_type *t = leat_arena_alloc(arena, sizeof *t);
+    struct leat_type_field *fields = leat_arena_array(arena, count + 1, sizeof *fields);
+
+    if (!t || !fields)
+        return leat_type_of_kind(LEAT_T_ANY);
+    *t = (struct leat_type){.kind = LEAT_T_RECORD, .fields = fields};
+    for (uint32_t i = 0; i < count; i++) {
+        struct leat_type_field *f = &fields[t->count];
+        if (names_only) {
+            *f = v->type->fields[i];
+            f->type = leat_type_of_kind(LEAT_T_ANY);
+        } else if (field_of(v, v->fields[i].name) == &v->fields[i]) {
+            *f = (struct leat_type_field){.name = v->fields[i].name, .type = v->fields[i].type};
+        } else {
+            continue; /* another of this name comes later */
+        }
+        t->count++;
+    }
+    return t;
+}
+
+const struct leat_type *leat_view_kept_type(const struct leat_view *v, struct leat_arena *arena)
+{
+    if (v->kind == LEAT_VIEW_FIELDS)
+        return record_type(v, false, arena);
+    if (v->fields_count)
+        return leat_type_of_kind(LEAT_T_ANY);
+    if (v->kind == LEAT_VIEW_RAW && v->type->kind == LEAT_T_RECORD)
+        return record_type(v, true, arena);
+    return v->kind == LEAT_VIEW_RAW && v->format_has_fields ? leat_type_of_kind(LEAT_T_ANY)
+                                                            : v->type;
+}

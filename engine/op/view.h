@@ -117,6 +117,10 @@ struct leat_view {
 /* A new column of the view's segment. */
 uint32_t leat_view_column(struct leat_view *v);
 
+/* What is known of its values when they were kept whole: they are as they were read then, so of a
+ * source's record the names are known, and no more. */
+const struct leat_type *leat_view_kept_type(const struct leat_view *v, struct leat_arena *arena);
+
 /* Take a field away. v->fields has room for one more. False: there is none of that name. */
 bool leat_view_remove(struct leat_view *v, struct leat_slice name);
 
