@@ -111,6 +111,8 @@ void lines_collect(struct lines *into, struct pipeline *p)
 {
     for (uint32_t sink = 0; sink < p->plan->sinks_count; sink++) {
         const struct leat_sealed_list *list = leat_driver_output(p->driver, sink);
+        if (strncmp(p->plan->sinks[sink].name.ptr, "tap", 3) == 0)
+            continue;
         for (const struct leat_sealed *s = list->first; s; s = s->next)
             for (uint32_t i = 0; i < s->chunk.selected; i++)
                 add_line(into, sink, s->chunk.keys[s->chunk.selection[i]],

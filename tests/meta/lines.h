@@ -12,7 +12,8 @@ struct lines {
     size_t count, room;
 };
 
-/* What all sinks got in the last batch; "sink key: value", with the doubles behind a byte 1. */
+/* What all sinks but those named tap... got in the last batch; "sink key: value", with the doubles
+ * behind a byte 1. */
 void lines_collect(struct lines *into, struct pipeline *p);
 void lines_sort(struct lines *l);
 void lines_free(struct lines *l);

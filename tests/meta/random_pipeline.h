@@ -31,7 +31,7 @@ struct random_pipeline {
     /* Said by the caller: also late records, early results, inverses, cascades of windows, whose
      * results depend on how batches are cut. */
     bool rough;
-    char yaml[4096];
+    char yaml[8192];
     bool event_time, has_late, joins;
     bool in_order;                       /* rows are in the order of their times */
     bool by_batch;                       /* state per key: results depend on how batches are cut */

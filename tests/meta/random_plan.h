@@ -1,0 +1,63 @@
+/*
+ * random_plan.h - plans of all operators from a seed, each written down in several ways.
+ *
+ * A plan is a few streams of operators that is kept in pieces, so that the same meaning can be
+ * written as a file in which operators run fused or not: whole streams, a stream for each operator
+ * with somebody else who reads it, or with exchanges in between. Times of records are all
+ * different, so what order records have is always said.
+ */
+#ifndef LEAT_TEST_RANDOM_PLAN_H
+#define LEAT_TEST_RANDOM_PLAN_H
+
+#include "random_pipeline.h"
+
+#define PLAN_OPS 24
+
+struct plan_op {
+    char text[420];
+    bool cut; /* a stream may end before it: no window is pending there */
+};
+
+struct plan_stream {
+    const char *name, *from;
+    struct plan_op ops[PLAN_OPS];
+    uint32_t count;
+};
+
+struct random_plan {
+    struct random_pipeline rows; /* its rows and sources; its yaml is what was rendered last */
+    uint32_t lateness_ms;
+    struct plan_stream streams[2]; /* "right" if it is wanted, then "out" */
+    bool has_right;
+    bool ties;      /* rows may have the same time, so their order is not said */
+    bool one_batch; /* results depend on how batches are cut */
+    /* A key that stays with nothing in its window is shown while its state partition has something
+     * else in the window, so where it is depends on who else is there. */
+    bool same_partitions;
+    bool keeps_max; /* of each key what counts is the greatest value */
+};
+
+/* What the caller wants none of. */
+struct plan_limits {
+    bool event_time;  /* only plans that have it */
+    bool any_batches; /* only plans whose results do not depend on how batches are cut */
+};
+
+void random_plan(struct dice *d, const struct plan_limits *limits, struct random_plan *plan);
+
+enum plan_form {
+    PLAN_WHOLE,
+    PLAN_APART, /* a stream for each operator, most of them with a sink named tapN, too */
+    PLAN_SPREAD /* exchanges between operators, where rows are spread anew */
+};
+
+/* Into plan->rows.yaml. `sources`: what stands under `in:`, with "%s" for the name; `sink`: what
+ * stands behind the stream; `table`: a file. */
+void random_plan_render(struct dice *d, struct random_plan *plan, enum plan_form form,
+                        uint32_t partitions, const char *source, const char *sink,
+                        const char *table);
+
+/* The rows of the table that plans look up. */
+extern const char random_plan_table[];
+
+#endif
