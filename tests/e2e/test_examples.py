@@ -329,10 +329,30 @@ def test_a_click_meets_its_view():
     assert [m["missed"] for m in payloads("ads.missed")] == [1]
 
 
+def test_the_path_of_a_visitor_is_kept_by_a_script_also_over_a_restart():
+    KAFKA.topic("access-log")
+
+    def visits(*lines):
+        KAFKA.produce("access-log", list(lines), 0)
+
+    def last(who):
+        of = [v for v in payloads("visitors") if v["who"] == who]
+        return of[-1] if of else {}
+    with folder() as dir:
+        with running(dir, "lua-sessions", BROKERS=KAFKA.address):
+            visits("ann /", "ann /cart?item=7&n=2", "not a line of ours", "bob /tea")
+            wait_for("both visitors", lambda: last("bob") and last("ann").get("visits") == 2)
+        visits("ann /cart?item=8&n=1", "ann /pay", "bob /bye", "bob /tea")
+        with running(dir, "lua-sessions", BROKERS=KAFKA.address):
+            wait_for("what came meanwhile", lambda: last("ann").get("visits") == 4)
+    assert last("ann") == {"who": "ann", "visits": 4, "items": 3, "path": ["/cart", "/cart", "/pay"]}
+
+
 def test_every_example_has_a_test_here():
     there = {path.stem for path in example("x").parent.glob("*.yaml")}
     text = pathlib.Path(__file__).read_text()
-    assert there == {name for name in there if f'running(dir, "{name}"' in text}
+    missing = {name for name in there if f'running(dir, "{name}"' not in text}
+    assert not missing, missing
 
 
 main(sys.modules[__name__])
