@@ -30,6 +30,7 @@ enum leat_status batch_dirs_open(void *self, const struct leat_env *env, struct 
 
     d->env = env;
     d->fd = -1;
+    d->attempt = (uint64_t)leat_clock_now_ms(NULL);
     d->writing = 0;
     d->undoing = false;
     d->saved = NULL;
@@ -216,8 +217,8 @@ enum leat_status batch_dirs_begin(void *self, uint64_t n, int64_t batch_time_ms,
     struct batch_dir *s = leat_mem_alloc(sizeof *s);
     if (!s)
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    snprintf(s->path, sizeof s->path, "%s/%s%" PRIu32 "-%" PRIu64 "-%" PRId64, d->parent, d->hidden,
-             d->env->epoch, n, batch_time_ms);
+    snprintf(s->path, sizeof s->path, "%s/%s%" PRIu32 "-%" PRIu64 "-%" PRId64 "-%" PRIx64,
+             d->parent, d->hidden, d->env->epoch, n, batch_time_ms, d->attempt++);
     snprintf(s->final_path, sizeof s->final_path, "%s-%" PRId64 "%s%s", d->prefix, batch_time_ms,
              d->suffix[0] ? "." : "", d->suffix);
     s->next = d->saved;
@@ -249,16 +250,19 @@ enum leat_status batch_dirs_prepare(void *self, uint64_t n, const struct leat_po
 
 /* ---- publishing */
 
-/* Done already where nothing stands under the hidden name. */
+/* Done already where nothing stands under the hidden name. What is in its place is looked at first:
+ * a rename of ours that was thought lost may be carried out between the two looks. */
 static enum leat_status publish(const struct batch_dirs *d, const char *path,
                                 const char *final_path, struct leat_error *err)
 {
     const struct leat_fs *fs = d->env->fs;
-    int there = fs->is_dir(fs, path);
+    int other = fs->is_dir(fs, final_path), there = fs->is_dir(fs, path);
 
+    if (other < 0 && other != -ENOENT)
+        return leat_fs_failed(err, other, "look at", final_path);
     if (there < 0 && there != -ENOENT)
         return leat_fs_failed(err, there, "look at", path);
-    int result = there == 1 ? leat_fs_remove_tree(fs, final_path) : 0;
+    int result = there == 1 && other >= 0 ? leat_fs_remove_tree(fs, final_path) : 0;
     if (result == 0 && there == 1)
         result = fs->rename(fs, path, final_path);
     if (result < 0)

@@ -6,7 +6,8 @@
  * There is a part for each partition of the stream, also for those that gave nothing. Every batch
  * has its directory, also an empty one. It is written under a hidden name beside its place, synced,
  * and renamed when the batch is committed; a directory that is there already is replaced, as it is
- * when Spark runs a batch again. All of it goes through env->fs.
+ * when Spark runs a batch again. All of it goes through env->fs. The hidden name is another one at
+ * each attempt: over a network a request of an earlier one may be carried out late (base/remote.h).
  *
  * What stands in a part is the caller's lines, or, where the format frames files itself
  * (data/container.h), its blocks: each begins at most 64 KiB of rows, and a part ends with a whole
@@ -26,7 +27,8 @@ struct batch_dirs {
 
     const struct leat_env *env;
     char parent[BATCH_DIRS_PATH / 2 + 2];
-    char hidden[80]; /* how the names of our hidden directories start */
+    char hidden[80];  /* how the names of our hidden directories start */
+    uint64_t attempt; /* in the hidden name: never the same again */
     uint64_t writing;
     bool undoing;            /* an abort has failed half way: first of all it goes on */
     struct batch_dir *saved; /* the newest first: what is written goes there */

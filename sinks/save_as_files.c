@@ -7,8 +7,9 @@
 #include "batch_dirs.h"
 
 static const struct leat_opt options[] = {
-    LEAT_OPT(struct batch_dirs, prefix,
-             .help = "How the path of every directory starts, such as out/counts."),
+    LEAT_OPT(struct batch_dirs, prefix, .place = true,
+             .help = "How the path of every directory starts, such as out/counts or "
+                     "hdfs://namenode:9870/out/counts."),
     LEAT_OPT(struct batch_dirs, suffix, .def = "",
              .help = "How its name ends, behind a dot; nothing: without one."),
     {0},

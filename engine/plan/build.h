@@ -78,6 +78,11 @@ struct plan_node *plan_node_new(struct planner *p, struct plan_stage *stage,
 void plan_segment_number(struct planner *p, struct leat_segment *s);
 void *plan_alloc(struct planner *p, size_t size); /* never NULL: ends the planning when out */
 
+/* plan_remote.c: the module whose file system an option of `m` names a place in, such as
+ * hdfs://host:9870/out; NULL: none does. */
+const struct leat_module *plan_remote(struct planner *p, const struct leat_spec_module *named,
+                                      const struct leat_module *m, const void *self);
+
 /* plan_module.c: names of modules, their options, expressions among them. */
 const struct leat_module *plan_module(struct planner *p, const struct leat_spec_module *m,
                                       const struct leat_module *(*find)(const char *name),

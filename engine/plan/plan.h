@@ -89,7 +89,8 @@ struct leat_plan_source {
     bool needs_headers; /* somebody looks at them, or they travel on */
     const struct leat_module *format;
     const void *format_self;
-    bool decided; /* its positions go into the decider's transaction */
+    bool decided;                     /* its positions go into the decider's transaction */
+    const struct leat_module *remote; /* whose file system it reads; NULL: ours */
 };
 
 struct leat_plan_sink {
@@ -98,9 +99,10 @@ struct leat_plan_sink {
     void *self;
     const struct leat_module *format; /* NULL: values are printed */
     const void *format_self;
-    struct leat_slice preamble; /* what its format wants at the start of every file */
-    bool in_decider;            /* what it writes is in the decider's transaction */
-    uint32_t branches;          /* streams that it unites, with all that they unite */
+    struct leat_slice preamble;       /* what its format wants at the start of every file */
+    bool in_decider;                  /* what it writes is in the decider's transaction */
+    uint32_t branches;                /* streams that it unites, with all that they unite */
+    const struct leat_module *remote; /* whose file system it writes to; NULL: ours */
 };
 
 /* Who decides whether a batch counts (data/decider.h), with the options of the source or sink that

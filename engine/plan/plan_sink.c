@@ -126,6 +126,7 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     sink->module = plan_module(p, &spec->connector, leat_module_find_sink, "sink", &sink->self);
     if (!sink->module)
         return;
+    sink->remote = plan_remote(p, &spec->connector, sink->module, sink->self);
     /* `_values`, which no file can name, keeps rows as they are: for tests of a pipeline. */
     bool typed = leat_slice_eq(spec->format.name, LEAT_LIT("_values"));
     if (!typed &&

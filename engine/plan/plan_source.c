@@ -136,6 +136,8 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
                                         .lost_to_earliest = spec->on_lost.index == 1};
     source->module =
         plan_module(p, &spec->connector, leat_module_find_source, "source", &source->self);
+    if (source->module)
+        source->remote = plan_remote(p, &spec->connector, source->module, source->self);
     const struct leat_module *from = source->module; /* whose records they are */
     const void *from_self = source->self;
     plan_store(p, spec, source);

@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "data/container.h"
 #include "run/job_thread.h"
+#include "run/source_env.h"
 
 #include <inttypes.h>
 
@@ -257,7 +258,7 @@ enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number
     env->file_preamble = plan->preamble;
     env->container = leat_container_of(plan->format, plan->format_self);
     env->container_self = plan->format_self;
-    return LEAT_OK;
+    return leat_remote_env(plan->remote, env, &job->arena, err);
 }
 
 /* The step's sink `i`. */

@@ -8,7 +8,7 @@
 #include "run/job_thread.h"
 
 #include "base/thread.h"
-#include "data/container.h"
+#include "run/source_env.h"
 
 #include <inttypes.h>
 
@@ -535,9 +535,8 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->env = job->env;
     s->env.log = &s->log;
     s->env.budget = &job->blocks;
-    s->env.max_record_bytes = s->plan->max_record_bytes;
-    s->env.container = leat_container_of(s->plan->format, s->plan->format_self);
-    s->env.container_self = s->plan->format_self;
+    if (leat_source_env(s->plan, &s->env, &job->arena, err) != LEAT_OK)
+        return err->status;
     s->retry.again_ms = 0;
     s->push = m->push;
     s->push_self = s->self;

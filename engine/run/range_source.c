@@ -1,6 +1,6 @@
 #include "run/range_source.h"
 
-#include "data/container.h"
+#include "run/source_env.h"
 
 #include <inttypes.h>
 
@@ -119,9 +119,8 @@ enum leat_status leat_range_source_open(struct leat_range_source *s,
         memcpy(s->self, plan->self, plan->module->self_size);
     s->log = (struct leat_log){env->job, name.ptr};
     s->env.log = &s->log;
-    s->env.max_record_bytes = plan->max_record_bytes;
-    s->env.container = leat_container_of(plan->format, plan->format_self);
-    s->env.container_self = plan->format_self;
+    if (leat_source_env(plan, &s->env, arena, err) != LEAT_OK)
+        return err->status;
     while (open_and_list(s, err) != LEAT_OK)
         if (!pause_after(s, err, &waited_ms))
             return err->status;

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Hadoop's file system as the place of batches: a real NameNode and DataNode, killed and back; leat killed, too."""
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from hdfs_test import Hdfs  # noqa: E402
+from kafka_test import Leat  # noqa: E402
+from leat_test import folder, leat, main, wait_for, write  # noqa: E402
+
+HDFS = Hdfs()
+COUNT = 60
+
+
+def pipeline(dir, name, prefix, source=f"generate: {{ value: 'string(i)', rate: 40/s, count: {COUNT} }}",
+             ops="", more=""):
+    streams = f"streams:\n  s:\n    from: in\n    ops:\n{ops}" if ops else ""
+    return write(dir, name + ".yaml", f"""leat: 1
+name: {name}
+batch: {{ every: 100ms }}
+checkpoint: {{ dir: {dir}/state-{name} }}
+sources:
+  in:
+    {source}
+{streams}
+sinks:
+  out:
+    from: {'s' if ops else 'in'}
+    save_as_text_files: {{ prefix: "{prefix}"{more} }}
+""")
+
+
+def hidden(parent):
+    return [name for name in HDFS.list(parent) if name.startswith(".")]
+
+
+def numbers(lines):
+    return sorted(int(line) for line in lines)
+
+
+def test_every_batch_becomes_a_directory_in_hdfs_with_a_part_per_partition():
+    with folder() as dir:
+        write(dir, "in.txt", "".join(f"{n}\n" for n in range(20000)))
+        file = pipeline(dir, "once", HDFS.at("/once/a b/counts", user="carol"), f"files: {{ path: {dir}/in.txt }}",
+                        "      - repartition: 3\n", ", suffix: txt")
+        code, _, err = leat("run", file, "--until", "caught_up")
+        assert code == 0, err
+    found = HDFS.batches("/once/a b", "counts")
+    assert all(name.endswith(".txt") for name in found)
+    full = [parts for parts in found.values() if any(parts.values())]
+    assert full and all(sorted(parts) == ["part-00000", "part-00001", "part-00002"] for parts in full), found.keys()
+    assert all(data for parts in full for data in parts.values())
+    assert numbers(HDFS.lines("/once/a b", "counts")) == list(range(20000))
+    assert {f["owner"] for f in HDFS.list("/once").values()} == {"carol"}
+    assert hidden("/once/a b") == []
+
+
+def test_a_part_of_many_mebibytes_is_appended_to_until_it_is_whole():
+    with folder() as dir:
+        value = f"'string(i) + \" {'x' * 1000}\"'"
+        file = pipeline(dir, "large", HDFS.at("/large/part"), f"generate: {{ value: {value}, rate: 20000/s, count: 11000 }}")
+        with Leat("run", file, "--set", "memory=512MiB", "--set", "batch.every=2s") as job:
+            HDFS.wait_lines("/large", "part", 11000)
+            assert job.stop(60) == 0
+    parts = [data for parts in HDFS.batches("/large", "part").values() for data in parts.values()]
+    assert max(map(len, parts)) > 5 << 20
+    assert numbers(line.split()[0] for line in HDFS.lines("/large", "part")) == list(range(11000))
+
+
+def test_a_job_that_is_killed_while_it_writes_loses_and_doubles_nothing():
+    random.seed(7)
+    with folder() as dir:
+        file = pipeline(dir, "killed", HDFS.at("/killed/n"))
+        for n in range(6):
+            with Leat("run", file) as job:
+                wanted = n * COUNT // 8
+                wait_for("some batches", lambda: len(HDFS.list("/killed")) > n * 2 or
+                         len(HDFS.lines("/killed", "n")) > wanted)
+                for _ in range(random.randrange(4)):
+                    HDFS.list("/killed")  # a moment, of another length each time
+                job.kill()
+        with Leat("run", file) as job:
+            HDFS.wait_lines("/killed", "n", COUNT)
+            assert job.stop(60) == 0
+    assert numbers(HDFS.lines("/killed", "n")) == list(range(COUNT))
+    assert hidden("/killed") == []
+
+
+def test_a_data_node_and_a_name_node_that_die_and_come_back_hold_the_job_up_and_no_more():
+    with folder() as dir:
+        file = pipeline(dir, "nodes", HDFS.at("/nodes/n"),
+                        "generate: { value: 'string(i)', rate: 20/s, count: 400 }")
+        with Leat("run", file) as job:
+            HDFS.wait_lines("/nodes", "n", 5)
+            HDFS.node("kill", "data")
+            job.wait_log("CREATE of", 120)
+            HDFS.node("restart", "data")
+            HDFS.wait_lines("/nodes", "n", len(HDFS.lines("/nodes", "n")) + 10)
+            waits = job.log.count("trying again until it works")
+            HDFS.node("kill", "name")
+            job.wait_log("trying again until it works", 120, times=waits + 1)
+            HDFS.node("restart", "name")
+            HDFS.wait_lines("/nodes", "n", 400)
+            assert job.stop(60) == 0
+    assert numbers(HDFS.lines("/nodes", "n")) == list(range(400))
+    assert hidden("/nodes") == []
+
+
+def test_what_cannot_be_a_place_in_hdfs_is_told_before_anything_runs():
+    wrong = {
+        "hdfs://namenode/out": "write host and port of the NameNode's web server, such as hdfs://namenode:9870/dir",
+        "hdfs://namenode:123456/out": "write host and port",
+        "hdfs://a b@namenode:9870/out": "before the '@' stands the name of a user",
+        "hdfs://namenode:9870/out/../x": "no empty part, no '.' and no '..'",
+        "hdfs://namenode:9870//out": "no empty part",
+        "s3://bucket/out": "there is no file system 's3'",
+    }
+    with folder() as dir:
+        for prefix, said in wrong.items():
+            code, out, err = leat("check", pipeline(dir, "wrong", prefix))
+            assert code == 78 and said in out + err, out + err
+        file = write(dir, "files.yaml", """leat: 1
+name: f
+sources:
+  in: { generate: { count: 1 } }
+sinks:
+  out: { from: in, files: { path: "hdfs://namenode:9870/out/{file}.txt" }, format: text }
+""")
+        code, out, err = leat("check", file)
+        assert code == 78 and "the 'path' of 'files' cannot be in the file system 'hdfs'" in out + err, out + err
+
+
+main(sys.modules[__name__])
