@@ -272,7 +272,6 @@ static int pairs_next(lua_State *lua)
     return 2;
 }
 
-/* Upvalue: table.sort. */
 static int sorted_pairs(lua_State *lua)
 {
     lua_Integer count = 0;
@@ -285,7 +284,7 @@ static int sorted_pairs(lua_State *lua)
         lua_rawseti(lua, 2, ++count);
     }
     lua_charge(lua, (size_t)count);
-    lua_pushvalue(lua, lua_upvalueindex(1));
+    lua_pushcfunction(lua, lua_sort);
     lua_pushvalue(lua, 2);
     lua_pushcfunction(lua, key_less);
     lua_call(lua, 2, 0);
@@ -320,13 +319,6 @@ static int repeat(lua_State *lua)
     return call_original(lua);
 }
 
-static int sort(lua_State *lua)
-{
-    luaL_checktype(lua, 1, LUA_TTABLE);
-    lua_charge(lua, 4 * (size_t)lua_rawlen(lua, 1));
-    return call_original(lua);
-}
-
 static int move(lua_State *lua)
 {
     lua_Integer from = luaL_checkinteger(lua, 2), to = luaL_checkinteger(lua, 3);
@@ -345,23 +337,35 @@ static int shift(lua_State *lua)
     return call_original(lua);
 }
 
+/* What goes through texts without an instruction and without memory, in one call. */
+static int read_texts(lua_State *lua)
+{
+    size_t len, all = 0;
+
+    for (int i = 1; i <= lua_gettop(lua); i++)
+        if (lua_type(lua, i) == LUA_TSTRING && lua_tolstring(lua, i, &len))
+            all += len;
+    lua_charge(lua, all / 16);
+    return call_original(lua);
+}
+
+/* Not where in memory something lies. */
 static int format(lua_State *lua)
 {
-    const char *how = luaL_checkstring(lua, 1);
+    size_t len;
+    const char *how = luaL_checklstring(lua, 1, &len), *end = how + len;
 
     for (int i = 2; i <= lua_gettop(lua); i++) {
         int type = lua_type(lua, i);
         if (type == LUA_TTABLE || type == LUA_TFUNCTION)
             luaL_argerror(lua, i, "format takes no table and no function");
     }
-    for (const char *p = how; (p = strchr(p, '%')); p++) {
+    for (const char *p = how; p < end && (p = memchr(p, '%', (size_t)(end - p))); p++) {
         p += 1 + strspn(p + 1, "-+ #0123456789.");
         if (*p == 'p')
             luaL_error(lua, "format has no %%p");
-        if (!*p)
-            break;
     }
-    return call_original(lua);
+    return read_texts(lua);
 }
 
 /* ---- the environment */
@@ -439,6 +443,9 @@ static void add_strings(lua_State *lua, int into)
     pick(lua, from, names);
     wrap(lua, "rep", repeat);
     wrap(lua, "format", format);
+    wrap(lua, "pack", read_texts);
+    wrap(lua, "packsize", read_texts);
+    wrap(lua, "unpack", read_texts);
     lua_pattern_library(lua);
     lua_pushliteral(lua, ""); /* its metatable, for s:upper() */
     lua_getmetatable(lua, -1);
@@ -450,35 +457,43 @@ static void add_strings(lua_State *lua, int into)
     lua_pop(lua, 1);
 }
 
-/* Leaves table.sort on the stack. */
 static void add_tables(lua_State *lua, int into)
 {
-    static const char *const names[] = {"concat", "insert", "move",   "pack",
-                                        "remove", "sort",   "unpack", NULL};
+    static const char *const names[] = {"concat", "insert", "move", "pack",
+                                        "remove", "unpack", NULL};
     int from = open_library(lua, LUA_TABLIBNAME, luaopen_table);
 
     lua_createtable(lua, 0, 8);
     pick(lua, from, names);
-    wrap(lua, "sort", sort);
+    lua_pushcfunction(lua, lua_sort);
+    lua_setfield(lua, -2, "sort");
     wrap(lua, "move", move);
     wrap(lua, "insert", shift);
     wrap(lua, "remove", shift);
     protect(lua);
     lua_setfield(lua, into, "table");
-    lua_getfield(lua, from, "sort");
-    lua_remove(lua, from);
+    lua_pop(lua, 1);
 }
 
+/* `reading`: those of its functions that go through texts. */
 static void add_rest(lua_State *lua, int into, const char *name, lua_CFunction open,
-                     const char *const *names)
+                     const char *const *names, const char *const *reading)
 {
     int from = open_library(lua, name, open);
 
     lua_newtable(lua);
     pick(lua, from, names);
+    for (; *reading; reading++)
+        wrap(lua, *reading, read_texts);
     protect(lua);
     lua_setfield(lua, into, name);
     lua_pop(lua, 1);
+}
+
+static int null_text(lua_State *lua)
+{
+    lua_pushliteral(lua, "null");
+    return 1;
 }
 
 static void open_boxes(lua_State *lua)
@@ -492,9 +507,11 @@ static void open_boxes(lua_State *lua)
     lua_setfield(lua, -2, "__name");
     lua_pop(lua, 1);
     lua_pushlightuserdata(lua, NULL); /* null: all light userdata there is */
-    lua_createtable(lua, 0, 1);
+    lua_createtable(lua, 0, 2);
     lua_pushliteral(lua, "null");
     lua_setfield(lua, -2, "__name");
+    lua_pushcfunction(lua, null_text);
+    lua_setfield(lua, -2, "__tostring");
     lua_setmetatable(lua, -2);
     lua_pop(lua, 1);
 }
@@ -508,21 +525,24 @@ void lua_library_open(lua_State *lua)
         "deg",  "sin",  "sqrt", "tan",        "type", "tointeger", "ult", NULL};
     static const char *const utf8[] = {"char", "charpattern", "codepoint", "codes",
                                        "len",  "offset",      NULL};
+    static const char *const utf8_reading[] = {"codepoint", "len", "offset", NULL};
+    static const char *const none[] = {NULL};
 
     open_boxes(lua);
     lua_createtable(lua, 0, 32);
     int into = lua_gettop(lua), from = open_library(lua, LUA_GNAME, luaopen_base);
     lua_pushvalue(lua, into);
     pick(lua, from, basic);
+    wrap(lua, "tonumber", read_texts);
     luaL_setfuncs(lua, ours, 0);
     lua_pop(lua, 2);
     lua_pushlightuserdata(lua, NULL);
     lua_setfield(lua, into, "null");
     add_strings(lua, into);
     add_tables(lua, into);
-    lua_pushcclosure(lua, sorted_pairs, 1);
+    lua_pushcfunction(lua, sorted_pairs);
     lua_setfield(lua, into, "pairs");
-    add_rest(lua, into, LUA_MATHLIBNAME, luaopen_math, math);
-    add_rest(lua, into, LUA_UTF8LIBNAME, luaopen_utf8, utf8);
+    add_rest(lua, into, LUA_MATHLIBNAME, luaopen_math, math, none);
+    add_rest(lua, into, LUA_UTF8LIBNAME, luaopen_utf8, utf8, utf8_reading);
     protect(lua);
 }

@@ -13,6 +13,7 @@
 static const char owner; /* its address names our place in struct leat_eval */
 
 #define LINE_PREFIX "line:"
+#define ERROR_BYTES 300
 
 /* ---- a call */
 
@@ -42,21 +43,28 @@ static int run(lua_State *lua)
     return 0;
 }
 
-/* "line:47: text" becomes "line 47: text". */
+/* "line:47: text" becomes "line 47: text". A script may put into it what a record holds: it stays
+ * one line of text, whatever that is. */
 static struct leat_value failure(struct lua_worker *w, enum leat_value_error code, const char *text,
                                  size_t len)
 {
-    struct leat_slice copy = leat_arena_copy(w->arena, (struct leat_slice){text, len});
     size_t prefix = sizeof LINE_PREFIX - 1;
 
-    if (!copy.ptr)
+    if (len > ERROR_BYTES)
+        for (len = ERROR_BYTES; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
+            len--;
+    char *copy = leat_arena_array(w->arena, len + 1, 1);
+    if (!copy)
         return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-    if (len > prefix && memcmp(copy.ptr, LINE_PREFIX, prefix) == 0)
-        ((char *)(uintptr_t)copy.ptr)[prefix - 1] = ' ';
-    return (struct leat_value){.tag = LEAT_ERROR,
-                               .code = (uint16_t)code,
-                               .len = (uint32_t)(len < 1000 ? len : 1000),
-                               .as.text = copy.ptr};
+    bool valid = leat_utf8_valid(text, text + len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        copy[i] = c < 0x20 || c == 0x7f ? ' ' : c >= 0x80 && !valid ? '?' : text[i];
+    }
+    if (len > prefix && memcmp(copy, LINE_PREFIX, prefix) == 0)
+        copy[prefix - 1] = ' ';
+    return (struct leat_value){
+        .tag = LEAT_ERROR, .code = (uint16_t)code, .len = (uint32_t)len, .as.text = copy};
 }
 
 /* What lua_pcall() left on the stack: nothing is converted, for that could need memory. */
@@ -98,11 +106,13 @@ static struct leat_value call_script(const struct leat_callable *self, struct le
     w->count = count;
     w->steps = LUA_STEPS;
     w->until_ms = 0;
+    w->given = 0;
     w->exhausted = w->arena_full = false;
     lua_pushcfunction(w->lua, run);
     int status = lua_pcall(w->lua, 0, 0, 0);
     struct leat_value v = status == LUA_OK ? w->result : failed(w, status);
     lua_settop(w->lua, 0);
+    lua_worker_tidy(w);
     return v;
 }
 

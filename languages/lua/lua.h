@@ -18,6 +18,7 @@
 #define LUA_STEP_EVERY   100                /* so often they are counted */
 #define LUA_MEMORY       (64 * 1024 * 1024) /* of one worker */
 #define LUA_SECONDS_MAX  10 /* of one call: for what is no instruction, and goes on and on */
+#define LUA_MUCH         (4 * 1024 * 1024) /* more than so much memory is given back after a call */
 #define LUA_DEPTH_MAX    64
 #define LUA_BUDGET_PIECE (64 * 1024)
 
@@ -38,6 +39,8 @@ struct lua_worker {
     size_t used, charged;
     struct leat_budget *budget; /* charged in pieces; NULL: nobody is */
     int64_t steps;              /* left for this call */
+    int every;                  /* so many instructions are counted at once */
+    size_t given;               /* memory of what this call gives */
     int64_t until_ms;           /* 0: nobody has looked at the clock yet */
     bool exhausted;             /* it has no steps left: it only comes to its end */
     bool arena_full;
@@ -59,6 +62,8 @@ static inline struct lua_worker *lua_worker_of(lua_State *lua)
 /* sandbox.c: the state and its limits. NULL: out of memory. */
 struct lua_worker *lua_worker_new(struct leat_budget *budget);
 void lua_worker_free(void *worker);
+/* Behind a call: what it left behind is no memory that the job lacks until the next one. */
+void lua_worker_tidy(struct lua_worker *w);
 /* Work that is no instruction; does not come back when there is none left. */
 void lua_charge(lua_State *lua, size_t steps);
 /* Compile it and leave the function on the stack, or an error; a status of Lua's. */
@@ -75,6 +80,9 @@ const struct leat_value *lua_box_at(lua_State *lua, int at, enum leat_tag tag);
 
 /* library.c: what a script sees. Run once per state; leaves the environment on the stack. */
 void lua_library_open(lua_State *lua);
+
+/* sort.c: table.sort. */
+int lua_sort(lua_State *lua);
 
 /* pattern.c: Lua's patterns, that count their steps. */
 #define LUA_CAPTURES         32

@@ -2,8 +2,8 @@
  * pattern.c - Lua's patterns, matched with a count of steps.
  *
  * Lua's own matcher runs as one instruction, however long it takes, and a pattern like `.-.-.-x`
- * takes for ever on a few thousand bytes. This one takes a step for each try. Patterns mean what
- * Lua's manual says (section 6.4.1).
+ * takes for ever on a few thousand bytes. This one takes a step for each try, and more for long
+ * sets. Patterns mean what Lua's manual says (section 6.4.1).
  */
 #include "lua.h"
 
@@ -15,9 +15,12 @@ static const char *match(struct lua_match *m, const char *s, const char *p);
 
 /* ---- one character */
 
+#define SET_STEP 8 /* bytes of a set that are looked through in a step */
+
 /* Behind the class that begins at p. */
 static const char *class_end(const struct lua_match *m, const char *p)
 {
+    const char *begin = p;
     char first = *p++;
 
     if (first == '%') {
@@ -35,6 +38,7 @@ static const char *class_end(const struct lua_match *m, const char *p)
         if (*p++ == '%' && p < m->pattern_end)
             p++;
     }
+    lua_charge(m->lua, (size_t)(p - begin) / SET_STEP);
     return p + 1;
 }
 
@@ -111,7 +115,7 @@ static bool is_in_set(unsigned char c, const char *p, const char *end)
 
 static bool is_one(const struct lua_match *m, const char *s, const char *p, const char *end)
 {
-    lua_charge(m->lua, 1);
+    lua_charge(m->lua, 1 + (size_t)(end - p) / SET_STEP);
     if (s == m->text_end)
         return false;
     if (*p == '.')
@@ -185,7 +189,7 @@ static const char *same_again(struct lua_match *m, const char *s, char digit)
     if (i < 0 || i >= m->level || m->captures[i].len == LUA_CAPTURE_OPEN)
         luaL_error(m->lua, "the pattern names capture %%%c, which is not there", digit);
     ptrdiff_t len = m->captures[i].len < 0 ? 0 : m->captures[i].len;
-    lua_charge(m->lua, (size_t)len / 16);
+    lua_charge(m->lua, 1 + (size_t)len / 16);
     return len <= m->text_end - s && memcmp(s, m->captures[i].at, (size_t)len) == 0 ? s + len
                                                                                     : NULL;
 }
@@ -216,6 +220,7 @@ static const char *frontier(struct lua_match *m, const char *s, const char *p)
     if (p == m->pattern_end || *p != '[')
         luaL_error(m->lua, "the pattern has a '%%f' without its set");
     const char *end = class_end(m, p);
+    lua_charge(m->lua, 1 + 2 * (size_t)(end - p) / SET_STEP);
     unsigned char before = s == m->text ? '\0' : (unsigned char)s[-1];
     unsigned char behind = s == m->text_end ? '\0' : (unsigned char)*s;
     return !is_in_set(before, p, end) && is_in_set(behind, p, end) ? end : NULL;

@@ -3,8 +3,9 @@
  *
  * Every allocation is charged against the worker's memory and, in pieces, against the job's, and
  * takes steps too, so that what copies megabytes in one instruction comes to its end as well. What
- * neither allocates nor counts (comparing long texts) is ended by the clock, looked at every few
- * thousand instructions.
+ * neither allocates nor counts (comparing long texts) is ended by the clock, looked at whenever
+ * instructions are counted. That is more often when there is much memory: an instruction on a text
+ * of many megabytes takes its time.
  */
 #include "lua.h"
 
@@ -99,6 +100,16 @@ void lua_charge(lua_State *lua, size_t steps)
     charge(lua, steps, 1);
 }
 
+static void count(lua_State *lua, lua_Debug *at);
+
+static void count_every(struct lua_worker *w, int instructions)
+{
+    if (w->every == instructions)
+        return;
+    w->every = instructions;
+    lua_sethook(w->lua, count, LUA_MASKCOUNT, instructions);
+}
+
 static void count(lua_State *lua, lua_Debug *at)
 {
     struct lua_worker *w = lua_worker_of(lua);
@@ -109,7 +120,8 @@ static void count(lua_State *lua, lua_Debug *at)
         w->until_ms = now_ms + LUA_SECONDS_MAX * 1000;
     if (now_ms > w->until_ms)
         end_it(lua, 0, "too much time");
-    charge(lua, LUA_STEP_EVERY, 0);
+    charge(lua, (size_t)w->every, 0);
+    count_every(w, w->used > LUA_MUCH ? LUA_STEP_EVERY / 10 : LUA_STEP_EVERY);
 }
 
 static int open_all(lua_State *lua)
@@ -133,7 +145,7 @@ struct lua_worker *lua_worker_new(struct leat_budget *budget)
         *(struct lua_worker **)lua_getextraspace(w->lua) = w;
         lua_pushcfunction(w->lua, open_all);
         if (lua_pcall(w->lua, 0, 0, 0) == LUA_OK) {
-            lua_sethook(w->lua, count, LUA_MASKCOUNT, LUA_STEP_EVERY);
+            count_every(w, LUA_STEP_EVERY);
             return w;
         }
     }
@@ -152,6 +164,12 @@ void lua_worker_free(void *worker)
     if (w->budget)
         leat_budget_give(w->budget, w->charged);
     leat_mem_free(w);
+}
+
+void lua_worker_tidy(struct lua_worker *w)
+{
+    if (w->used > LUA_MUCH)
+        lua_gc(w->lua, LUA_GCCOLLECT);
 }
 
 /* ---- loading */

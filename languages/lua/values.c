@@ -144,6 +144,11 @@ static struct leat_value take(lua_State *lua, int at, uint32_t depth);
 static void *memory(lua_State *lua, size_t n, size_t size)
 {
     struct lua_worker *w = lua_worker_of(lua);
+
+    /* Tables within tables may be the same one many times over: then it is more than Lua holds. */
+    w->given += n * size;
+    if (w->given > LUA_MEMORY)
+        luaL_error(lua, "the script gives more than %d MiB", LUA_MEMORY >> 20);
     void *p = leat_arena_array(w->arena, n ? n : 1, size);
 
     if (!p) {

@@ -40,6 +40,61 @@ static void integers_are_exact_and_division_makes_doubles(void)
     lua_same(lua_value("tostring(this.x)", "18446744073709551615"), "\"18446744073709551615\"");
 }
 
+static void arithmetic_is_that_of_luas_integers_and_floats(void)
+{
+    static const char *const cases[][2] = {
+        {"this.x + 1", "-9223372036854775808"},
+        {"this.x + 0.0", "9.223372036854776e18"},
+        {"this.x // -1", "-9223372036854775807"},
+        {"this.x < this.x + 0.0", "true"},
+        {"this.x == 9223372036854775807.0", "false"},
+        {"math.tointeger(2^53)", "9007199254740992"},
+        {"2^53 + 1", "9007199254740992.0"},
+        {"'10' + 1", "11"},
+        {"'9223372036854775808' + 0", "9.223372036854776e18"},
+        {"'0x10' + 0", "16"},
+        {"-0.0", "-0.0"},
+        {"0/0 ~= 0/0", "true"},
+        {"(1/0 > this.x)", "true"},
+        {"math.mininteger // -1", "-9223372036854775808"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        lua_same(lua_value(cases[i][0], "9223372036854775807"), cases[i][1]);
+    lua_has(lua_value("1 // 0", "1"), "attempt to divide by zero");
+    lua_has(lua_value("1 % 0", "1"), "'n%0'");
+    lua_has(lua_value("2^63 | 0", "1"), "no integer representation");
+    lua_has(lua_value("'a' + 1", "1"), "line 14:");
+    lua_has(lua_value("this.x + 1", "18446744073709551615"), "line 14:");
+    lua_has(lua_value("(function() local t = {} t[0/0] = 1 return t end)()", "1"),
+            "table index is NaN");
+    lua_has(lua_value("map{ [0.5] = 1 }", "1"), "a map whose keys are no texts");
+    lua_has(lua_value("map{ ['\\xff'] = 1 }", "1"), "no UTF-8");
+}
+
+static void sort_leaves_what_is_equal_in_its_order(void)
+{
+    lua_same(lua_run(lua_op("map", "local t = {}\n"
+                                   "for i = 1, 1000 do t[i] = { k = i * 7919 % 10, i = i } end\n"
+                                   "table.sort(t, function(a, b) return a.k > b.k end)\n"
+                                   "for i = 2, 1000 do\n"
+                                   "  local a, b = t[i - 1], t[i]\n"
+                                   "  if a.k < b.k or a.k == b.k and a.i > b.i then return i end\n"
+                                   "end\n"
+                                   "return #t\n"),
+                     0, ROWS("{}")),
+             "1000\n");
+    lua_same(lua_value("(function() table.sort(this.x) return this.x end)()", "[5,3,1,4,2.5,0,1]"),
+             "[0,1,1,2.5,3,4,5]");
+    lua_same(lua_value("(function() table.sort(this.x) return this.x end)()", "[]"), "[]");
+    lua_same(lua_value("(function() table.sort(this.x, function() return true end)"
+                       " return #this.x end)()",
+                       "[1,2,3,4,5]"),
+             "5");
+    lua_has(lua_value("table.sort(this.x)", "[1,\"a\"]"), "attempt to compare");
+    lua_has(lua_value("table.sort(this.x, 1)", "[1,2]"), "function expected");
+}
+
 static void null_is_a_value_of_its_own_and_what_is_not_there_is_nil(void)
 {
     lua_same(lua_value("this.x == null", "null"), "true");
@@ -294,6 +349,8 @@ static void the_same_script_runs_on_several_workers(void)
 
 LEAT_TESTS("lua", T(every_value_comes_back_as_it_was),
            T(integers_are_exact_and_division_makes_doubles),
+           T(arithmetic_is_that_of_luas_integers_and_floats),
+           T(sort_leaves_what_is_equal_in_its_order),
            T(null_is_a_value_of_its_own_and_what_is_not_there_is_nil),
            T(tables_are_lists_or_maps_and_say_it_where_it_is_open),
            T(times_and_bytes_have_methods_and_arithmetic), T(what_is_no_value_is_refused),

@@ -1,6 +1,7 @@
 /* Tests languages/lua/sandbox.c and library.c: what scripts must not do, and what they may take. */
 #include "lua_rig.h"
 
+#include "data/json.h"
 #include "leat_test.h"
 
 #include <stdio.h>
@@ -52,6 +53,18 @@ static const char *const endless[] = {
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) end",
     "local f = function(f) return (('x'):gsub('x', function() return f(f) end)) end return f(f)",
     "local t = {} for i = 1, 1e5 do t[i] = i end while true do for k in pairs(t) do end end",
+    "return ('a'):rep(1000000):find('[' .. ('b'):rep(1000000) .. ']')",
+    "return ('a'):rep(1000000):find('()' .. ('%1'):rep(1000000) .. 'x')",
+    "return ('a'):rep(1000000):find(('%f[^b]'):rep(100000) .. ('%f[b]'):rep(100000))",
+    "return ('a'):rep(1000000):gsub('[^' .. ('a'):rep(1000000) .. ']', '')",
+    "local s = ('1'):rep(3e7) while true do local n = tonumber(s) end",
+    "local s = ('<'):rep(3e7) while true do string.pack(s) end",
+    "local s = ('a'):rep(3e7) while true do utf8.len(s) end",
+    "local t = {} for i = 1, 60 do t = { t, t } end return t",
+    "local t = map{} for i = 1, 60 do t = map{ a = t, b = t } end return t",
+    "local s, t = ('x'):rep(1e6), {} for i = 1, 1e3 do t[i] = s end return t",
+    "table.sort({ 3, 2, 1 }, function(a, b) a = a .. b return error(a) end)",
+    "local f f = function() table.sort({ 2, 1 }, f) end return f()",
 };
 
 static void what_never_ends_or_takes_all_memory_is_ended(void)
@@ -103,7 +116,10 @@ static const char *const outside[] = {
     "null.x = 1 return 1",
     "return null.x",
     "return string.format('%p', 'x')",
+    "return string.format('\\0%p', 'x')",
     "return string.format('%s', {})",
+    "local x <close> = {} return 1",
+    "local x <close> = fromMillis(1) return 1",
     "return ('x'):format({})",
     "return next({})",
     "local _ENV = {} return x.y",
@@ -138,6 +154,41 @@ static void the_environment_cannot_be_exchanged(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(diags.first);
     lua_has(diags.first->text.ptr, "attempt to assign to const variable '_ENV'");
     leat_arena_reset(&arena);
+}
+
+/* Lua's compiler calls itself; what is nested too deep is a mistake in the file. */
+static void a_text_that_is_nested_without_end_is_a_mistake(void)
+{
+    static const char *const pieces[] = {
+        "(",    "{",  "x[",  "-(", "not(", "a..",        "a^",
+        "f{f=", "f(", "do ", "[[", "a=a ", "if 1 then ", "return function() "};
+    static const char *const none[] = {"this", NULL};
+
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct leat_arena arena = {0};
+        struct leat_diags diags = {.arena = &arena};
+        struct leat_bytes text = {.arena = &arena};
+        leat_bytes_put(&text, "return ", strchr(pieces[i], ' ') ? 0 : 7);
+        for (int n = 0; n < 100000; n++)
+            leat_bytes_put(&text, pieces[i], strlen(pieces[i]));
+        struct leat_node node = {.text = leat_bytes_slice(&text), .mark = {.line = 7}};
+        const struct leat_language *lua = leat_module_find_language("lua")->language;
+        const struct leat_callable *c = lua->compile(&node, none, 1, &arena, &diags);
+        CU_ASSERT(!c == (diags.errors == 1));
+        CU_ASSERT(!c || strcmp(pieces[i], "a=a ") == 0);
+        leat_arena_reset(&arena);
+    }
+}
+
+/* It may hold what a record does. */
+static void an_error_is_one_line_of_text(void)
+{
+    lua_has(lua_run(lua_op("map", "error('a\\nb\\0\\27[2J\\xff')"), 0, ROWS("{}")),
+            "line 14: a b  [2J?;");
+    lua_has(lua_run(lua_op("map", "error('gr\\u{fc}n')"), 0, ROWS("{}")), "line 14: gr\303\274n;");
+    lua_run(lua_op("map", "error(('\\u{20ac}'):rep(1000))"), 0, ROWS("{}"));
+    CU_ASSERT(leat_utf8_valid(lua_out, lua_out + strlen(lua_out)));
+    lua_has(lua_out, "\342\202\254;");
 }
 
 /* ---- memory */
@@ -300,6 +351,10 @@ static void what_lua_takes_is_charged_to_the_job_and_given_back(void)
     CU_ASSERT(atomic_load(&budget.used) <= budget.cap);
     args[0] = leat_int(3);
     CU_ASSERT_EQUAL(c->call(c, &call, args, 2).as.i, 3);
+    budget.cap = 64 << 20;
+    args[0] = leat_int(400000);
+    CU_ASSERT_EQUAL(c->call(c, &call, args, 2).as.i, 400000);
+    CU_ASSERT(atomic_load(&budget.used) < 1 << 20); /* garbage is not kept until the next call */
     leat_eval_free(ev);
     leat_arena_reset(&batch_arena);
     CU_ASSERT_EQUAL(atomic_load(&budget.used), 0);
@@ -310,6 +365,7 @@ LEAT_TESTS("lua_limits", T(a_record_that_fails_is_dropped_and_the_others_go_on),
            T(what_never_ends_or_takes_all_memory_is_ended), T(the_limits_are_named),
            T(nothing_outside_can_be_reached_and_nothing_shared_be_written),
            T(the_environment_cannot_be_exchanged),
+           T(a_text_that_is_nested_without_end_is_a_mistake), T(an_error_is_one_line_of_text),
            T(compiling_and_calling_without_memory_ends_clean),
            T(every_function_ends_whatever_its_arguments_are),
            T(what_lua_takes_is_charged_to_the_job_and_given_back))
