@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "plan/plan.h"
 #include "run/job_step.h"
+#include "run/watch.h"
 
 #include <stdio.h>
 
@@ -26,10 +27,11 @@ struct leat_job_options {
     bool accept_offsets; /* positions that do not fit the log win; log and state begin anew */
     bool again; /* this process has run it before: from_ms counts only while nothing is committed */
 
-    FILE *status;                   /* a status line goes there; NULL: log lines */
-    const struct leat_fs *fs;       /* NULL: the real one */
-    const struct leat_clock *clock; /* NULL: the system's */
-    const char *state_dir;          /* NULL: checkpoint.dir of the file, else ./state/NAME */
+    FILE *status;                       /* a status line goes there; NULL: log lines */
+    const struct leat_fs *fs;           /* NULL: the real one */
+    const struct leat_clock *clock;     /* NULL: the system's */
+    const struct leat_job_watch *watch; /* lasts until leat_job_free(); NULL: nobody */
+    const char *state_dir;              /* NULL: checkpoint.dir of the file, else ./state/NAME */
 };
 
 struct leat_job_thread;

@@ -160,6 +160,7 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
     struct leat_job_slot *slot = leat_job_slot_of(job, a->batch);
 
     leat_job_tables_turn(job);
+    leat_job_watch_cut(job, a->time_ms);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_scheduling_ms,
                     job->now_ms > a->time_ms ? job->now_ms - a->time_ms : 0);
     int64_t began_ms = leat_clock_monotonic_ms(job->options.clock);

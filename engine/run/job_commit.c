@@ -71,6 +71,7 @@ void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
     w->letters =
         job->step.letters_last && number == job->plan->letters ? letters_for(job, slot) : NULL;
     w->positions = (struct leat_positions){slot->positions, slot->log.record.positions_count};
+    leat_job_watch_output(job, w, false);
     leat_queue_put(&job->sinks[number].in, &w->msg);
 }
 
@@ -176,6 +177,7 @@ static void finished(struct leat_job_thread *job, uint64_t n)
     leat_job_state_committed(job, n);
     commit_sources(job, slot, n);
     acknowledge(job, slot);
+    leat_job_watch_committed(job, slot);
     int64_t time_ms = slot->last->flow->info.time_ms;
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_batches, slot->group->count);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_commit_ms,

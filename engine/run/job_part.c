@@ -170,3 +170,15 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     leat_job_event(job, (struct leat_event){.kind = LEAT_EV_PART, .part = number});
     return LEAT_OK;
 }
+
+enum leat_status leat_job_add_push_part(struct leat_job_thread *job, struct leat_job_source *s,
+                                        uint32_t part, int64_t first, struct leat_error *err)
+{
+    struct leat_job_part_name name;
+    struct leat_part p = {.id = part, .first = first, .end = -1};
+
+    p.name = leat_job_push_part_name(s, part, &name);
+    if (!leat_job_map_room(s, part))
+        return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, part);
+    return leat_job_add_part(job, s, &p, err);
+}

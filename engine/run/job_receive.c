@@ -46,6 +46,7 @@ enum leat_status leat_job_receive_init(struct leat_job_source *s, struct leat_er
 static enum leat_status wait_for(struct leat_job_source *s, const struct leat_error *why,
                                  struct leat_error *err)
 {
+    leat_job_watch_receiver(s, LEAT_WATCH_FAILED, why);
     if (leat_retry_wait(&s->receive, &s->log, why, s->job->now_ms))
         return LEAT_OK;
     *err = *why;

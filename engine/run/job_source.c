@@ -49,6 +49,8 @@ static void each_part(void *arg, const struct leat_part *p)
 static enum leat_status wait_for(struct leat_job_source *s, const struct leat_error *why,
                                  struct leat_error *err)
 {
+    if (s->push)
+        leat_job_watch_receiver(s, LEAT_WATCH_FAILED, why);
     if (leat_retry_wait(&s->retry, &s->log, why, s->job->now_ms))
         return LEAT_OK;
     *err = *why;
@@ -68,18 +70,6 @@ static void *push_main(void *arg)
     s->ended.kind = LEAT_MSG_ENDED;
     leat_queue_put(&s->job->in, &s->ended);
     return NULL;
-}
-
-enum leat_status leat_job_add_push_part(struct leat_job_thread *job, struct leat_job_source *s,
-                                        uint32_t part, int64_t first, struct leat_error *err)
-{
-    struct leat_job_part_name name;
-    struct leat_part p = {.id = part, .first = first, .end = -1};
-
-    p.name = leat_job_push_part_name(s, part, &name);
-    if (!leat_job_map_room(s, part))
-        return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, part);
-    return leat_job_add_part(job, s, &p, err);
 }
 
 /* The inbox, with a store or without. What is stored can be read while the sender is away. */
@@ -103,6 +93,7 @@ enum leat_status leat_job_start_push(struct leat_job_source *s, struct leat_erro
     if (leat_thread_start(&s->thread, "leat-source", push_main, s, err) != LEAT_OK)
         return err->status;
     s->has_thread = true;
+    leat_job_watch_receiver(s, LEAT_WATCH_STARTED, NULL);
     return LEAT_OK;
 }
 
@@ -123,6 +114,7 @@ enum leat_status leat_job_push_ended(struct leat_job_thread *job, struct leat_jo
 
     pthread_join(s->thread, NULL);
     s->has_thread = false;
+    leat_job_watch_receiver(s, LEAT_WATCH_STOPPED, &why);
     if (job->step.stopping)
         return LEAT_OK;
     if (leat_job_receives(s))
@@ -564,6 +556,7 @@ static void stop_push(struct leat_job_source *s)
     leat_inbox_ask_stop(&s->inbox);
     pthread_join(s->thread, NULL);
     s->has_thread = false;
+    leat_job_watch_receiver(s, LEAT_WATCH_STOPPED, NULL);
 }
 
 void leat_job_sources_close(struct leat_job_thread *job)

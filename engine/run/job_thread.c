@@ -22,6 +22,7 @@ void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why)
     job->over = true;
     job->error = *why;
     atomic_store(&job->has_failed, true);
+    leat_job_watch_failed(job);
 }
 
 bool leat_job_has_failed(const struct leat_job_thread *job)
@@ -149,7 +150,11 @@ void leat_job_event(struct leat_job_thread *job, struct leat_event ev)
 static void answered(struct leat_job_thread *job, struct leat_sink_work *w,
                      enum leat_event_kind kind)
 {
-    if (w->error.status != LEAT_OK) {
+    bool fails = w->error.status != LEAT_OK;
+
+    if (kind == LEAT_EV_FINISHED || (kind == LEAT_EV_PREPARED && fails))
+        leat_job_watch_output(job, w, true);
+    if (fails) {
         struct leat_error why = w->error;
         leat_error_prefix(&why, "sink '%.*s'",
                           LEAT_FMT(job->plan->sinks[job->outside[w->sink]].name));

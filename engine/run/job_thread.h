@@ -13,6 +13,7 @@
  *     job_metric.c  counters, of the job and of its source partitions
  *     job_decide.c  the decider: recovery, the marker, transactions
  *     job_state.c   state: restored, captured, snapshots
+ *     job_watch.c   who watches is told
  *     job_table.c   reference tables: files that are read again, topics that are followed
  *
  * Thread: everything here belongs to the job thread, except where said.
@@ -231,6 +232,11 @@ LEAT_CHECKED enum leat_status leat_job_add_part(struct leat_job_thread *job,
                                                 struct leat_job_source *s,
                                                 const struct leat_part *p, struct leat_error *err);
 
+/* A partition of a push source, which begins at `first` unless the log knows better. */
+LEAT_CHECKED enum leat_status leat_job_add_push_part(struct leat_job_thread *job,
+                                                     struct leat_job_source *s, uint32_t part,
+                                                     int64_t first, struct leat_error *err);
+
 /* job_format.c: have the formats that ask another service what they need? A failure may pass. Rows:
  * those of a block of this source. */
 LEAT_CHECKED enum leat_status leat_job_formats_ready(const struct leat_job_thread *job,
@@ -263,11 +269,6 @@ void leat_job_sources_close(struct leat_job_thread *job);
 /* The thread on which the push source receives; its inbox is ready. */
 LEAT_CHECKED enum leat_status leat_job_start_push(struct leat_job_source *s,
                                                   struct leat_error *err);
-
-/* A partition of a push source, which begins at `first` unless the log knows better. */
-LEAT_CHECKED enum leat_status leat_job_add_push_part(struct leat_job_thread *job,
-                                                     struct leat_job_source *s, uint32_t part,
-                                                     int64_t first, struct leat_error *err);
 
 /* job_store.c */
 struct leat_job_part_name {
@@ -305,6 +306,15 @@ void leat_job_note_lag(struct leat_job_thread *job);
 /* A batch has run, for so long. */
 void leat_job_note_batch(struct leat_job_thread *job, struct leat_flow_batch *batch,
                          int64_t took_ms);
+
+/* job_watch.c: see run/watch.h. w->sink is one of job->step. */
+void leat_job_watch_cut(const struct leat_job_thread *job, int64_t batch_ms);
+void leat_job_watch_committed(const struct leat_job_thread *job, const struct leat_job_slot *slot);
+void leat_job_watch_failed(const struct leat_job_thread *job); /* job->error is set */
+void leat_job_watch_output(const struct leat_job_thread *job, const struct leat_sink_work *w,
+                           bool is_over);
+void leat_job_watch_receiver(const struct leat_job_source *s, enum leat_job_watch_receiver what,
+                             const struct leat_error *why);
 
 /* job_decide.c */
 LEAT_CHECKED enum leat_status leat_job_recover(struct leat_job_thread *job, struct leat_error *err);

@@ -174,14 +174,19 @@ enum leat_context_state leat_get_state(struct leat_context *ctx)
 
 /* ---- start */
 
-static void job_ended(void *arg)
+static void ended(struct leat_context *ctx)
 {
-    struct leat_context *ctx = arg;
-
     pthread_mutex_lock(&ctx->lock);
     ctx->ended = true;
     pthread_cond_broadcast(&ctx->changed);
     pthread_mutex_unlock(&ctx->lock);
+}
+
+/* Listeners hear the rest first. */
+static void job_ended(void *arg)
+{
+    if (!stream_listeners_over(arg))
+        ended(arg);
 }
 
 /* What the planner found first. */
@@ -273,6 +278,9 @@ static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
     if (stream_receivers_check(ctx, err) != LEAT_OK || make_plan(ctx, err) != LEAT_OK ||
         make_dir(ctx, err) != LEAT_OK)
         return err->status;
+    if (stream_listeners_start(ctx, ended, err) != LEAT_OK)
+        return err->status;
+    options.watch = &ctx->watch;
     options.state_dir = ctx->keeps ? NULL : ctx->dir;
     return leat_job_start(ctx->plan, &options, job_ended, ctx, &ctx->job, err);
 }
@@ -292,6 +300,7 @@ enum leat_status leat_start(struct leat_context *ctx, struct leat_error *err)
         ctx->ended = ctx->joined = status != LEAT_OK;
         if (status != LEAT_OK) {
             ctx->result = *err;
+            stream_listeners_join(ctx, true);
             remove_dir(ctx);
         }
     }
@@ -332,6 +341,7 @@ static enum leat_status result(struct leat_context *ctx, struct leat_error *err)
         ctx->joined = true;
         if (leat_job_join(ctx->job, &ctx->result) == LEAT_OK)
             ctx->result.status = LEAT_OK;
+        stream_listeners_join(ctx, false);
         ctx->state = LEAT_STOPPED;
         remove_dir(ctx);
     }
@@ -421,6 +431,7 @@ void leat_context_free(struct leat_context *ctx)
     leat_plan_free(ctx->plan);
     stream_queues_free(ctx);
     stream_receivers_free(ctx);
+    stream_listeners_free(ctx);
     leat_arena_reset(&ctx->arena);
     pthread_cond_destroy(&ctx->changed);
     pthread_mutex_destroy(&ctx->lock);

@@ -57,11 +57,20 @@ static void receiver_close(void *self)
     pthread_mutex_unlock(&r->lock);
 }
 
+bool receiver_is_worked_off(const struct leat_receiver *r)
+{
+    bool on_disk = strcmp(r->functions.store, "disk") == 0;
+
+    return r->safe == r->stored &&
+           (!on_disk || r->stored == 0 || r->committed - r->told_base >= r->stored);
+}
+
 /* leat_stop() waits for it. */
 static void note_drained(struct leat_receiver *r)
 {
     pthread_mutex_lock(&r->lock);
-    bool news = !r->is_drained && r->want_stop && r->phase == RECEIVER_OFF && r->safe == r->stored;
+    bool news =
+        !r->is_drained && r->want_stop && r->phase == RECEIVER_OFF && receiver_is_worked_off(r);
     r->is_drained = r->is_drained || news;
     pthread_mutex_unlock(&r->lock);
     if (!news)
@@ -69,6 +78,18 @@ static void note_drained(struct leat_receiver *r)
     pthread_mutex_lock(&r->ctx->lock);
     pthread_cond_broadcast(&r->ctx->changed);
     pthread_mutex_unlock(&r->ctx->lock);
+}
+
+void stream_receiver_committed(const struct leat_context *ctx, const char *source, int64_t next)
+{
+    struct leat_receiver *r = stream_receiver_of(ctx, source);
+
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->committed = next;
+    pthread_mutex_unlock(&r->lock);
+    note_drained(r);
 }
 
 /* ---- into the inbox */
@@ -129,6 +150,7 @@ static enum leat_status receiver_acked(void *self, uint32_t part, int64_t upto,
     (void)part, (void)err;
     pthread_mutex_lock(&r->lock);
     r->safe = safe;
+    r->told_base = r->base;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
     if (r->functions.on_safe) {
@@ -156,6 +178,7 @@ static void end_receiving(struct leat_receiver *r)
     r->functions.on_stop(r, r->arg);
     stream_leave();
     pthread_mutex_lock(&r->lock);
+    stream_tell(r->ctx, LEAT_WATCH_STOPPED, r->name, r->why);
     r->phase = RECEIVER_OFF;
     r->again_ms = now_ms(r) + (r->want_restart ? r->delay_ms : 0);
     r->want_restart = false;
@@ -173,8 +196,10 @@ static enum leat_status begin_receiving(struct leat_receiver *r, struct leat_err
     enum leat_status status = r->functions.on_start(r, r->arg, &why);
     stream_leave();
     pthread_mutex_lock(&r->lock);
-    if (status == LEAT_OK)
+    if (status == LEAT_OK) {
+        stream_tell(r->ctx, LEAT_WATCH_STARTED, r->name, "");
         return LEAT_OK;
+    }
     r->phase = RECEIVER_OFF;
     return leat_fail(err, status, "on_start failed: %.400s", why.text);
 }

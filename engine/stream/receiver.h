@@ -36,7 +36,8 @@ struct leat_receiver {
     struct leat_receiver_functions functions;
     void *arg;
     bool pairs;
-    bool reads; /* an output needs it */
+    bool reads;                /* an output needs it */
+    const char *name, *source; /* of the stream, and of what the plan reads; from the start on */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -49,8 +50,10 @@ struct leat_receiver {
     unsigned within; /* threads that store */
     int wake;        /* an eventfd, while running */
     struct receiver_pile *filling;
-    int64_t stored, safe;       /* numbers */
-    const struct leat_env *env; /* while it is open */
+    int64_t stored, safe;         /* numbers */
+    int64_t told_base, committed; /* positions: of number 0, once something is safe; run/watch.h */
+    char why[300];                /* it stops */
+    const struct leat_env *env;   /* while it is open */
 
     /* Thread: the receiver's */
     struct receiver_pile piles[2];
@@ -61,5 +64,6 @@ struct leat_receiver {
 
 /* Lock: held. */
 void receiver_wake(struct leat_receiver *r);
+bool receiver_is_worked_off(const struct leat_receiver *r); /* all that was stored is committed */
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "data/value_ops.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- builders */
@@ -314,6 +315,8 @@ void leat_receiver_report_error(struct leat_receiver *r, const char *why)
     if (!r)
         return;
     pthread_mutex_lock(&r->lock);
+    if (r->env)
+        stream_tell(r->ctx, LEAT_WATCH_FAILED, r->name, why);
     tell(r, "the receiver reports an error", why);
     pthread_mutex_unlock(&r->lock);
 }
@@ -325,6 +328,7 @@ void leat_receiver_restart(struct leat_receiver *r, const char *why, int64_t del
     pthread_mutex_lock(&r->lock);
     if (r->phase == RECEIVER_ON && !r->want_stop && !r->want_restart) {
         tell(r, "the receiver is started again", why);
+        stream_tell(r->ctx, LEAT_WATCH_FAILED, r->name, why);
         r->want_restart = true;
         r->delay_ms = delay_ms > 0 ? delay_ms : 0;
         receiver_wake(r);
@@ -340,6 +344,7 @@ void leat_receiver_stop(struct leat_receiver *r, const char *why)
     if (!r->want_stop) {
         tell(r, "the receiver stops", why);
         r->want_stop = true;
+        snprintf(r->why, sizeof r->why, "%s", why ? why : "");
         receiver_wake(r);
     }
     pthread_mutex_unlock(&r->lock);
@@ -360,6 +365,21 @@ bool leat_receiver_is_stopped(struct leat_receiver *r)
 void stream_receiver_wanted(struct leat_receiver *r)
 {
     r->reads = true;
+}
+
+void stream_receiver_named(struct leat_receiver *r, const char *name, const char *source)
+{
+    r->name = name;
+    r->source = source;
+}
+
+struct leat_receiver *stream_receiver_of(const struct leat_context *ctx, const char *source)
+{
+    struct leat_receiver *r = ctx->receivers;
+
+    while (r && (!r->reads || strcmp(r->source, source) != 0))
+        r = r->next;
+    return r;
 }
 
 enum leat_status stream_receivers_check(const struct leat_context *ctx, struct leat_error *err)
@@ -387,7 +407,7 @@ bool stream_receivers_are_drained(const struct leat_context *ctx)
     for (struct leat_receiver *r = ctx->receivers; r; r = r->next) {
         pthread_mutex_lock(&r->lock);
         bool drained = !r->reads || r->is_drained ||
-                       (!r->running && r->phase == RECEIVER_OFF && r->safe == r->stored);
+                       (!r->running && r->phase == RECEIVER_OFF && receiver_is_worked_off(r));
         pthread_mutex_unlock(&r->lock);
         if (!drained)
             return false;

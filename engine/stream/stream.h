@@ -54,6 +54,7 @@ struct stream_output {
     struct leat_node *sink, *from;
     leat_rdd_function *fn;
     void *arg;
+    int64_t started_ms; /* what it does now. Thread: the job's */
 };
 
 struct leat_context {
@@ -68,6 +69,9 @@ struct leat_context {
     struct stream_output *outputs, **outputs_end;
     struct stream_queue *queues;
     struct leat_receiver *receivers;
+    struct stream_listener *first_listener;
+    struct stream_listeners *listeners; /* set before the job begins; NULL: there are none */
+    struct leat_job_watch watch;
     uint32_t count; /* names given */
     enum leat_context_state state;
     int64_t threads;
@@ -144,9 +148,27 @@ bool stream_queues_are_empty(const struct leat_context *ctx); /* all is committe
 
 /* receiver_store.c. Lock: ctx->lock held. */
 void stream_receiver_wanted(struct leat_receiver *r); /* an output needs it */
+void stream_receiver_named(struct leat_receiver *r, const char *name, const char *source);
 enum leat_status stream_receivers_check(const struct leat_context *ctx, struct leat_error *err);
 void stream_receivers_end(struct leat_context *ctx);               /* ask them all to stop */
 bool stream_receivers_are_drained(const struct leat_context *ctx); /* and all they stored is safe */
 void stream_receivers_free(struct leat_context *ctx);
+/* Lock: none is needed, from the start on. */
+struct leat_receiver *stream_receiver_of(const struct leat_context *ctx, const char *source);
+void stream_receiver_committed(const struct leat_context *ctx, const char *source, int64_t next);
+
+/* listener.c. Fills ctx->watch and begins the thread, if there are listeners; heard() is called
+ * when they have heard all. Lock: held. */
+enum leat_status stream_listeners_start(struct leat_context *ctx,
+                                        void (*heard)(struct leat_context *ctx),
+                                        struct leat_error *err);
+bool stream_listeners_over(struct leat_context *ctx); /* heard() comes; false: there are none */
+void stream_listeners_join(struct leat_context *ctx, bool quietly); /* quietly: no job was there */
+void stream_listeners_free(struct leat_context *ctx);
+/* Thread: any. */
+void stream_tell(struct leat_context *ctx, enum leat_job_watch_receiver what, const char *stream,
+                 const char *why);
+
+#define STREAM_OUTPUT_NAME "output-%" PRIu32
 
 #endif

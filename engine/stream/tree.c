@@ -174,6 +174,7 @@ static void name_receiver(const struct leat_stream *s)
         s->from[0]->name = copy;
     else
         stream_mistake(s->ctx, s->where, LEAT_E_NOMEM, "out of memory");
+    stream_receiver_named(s->receiver, s->name.ptr, copy.ptr);
 }
 
 void stream_assemble(struct leat_context *ctx)
@@ -185,7 +186,7 @@ void stream_assemble(struct leat_context *ctx)
 
     for (struct stream_output *o = ctx->outputs; o; o = o->next) {
         want(o->of);
-        snprintf(name, sizeof name, "output-%" PRIu32, number++);
+        snprintf(name, sizeof name, STREAM_OUTPUT_NAME, number++);
         struct leat_node *key = stream_text(ctx, "", name);
         o->from->text = o->of->name;
         if (key)

@@ -15,7 +15,7 @@ from leat_test import BUILD, ROOT, folder, main, wait_for  # noqa: E402
 
 EXAMPLES = ROOT / "docs" / "examples"
 PLACE = pathlib.Path(tempfile.mkdtemp(prefix="leat-library-"))
-HEADERS = ["leat_stream.h", "leat_receiver.h", "base/error.h", "base/slice.h",
+HEADERS = ["leat_stream.h", "leat_listener.h", "leat_receiver.h", "base/error.h", "base/slice.h",
            "data/value.h", "expr/user_function.h"]
 
 

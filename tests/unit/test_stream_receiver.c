@@ -270,6 +270,26 @@ static void what_is_stored_on_disk_is_there_for_the_next_context(void)
     leat_context_free(ctx);
 }
 
+static void a_graceful_stop_works_off_what_is_on_disk_too(void)
+{
+    const struct leat_receiver_functions on_disk = {
+        .on_start = start, .on_stop = stop, .on_safe = is_safe, .store = "disk"};
+    struct numbers n = {.threads_count = 2, .count = INT64_MAX};
+    char dir[200];
+    struct total t;
+
+    total_init(&t);
+    snprintf(dir, sizeof dir, "%s/worked-off", leat_test_dir());
+    struct leat_context *ctx = lasting_context(20, dir);
+    leat_foreach_rdd(leat_named(leat_receiver_stream(ctx, &on_disk, &n), "numbers"), add_up, &t);
+    OK(leat_start(ctx, &err));
+    wait_for_total(&t, 5000);
+    OK(leat_stop(ctx, true, &err));
+    CU_ASSERT(atomic_load(&n.safe) >= 5000);
+    CU_ASSERT_EQUAL(t.count, atomic_load(&n.safe));
+    leat_context_free(ctx);
+}
+
 /* ---- room */
 
 struct filler {
@@ -503,6 +523,7 @@ LEAT_TESTS("stream_receiver", T(what_one_thread_stores_comes_out_in_its_order),
            T(a_block_is_over_when_the_batch_that_has_it_is_committed),
            T(who_waits_for_a_block_that_no_batch_takes_is_let_go_by_a_stop),
            T(what_is_stored_on_disk_is_there_for_the_next_context),
+           T(a_graceful_stop_works_off_what_is_on_disk_too),
            T(a_function_that_leat_calls_does_not_wait_for_room),
            T(more_than_there_is_memory_for_goes_through_a_receiver),
            T(a_receiver_starts_again_with_what_it_had_and_its_end_is_not_the_contexts),
