@@ -312,17 +312,29 @@ static enum leat_status store_until_full(struct leat_receiver *r, void *arg, str
     return LEAT_OK;
 }
 
+static enum leat_status count_rows(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct total *t = arg;
+
+    (void)e;
+    pthread_mutex_lock(&t->lock);
+    t->count += (int64_t)rdd->count;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    return LEAT_OK;
+}
+
 static void a_function_that_leat_calls_does_not_wait_for_room(void)
 {
     const struct leat_receiver_functions f = {.on_start = store_until_full, .on_stop = no_stop};
     struct leat_context *ctx = new_context();
     struct filler filler = {0};
-    struct seen seen;
+    struct total t;
 
-    seen_init(&seen);
-    leat_foreach_rdd(leat_count(leat_receiver_stream(ctx, &f, &filler)), see, &seen);
+    total_init(&t);
+    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &filler), count_rows, &t);
     OK(leat_start(ctx, &err));
-    wait_for_batches(&seen, 1);
+    wait_for_total(&t, 1);
     OK(leat_stop(ctx, true, &err));
     CU_ASSERT_EQUAL(filler.block, LEAT_E_MISUSE);
     CU_ASSERT_EQUAL(filler.last, LEAT_E_FULL);
