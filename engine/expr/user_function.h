@@ -31,7 +31,8 @@ LEAT_API void *leat_call_alloc(struct leat_call *call, size_t size);
 /* A copy of bytes as a string, which must be UTF-8. An error value when memory is used up, ready to
  * be returned. */
 LEAT_API struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t len);
-/* In a leat_update_function: the batch's time, in milliseconds since 1970; elsewhere 0. */
+/* In functions of a C program that get a state or a leat_rdd: the batch's time, in milliseconds
+ * since 1970; elsewhere 0. */
 LEAT_API int64_t leat_call_time_ms(const struct leat_call *call);
 /* The error to return, with why. */
 LEAT_API LEAT_PRINTF(2, 3) struct leat_value
@@ -79,6 +80,7 @@ static inline struct leat_value leat_map_new(void)
  *                     update                               this, state, key
  *                     emit, when, remove                   this, state, prev, key
  *                     on_timeout                           state, key
+ *     map_partitions, transform                            values, keys, time
  *
  * and what it gives is what a Lua function in that place would return (docs/lua.md). */
 typedef struct leat_value leat_user_function(struct leat_call *call, const struct leat_value *args,

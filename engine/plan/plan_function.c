@@ -22,6 +22,7 @@ static const char *const update[] = {"values", "state", "key", NULL};
 static const char *const record[] = {"this", "state", "key", NULL};
 static const char *const judged[] = {"this", "state", "prev", "key", NULL};
 static const char *const told[] = {"state", "key", NULL};
+static const char *const many[] = {"values", "keys", "time", NULL};
 
 static const struct place places[] = {
     {"map", NULL, element, 1},
@@ -36,6 +37,8 @@ static const struct place places[] = {
     {"map_with_state", "when", judged, 4},
     {"map_with_state", "remove", judged, 4},
     {"map_with_state", "on_timeout", told, 2},
+    {"map_partitions", NULL, many, 3},
+    {"transform", NULL, many, 3},
 };
 
 struct replacing {
@@ -55,12 +58,16 @@ static bool names_file(const struct leat_node *text)
             (s.len > 3 && memcmp(s.ptr + s.len - 3, ".so", 3) == 0));
 }
 
+static bool is_text_of_function(const struct leat_node *node)
+{
+    return leat_slice_eq(node->key, LEAT_LIT("lua")) ||
+           (leat_slice_eq(node->key, LEAT_LIT("module")) && names_file(node));
+}
+
 /* One key that stands for the whole expression. */
 static bool is_foreign(const struct leat_node *node)
 {
-    return node->kind == LEAT_NODE_MAP && node->count == 1 &&
-           (leat_slice_eq(node->first->key, LEAT_LIT("lua")) ||
-            (leat_slice_eq(node->first->key, LEAT_LIT("module")) && names_file(node->first)));
+    return node->kind == LEAT_NODE_MAP && node->count == 1 && is_text_of_function(node->first);
 }
 
 static bool has_foreign(const struct leat_node *node)
@@ -86,7 +93,8 @@ static void refuse(struct replacing *r, const struct leat_node *text)
     leat_diag_hint(
         r->p->diags,
         leat_diag_error_key(r->p->diags, text, "'%.*s' cannot stand here", LEAT_FMT(text->key)),
-        "it can in map, flat_map, filter, update_state_by_key and map_with_state");
+        "it can in map, flat_map, filter, update_state_by_key, map_with_state, transform "
+        "and map_partitions");
     r->failed = true;
 }
 
@@ -183,12 +191,53 @@ static const struct place *place_of(struct leat_slice op, const struct leat_node
     return NULL;
 }
 
+/* `{ lua: TEXT, with: [stream] }`: the option `function` of the operator. */
+static const struct leat_node *beside_with(struct replacing *r, const struct leat_node *arg)
+{
+    struct leat_node *copy = copy_of(r->p, arg), *last = NULL;
+
+    for (const struct leat_node *n = arg->first; n; n = n->next) {
+        struct leat_node *option = copy_of(r->p, n);
+        option->next = NULL;
+        if (is_text_of_function(n)) {
+            struct leat_node map = *n;
+            map.kind = LEAT_NODE_MAP;
+            map.first = option;
+            option = copy_of(r->p, function_for(r, &map));
+            option->key = LEAT_LIT("function");
+            option->next = NULL;
+        }
+        if (last)
+            last->next = option;
+        else
+            copy->first = option;
+        last = option;
+    }
+    return copy;
+}
+
+static bool has_function_beside(const struct leat_spec_op *op)
+{
+    const struct leat_node *n = op->arg && op->arg->kind == LEAT_NODE_MAP ? op->arg->first : NULL;
+
+    if (!leat_slice_eq(op->name, LEAT_LIT("transform")) || !n || !n->next)
+        return false;
+    while (n && !is_text_of_function(n))
+        n = n->next;
+    return n;
+}
+
 const struct leat_node *plan_functions(struct planner *p, const struct leat_spec_op *op,
                                        bool *failed)
 {
     struct replacing r = {.p = p, .op = op->name, .place = place_of(op->name, NULL)};
     const struct leat_node *arg = op->arg;
 
+    if (has_function_beside(op)) {
+        arg = beside_with(&r, arg);
+        *failed = r.failed;
+        return arg;
+    }
     if (!arg || !has_foreign(arg))
         return arg;
     if (r.place || is_foreign(arg)) {

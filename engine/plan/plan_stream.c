@@ -101,6 +101,8 @@ static void apply_row_op(struct planner *p, const struct leat_module *m,
     n->is.op = m->op;
     n->is.plan = plan;
     n->is.letter = plan_letter(p, n->stage, &in);
+    if (m->op->on_empty)
+        n->stage->on_empty = p->plan->on_empty = true;
     if (b->view.segment != in.segment)
         b->tail = begin_segment(p, n, b->view.segment, op->node);
 }

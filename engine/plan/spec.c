@@ -101,7 +101,7 @@ static const struct leat_opt time_options[] = {
 };
 
 /* The language has these; this version has not. */
-static const char *const unbuilt[] = {"transform", "map_partitions", "save_as_hadoop_files", NULL};
+static const char *const unbuilt[] = {"save_as_hadoop_files", NULL};
 
 bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,
                               struct leat_diags *diags)

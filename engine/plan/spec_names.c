@@ -41,7 +41,8 @@ struct names {
 const struct leat_node *spec_op_reads(const struct leat_spec_op *op)
 {
     static const char *const joins[] = {
-        "join", "left_outer_join", "right_outer_join", "full_outer_join", "cogroup", NULL};
+        "join", "left_outer_join", "right_outer_join", "full_outer_join", "cogroup", "transform",
+        NULL};
 
     if (leat_slice_eq(op->name, LEAT_LIT("union")))
         return op->arg;

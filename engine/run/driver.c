@@ -223,9 +223,10 @@ static enum leat_status add_input(struct leat_driver *d, struct leat_flow_batch 
     for (uint32_t s = 0; s < d->plan->sources_count; s++)
         for (uint32_t i = 0; i < d->sources[s].count; i++) {
             struct fed *f = d->sources[s].parts[i];
-            if (!f->first)
+            if (!f->first && !d->plan->stages[d->plan->sources[s].stage].on_empty)
                 continue;
-            seal_open(f);
+            if (f->first)
+                seal_open(f);
             if (leat_flow_add(d->flow, b, s, &f->part, f->first, err) != LEAT_OK)
                 return err->status;
             f->first = f->last = NULL;

@@ -48,6 +48,12 @@ static void give_back(struct leat_job_source_part *p, struct leat_block *blocks)
     p->last = p->last ? p->last : last;
 }
 
+/* An operator of its stage has something to say of a partition without rows. */
+static bool speaks_on_empty(const struct leat_job_thread *job, const struct leat_job_source_part *p)
+{
+    return job->plan->stages[job->plan->sources[p->source].stage].on_empty;
+}
+
 static enum leat_status add_tasks(struct leat_job_thread *job, struct leat_job_slot *slot,
                                   struct leat_flow_batch *batch, struct leat_error *err)
 {
@@ -57,17 +63,21 @@ static enum leat_status add_tasks(struct leat_job_thread *job, struct leat_job_s
 
     if (!list)
         return leat_arena_failed(&slot->arena, err);
-    for (uint32_t i = 0; i < job->step.active_count; i++)
-        if (job->step.parts[job->step.active[i]].take)
-            list[count++] = job->parts[job->step.active[i]];
+    for (uint32_t i = 0; i < job->step.active_count; i++) {
+        struct leat_job_source_part *p = job->parts[job->step.active[i]];
+        if (job->step.parts[job->step.active[i]].take || speaks_on_empty(job, p))
+            list[count++] = p;
+    }
     qsort(list, count, sizeof(struct leat_job_source_part *), compare_parts);
     for (uint32_t i = 0; i < count; i++) {
         struct leat_job_source_part *p = list[i];
         uint32_t number = job->sources[p->source].part_of[p->source_id];
-        struct leat_block *blocks = take_blocks(p, job->step.parts[number].take);
+        uint32_t take = job->step.parts[number].take;
+        struct leat_block *blocks = take ? take_blocks(p, take) : NULL;
         leat_job_tell_end(job, p);
         if (leat_flow_add(job->flow, batch, p->source, &p->part, blocks, err) != LEAT_OK) {
-            give_back(p, blocks); /* to be freed with the others that wait */
+            if (blocks)
+                give_back(p, blocks); /* to be freed with the others that wait */
             return err->status;
         }
     }

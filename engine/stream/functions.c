@@ -7,15 +7,9 @@
 
 #include "data/value_ops.h"
 
-struct user_function {
-    struct leat_callable callable; /* first */
-    void (*fn)(void);              /* of the type that goes with `callable.call` */
-    void *arg;
-};
-
-static const struct user_function *user(const struct leat_callable *self)
+static const struct stream_user_function *user(const struct leat_callable *self)
 {
-    return (const struct user_function *)(const void *)self;
+    return (const struct stream_user_function *)(const void *)self;
 }
 
 /* this, key */
@@ -138,6 +132,7 @@ static const char *const element_names[] = {"this", "key", NULL};
 static const char *const reduce_names[] = {"a", "b", NULL};
 static const char *const keep_names[] = {"value", "key", NULL};
 static const char *const update_names[] = {"values", "state", "key", "meta.batch_time", NULL};
+static const char *const whole_names[] = {"values", "keys", "time", NULL};
 static const char *const packed_names[] = {"this", NULL};
 
 static const struct leat_callable forms[] = {
@@ -150,6 +145,9 @@ static const struct leat_callable forms[] = {
     [STREAM_TIME] = {.names = element_names, .needed = 1, .call = call_time},
     [STREAM_PACKED_TIME] = {.names = packed_names, .needed = 1, .call = call_packed_time},
     [STREAM_PACKED_PAIR_TIME] = {.names = packed_names, .needed = 1, .call = call_packed_pair_time},
+    [STREAM_PARTITION] = {.names = whole_names, .needed = 3, .call = stream_call_partition},
+    [STREAM_TRANSFORM] = {.names = whole_names, .needed = 3, .call = stream_call_transform},
+    [STREAM_TRANSFORM_ALL] = {.names = whole_names, .needed = 3, .call = stream_call_transform_all},
 };
 static const struct leat_callable unpacks = {.names = packed_names, .needed = 1, .call = unpack};
 
@@ -158,7 +156,7 @@ struct leat_node *stream_function(struct leat_context *ctx, const char *where,
                                   const char *text)
 {
     struct leat_node *n = stream_text(ctx, where, text);
-    struct user_function *u = stream_alloc(ctx, sizeof *u);
+    struct stream_user_function *u = stream_alloc(ctx, sizeof *u);
 
     if (!fn) {
         stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without a function", text);
@@ -166,7 +164,7 @@ struct leat_node *stream_function(struct leat_context *ctx, const char *where,
     }
     if (!n || !u)
         return NULL;
-    *u = (struct user_function){forms[form], fn, arg};
+    *u = (struct stream_user_function){forms[form], fn, arg};
     n->handed = &u->callable;
     return n;
 }

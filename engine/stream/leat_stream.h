@@ -59,6 +59,19 @@ typedef struct leat_value leat_update_function(struct leat_call *call, struct le
                                                struct leat_value values, struct leat_value state,
                                                void *arg);
 
+/* Elements of a batch, or of one of its partitions; borrowed for the call. */
+struct leat_rdd {
+    int64_t time_ms; /* of the batch */
+    const struct leat_pair *rows;
+    size_t count;
+};
+
+/* What comes out of a partition, or of a batch: a list of the new elements, which may be empty. */
+typedef struct leat_value leat_partition_function(struct leat_call *call, const struct leat_rdd *in,
+                                                  void *arg);
+typedef struct leat_value leat_transform_function(struct leat_call *call, const struct leat_rdd *in,
+                                                  size_t count, void *arg);
+
 /* ---- contexts */
 
 /* The place of a call, for messages: the macros below give it to the functions that end in _at. */
@@ -198,6 +211,57 @@ LEAT_API struct leat_stream *leat_union_at(struct leat_stream *a, struct leat_st
 LEAT_API struct leat_stream *leat_repartition_at(struct leat_stream *stream, int partitions,
                                                  const char *where);
 
+/* A function that gets all elements of a partition: it is called for each partition that has rows
+ * in a batch; of a queue, and behind what works per key or repartition, for empty ones too. glom
+ * makes one list of them (pairs: lists of two). What it gives has no key; of _to_pair it gives
+ * lists of two, which become pairs. All of a partition is in memory meanwhile. */
+#define leat_map_partitions(stream, fn, arg) leat_map_partitions_at(stream, fn, arg, LEAT_HERE)
+#define leat_map_partitions_to_pair(stream, fn, arg)                                               \
+    leat_map_partitions_to_pair_at(stream, fn, arg, LEAT_HERE)
+#define leat_glom(stream) leat_glom_at(stream, LEAT_HERE)
+LEAT_API struct leat_stream *leat_map_partitions_at(struct leat_stream *stream,
+                                                    leat_partition_function *fn, void *arg,
+                                                    const char *where);
+LEAT_API struct leat_stream *leat_map_partitions_to_pair_at(struct leat_stream *stream,
+                                                            leat_partition_function *fn, void *arg,
+                                                            const char *where);
+LEAT_API struct leat_stream *leat_glom_at(struct leat_stream *stream, const char *where);
+
+/* A function that gets whole batches, once for each, also an empty one: of this stream; of this and
+ * the other (`in` has 2); of `count` streams of one context. What it gives has no key, as above.
+ * A whole batch is in memory, in one place. A function that fails, or gives no list, fails the
+ * batch whatever on_error says. */
+#define leat_transform(stream, fn, arg) leat_transform_at(stream, fn, arg, LEAT_HERE)
+#define leat_transform_to_pair(stream, fn, arg)                                                    \
+    leat_transform_to_pair_at(stream, fn, arg, LEAT_HERE)
+#define leat_transform_with(a, b, fn, arg) leat_transform_with_at(a, b, fn, arg, LEAT_HERE)
+#define leat_transform_with_to_pair(a, b, fn, arg)                                                 \
+    leat_transform_with_to_pair_at(a, b, fn, arg, LEAT_HERE)
+#define leat_transform_all(streams, count, fn, arg)                                                \
+    leat_transform_all_at(streams, count, fn, arg, LEAT_HERE)
+#define leat_transform_all_to_pair(streams, count, fn, arg)                                        \
+    leat_transform_all_to_pair_at(streams, count, fn, arg, LEAT_HERE)
+LEAT_API struct leat_stream *leat_transform_at(struct leat_stream *stream,
+                                               leat_transform_function *fn, void *arg,
+                                               const char *where);
+LEAT_API struct leat_stream *leat_transform_to_pair_at(struct leat_stream *stream,
+                                                       leat_transform_function *fn, void *arg,
+                                                       const char *where);
+LEAT_API struct leat_stream *leat_transform_with_at(struct leat_stream *a, struct leat_stream *b,
+                                                    leat_transform_function *fn, void *arg,
+                                                    const char *where);
+LEAT_API struct leat_stream *leat_transform_with_to_pair_at(struct leat_stream *a,
+                                                            struct leat_stream *b,
+                                                            leat_transform_function *fn, void *arg,
+                                                            const char *where);
+LEAT_API struct leat_stream *leat_transform_all_at(struct leat_stream *const *streams, size_t count,
+                                                   leat_transform_function *fn, void *arg,
+                                                   const char *where);
+LEAT_API struct leat_stream *leat_transform_all_to_pair_at(struct leat_stream *const *streams,
+                                                           size_t count,
+                                                           leat_transform_function *fn, void *arg,
+                                                           const char *where);
+
 /* Per batch, or per window behind leat_window(). reduce works on values, and gives nothing for no
  * elements; count gives 0. count_by_value gives pairs of a value and how often it was there. */
 #define leat_reduce(stream, fn, arg)        leat_reduce_at(stream, fn, arg, LEAT_HERE)
@@ -304,12 +368,7 @@ LEAT_API struct leat_stream *leat_update_state_by_key_at(struct leat_stream *str
 #define leat_print(stream, num) leat_print_at(stream, num, LEAT_HERE)
 LEAT_API void leat_print_at(struct leat_stream *stream, int num, const char *where);
 
-/* One batch, also an empty one; borrowed for the call. */
-struct leat_rdd {
-    int64_t time_ms;
-    const struct leat_pair *rows;
-    size_t count;
-};
+/* Gets every batch, also an empty one. */
 typedef enum leat_status leat_rdd_function(const struct leat_rdd *rdd, void *arg,
                                            struct leat_error *err);
 /* Calls fn with every batch, in order, on one thread of its own, before the batch is committed: at

@@ -118,6 +118,7 @@ static void queue_fetch(void *self, const struct leat_fetch *fetch, leat_fetch_d
 
     pthread_mutex_lock(&q->ctx->lock);
     (void)!fill(self, fetch, &b, &err);
+    pthread_cond_broadcast(&q->ctx->changed); /* of an empty push nothing will be committed */
     pthread_mutex_unlock(&q->ctx->lock);
     done(arg, fetch, b, &err);
 }

@@ -32,15 +32,22 @@ struct stream_queue {
     int64_t pushed, committed; /* positions */
 };
 
+/* Another stream that an operator names, and the node where its name goes. */
+struct stream_with {
+    struct stream_with *next;
+    struct leat_stream *of;
+    struct leat_node *node;
+};
+
 struct leat_stream {
     struct leat_stream *next;
     struct leat_context *ctx;
     const char *where;
     struct leat_slice name;
-    struct leat_stream *from[2], *with; /* whose elements these are made of */
-    struct leat_node *with_node;        /* where the name of `with` goes */
-    struct leat_node *source;           /* inputs: its entry; `from` is none */
-    struct leat_node *ops;              /* a list */
+    struct leat_stream *from[2]; /* whose elements these are made of */
+    struct stream_with *with;    /* and of these, beside them: a list */
+    struct leat_node *source;    /* inputs: its entry; `from` is none */
+    struct leat_node *ops;       /* a list */
     struct stream_queue *queue;
     bool windowed; /* has a window, one per batch, that nothing has taken the elements of yet */
     struct leat_stream *closed; /* windowed: the same elements, of their batches; NULL: not yet */
@@ -128,6 +135,9 @@ enum stream_form {
     STREAM_TIME, /* of an input's element; PACKED: of what a queue has */
     STREAM_PACKED_TIME,
     STREAM_PACKED_PAIR_TIME,
+    STREAM_PARTITION,
+    STREAM_TRANSFORM,
+    STREAM_TRANSFORM_ALL, /* of several streams */
 };
 struct leat_node *stream_function(struct leat_context *ctx, const char *where,
                                   enum stream_form form, void (*fn)(void), void *arg,
@@ -135,10 +145,30 @@ struct leat_node *stream_function(struct leat_context *ctx, const char *where,
 /* What a queue's rows are made into. */
 struct leat_node *stream_unpack(struct leat_context *ctx, const char *where);
 
+struct stream_user_function {
+    struct leat_callable callable; /* first */
+    void (*fn)(void);              /* of the type that goes with `callable.call` */
+    void *arg;
+};
+typedef struct leat_value stream_call(const struct leat_callable *self, struct leat_call *call,
+                                      const struct leat_value *args, uint32_t count);
+/* whole.c: what calls those of map_partitions and transform: values, keys, time. */
+stream_call stream_call_partition, stream_call_transform, stream_call_transform_all;
+
 /* streams.c: a new stream, or the broken one. */
 struct leat_stream *stream_add(struct leat_context *ctx, const char *where, const char *what);
 /* The operator that makes a pair of a list of two. */
 struct leat_node *stream_take_apart(struct leat_context *ctx, const char *where);
+/* The stream for what takes no window. Lock: held. */
+struct leat_stream *stream_closed(struct leat_stream *s, const char *where);
+/* Lock: held, and given back. A stream of `from` with this operator, and `more` behind it (NULL:
+ * nothing). */
+struct leat_stream *stream_end_with(struct leat_stream *from, const char *where, const char *what,
+                                    const char *op, struct leat_node *arg, struct leat_node *more);
+/* The same of other streams too. */
+struct leat_stream *stream_end_beside(struct leat_stream *from, struct stream_with *with,
+                                      const char *where, const char *what, const char *op,
+                                      struct leat_node *arg, struct leat_node *more);
 /* Does an operator or an output make sense here? `s` is not NULL; the lock is taken if so. */
 bool stream_begin(struct leat_stream *s, const char *where, const char *what);
 

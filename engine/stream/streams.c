@@ -34,11 +34,10 @@ bool stream_begin(struct leat_stream *s, const char *where, const char *what)
     return false;
 }
 
-/* Lock: held, and given back. A stream of `from` with this operator, and `more` behind it. What is
- * NULL was noted. */
-static struct leat_stream *end_with_more(struct leat_stream *from, const char *where,
-                                         const char *what, const char *op, struct leat_node *arg,
-                                         struct leat_node *more)
+/* What is NULL was noted. */
+struct leat_stream *stream_end_beside(struct leat_stream *from, struct stream_with *with,
+                                      const char *where, const char *what, const char *op,
+                                      struct leat_node *arg, struct leat_node *more)
 {
     struct leat_context *ctx = from->ctx;
     struct leat_stream *s = stream_add(ctx, where, what);
@@ -49,16 +48,23 @@ static struct leat_stream *end_with_more(struct leat_stream *from, const char *w
         stream_put(ops, NULL, one);
         stream_put(ops, NULL, more);
         s->from[0] = from;
+        s->with = with;
         s->ops = ops;
     }
     pthread_mutex_unlock(&ctx->lock);
     return s;
 }
 
+struct leat_stream *stream_end_with(struct leat_stream *from, const char *where, const char *what,
+                                    const char *op, struct leat_node *arg, struct leat_node *more)
+{
+    return stream_end_beside(from, NULL, where, what, op, arg, more);
+}
+
 static struct leat_stream *end_with(struct leat_stream *from, const char *where, const char *what,
                                     const char *op, struct leat_node *arg)
 {
-    return end_with_more(from, where, what, op, arg, NULL);
+    return stream_end_with(from, where, what, op, arg, NULL);
 }
 
 static struct leat_node *nothing(struct leat_context *ctx, const char *where)
@@ -88,8 +94,7 @@ static struct leat_node *own_op(struct leat_context *ctx, const char *where, con
     return map;
 }
 
-/* Lock: held. The stream for what takes no window. */
-static struct leat_stream *closed(struct leat_stream *s, const char *where)
+struct leat_stream *stream_closed(struct leat_stream *s, const char *where)
 {
     if (!s->windowed || s->closed)
         return s->windowed ? s->closed : s;
@@ -171,9 +176,9 @@ static struct leat_stream *with_function(struct leat_stream *s, const char *wher
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
     bool ends = s->windowed && form == STREAM_REDUCE, stays = s->windowed && !ends;
-    struct leat_stream *made = end_with_more(s, where, what, what + sizeof "leat_" - 1,
-                                             stream_function(s->ctx, where, form, fn, arg, what),
-                                             end_of_window(s->ctx, where, ends));
+    struct leat_stream *made = stream_end_with(s, where, what, what + sizeof "leat_" - 1,
+                                               stream_function(s->ctx, where, form, fn, arg, what),
+                                               end_of_window(s->ctx, where, ends));
     return mark_windowed(made, stays);
 }
 
@@ -231,9 +236,9 @@ struct leat_stream *leat_map_to_pair_at(struct leat_stream *s, leat_pair_functio
         return &s->ctx->broken;
     bool windowed = s->windowed;
     return mark_windowed(
-        end_with_more(s, where, what, "map",
-                      stream_function(s->ctx, where, STREAM_PAIR, (void (*)(void))fn, arg, what),
-                      stream_take_apart(s->ctx, where)),
+        stream_end_with(s, where, what, "map",
+                        stream_function(s->ctx, where, STREAM_PAIR, (void (*)(void))fn, arg, what),
+                        stream_take_apart(s->ctx, where)),
         windowed);
 }
 
@@ -246,8 +251,8 @@ static struct leat_stream *without_argument(struct leat_stream *s, const char *w
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return end_with_more(s, where, what, what + sizeof "leat_" - 1, nothing(s->ctx, where),
-                         end_of_window(s->ctx, where, s->windowed));
+    return stream_end_with(s, where, what, what + sizeof "leat_" - 1, nothing(s->ctx, where),
+                           end_of_window(s->ctx, where, s->windowed));
 }
 
 struct leat_stream *leat_count_at(struct leat_stream *s, const char *where)
@@ -300,9 +305,9 @@ static struct leat_stream *with_window(struct leat_stream *s, const char *where,
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return end_with_more(closed(s, where), where, what, what + sizeof "leat_" - 1,
-                         window_of(s->ctx, where, size_ms, slide_ms),
-                         end_of_window(s->ctx, where, is_every_batch(s->ctx, slide_ms)));
+    return stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1,
+                           window_of(s->ctx, where, size_ms, slide_ms),
+                           end_of_window(s->ctx, where, is_every_batch(s->ctx, slide_ms)));
 }
 
 struct leat_stream *leat_window_at(struct leat_stream *s, int64_t size_ms, int64_t slide_ms,
@@ -313,7 +318,7 @@ struct leat_stream *leat_window_at(struct leat_stream *s, int64_t size_ms, int64
     if (!stream_begin(s, where, "leat_window"))
         return &s->ctx->broken;
     bool windowed = is_every_batch(s->ctx, slide_ms);
-    return mark_windowed(end_with(closed(s, where), where, "leat_window", "window",
+    return mark_windowed(end_with(stream_closed(s, where), where, "leat_window", "window",
                                   window_of(s->ctx, where, size_ms, slide_ms)),
                          windowed);
 }
@@ -355,8 +360,8 @@ static struct leat_stream *reduce_window(struct leat_stream *s, const char *wher
     if (filter)
         stream_put(map, "filter",
                    stream_function(ctx, where, STREAM_KEEP, (void (*)(void))filter, arg, what));
-    return end_with_more(closed(s, where), where, what, what + sizeof "leat_" - 1, map,
-                         end_of_window(ctx, where, is_every_batch(ctx, slide_ms)));
+    return stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1, map,
+                           end_of_window(ctx, where, is_every_batch(ctx, slide_ms)));
 }
 
 struct leat_stream *leat_reduce_by_window_at(struct leat_stream *s, leat_reduce_function *fn,
@@ -389,7 +394,7 @@ struct leat_stream *leat_update_state_by_key_at(struct leat_stream *s, leat_upda
     stream_put(map, "update",
                stream_function(s->ctx, where, STREAM_UPDATE, (void (*)(void))fn, arg, what));
     stream_put(map, "keys", stream_text(s->ctx, where, "all"));
-    return end_with(closed(s, where), where, what, "update_state_by_key", map);
+    return end_with(stream_closed(s, where), where, what, "update_state_by_key", map);
 }
 
 /* ---- two streams */
@@ -418,8 +423,8 @@ struct leat_stream *leat_union_at(struct leat_stream *a, struct leat_stream *b, 
         return a ? &a->ctx->broken : &b->ctx->broken;
     struct leat_stream *s = stream_add(a->ctx, where, "leat_union");
     if (s != &a->ctx->broken) {
-        s->from[0] = closed(a, where);
-        s->from[1] = closed(b, where);
+        s->from[0] = stream_closed(a, where);
+        s->from[1] = stream_closed(b, where);
     }
     pthread_mutex_unlock(&a->ctx->lock);
     return s;
@@ -441,16 +446,11 @@ static struct leat_stream *join(struct leat_stream *a, struct leat_stream *b, co
     stream_put(as, NULL, stream_text(ctx, where, "right"));
     stream_put(map, "as", as);
     stream_put(sides, "map", stream_text(ctx, where, "[left, right]"));
-    struct leat_stream *other = closed(b, where);
-    struct leat_stream *s =
-        end_with_more(closed(a, where), where, what, what + sizeof "leat_" - 1, map, sides);
-    if (s != &ctx->broken) {
-        pthread_mutex_lock(&ctx->lock);
-        s->with = other;
-        s->with_node = with;
-        pthread_mutex_unlock(&ctx->lock);
-    }
-    return s;
+    struct stream_with *other = stream_alloc(ctx, sizeof *other);
+    if (other)
+        *other = (struct stream_with){.of = stream_closed(b, where), .node = with};
+    return stream_end_beside(stream_closed(a, where), other, where, what, what + sizeof "leat_" - 1,
+                             map, sides);
 }
 
 struct leat_stream *leat_join_at(struct leat_stream *a, struct leat_stream *b, const char *where)

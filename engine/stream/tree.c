@@ -117,7 +117,8 @@ static void want(struct leat_stream *s)
         stream_receiver_wanted(s->receiver);
     want(s->from[0]);
     want(s->from[1]);
-    want(s->with);
+    for (const struct stream_with *w = s->with; w; w = w->next)
+        want(w->of);
 }
 
 static struct leat_node *name_of(const struct leat_stream *s)
@@ -138,8 +139,9 @@ static void put_stream(struct leat_context *ctx, struct leat_stream *s, struct l
     for (int i = 0; i < 2; i++)
         if (s->from[i])
             stream_put(from, NULL, name_of(s->from[i]));
-    if (s->with_node)
-        s->with_node->text = s->with->name;
+    for (const struct stream_with *w = s->with; w; w = w->next)
+        if (w->node)
+            w->node->text = w->of->name;
     stream_put(part, "from", from);
     if (s->ops)
         stream_put(part, "ops", s->ops);

@@ -91,7 +91,6 @@ def test_yaml_traps_in_expressions_are_told_with_the_corrected_line():
 
 
 def test_what_the_language_has_and_this_version_has_not_is_refused_by_name():
-    wrong(("- key_by: city", "- transform: x"), "'transform' is not in this version")
     wrong(("console: {}", "save_as_hadoop_files: {}"), "'save_as_hadoop_files' is not in this version")
 
 

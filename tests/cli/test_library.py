@@ -107,6 +107,15 @@ def test_queue_stream_counts_every_push_in_a_batch_of_its_own():
         check_queue_stream(example("queue_stream"), d)
 
 
+def test_blacklist_transform_drops_what_is_listed_in_the_same_batch():
+    with folder() as d:
+        done = subprocess.run([example("blacklist_transform")], cwd=d, env=environment(d),
+                              capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        full = [lines for _, lines in blocks_of(done.stdout) if lines]
+        assert full == [["(ann,reads)", "(cid,buys)"], ["(bob,spams)", "(bob,spams again)"]], full
+
+
 def test_a_program_can_hold_the_library_in_itself():
     with folder() as d:
         program = example("queue_stream", static=True)

@@ -63,6 +63,62 @@ def test_a_script_computes_what_an_expression_cannot():
     assert sorted(r["n"] for r in rows) == [1, 2, 3, 5, 8, 13], rows
 
 
+WHOLE = """leat: 1
+name: scripts
+batch: { every: 1s }
+sources:
+  in: { files: { path: in }, format: json }
+  blocked: { files: { path: blocked }, format: json }
+streams:
+  barred: { from: blocked, ops: [ { key_by: who } ] }
+  clean:
+    from: in
+    ops:
+      - key_by: who
+      - transform:
+          lua: |
+            local bad, out = map{}, {}
+            for _, who in ipairs(keys[2]) do bad[who] = true end
+            for _, row in ipairs(values[1]) do
+              if not bad[row.who] then out[#out + 1] = row end
+            end
+            table.sort(out, function(a, b) return a.n > b.n end)
+            return out
+          with: [barred]
+  sums:
+    from: in
+    ops:
+      - map_partitions:
+          lua: |
+            local sum = 0
+            for _, row in ipairs(values) do sum = sum + row.n end
+            return { { sum = sum, at = time:millis() % 1000 } }
+  firsts:
+    from: in
+    ops:
+      - transform: { lua: "return #values > 0 and { values[1].n } or {}" }
+sinks:
+  a: { from: [clean, sums, firsts], null: {} }
+tests:
+  - name: whole batches
+    batches:
+      - in: [{ who: ann, n: 1 }, { who: bob, n: 2 }, { who: cid, n: 3 }]
+        blocked: [{ who: bob }]
+      - in: [{ who: bob, n: 4 }]
+    expect:
+      clean: { list: [ { who: cid, n: 3 }, { who: ann, n: 1 }, { who: bob, n: 4 } ] }
+      sums: { unordered: [ { sum: 6, at: 0 }, { sum: 4, at: 0 } ] }
+      firsts: { unordered: [ 1, 4 ] }
+"""
+
+
+def test_a_script_gets_a_whole_batch_with_others_and_a_partition():
+    need_lua()
+    with folder() as d:
+        code, out, err = leat("test", write(d, "f.yaml", WHOLE))
+        assert code == 0, out + err
+
+
 def test_the_state_of_a_script_survives_a_restart():
     need_lua()
     ops = """      - update_state_by_key:

@@ -39,11 +39,16 @@ def refused(*ops, source="", text, line=None):
     return err
 
 
-def test_operators_of_the_library_and_of_later_versions_are_refused_by_name():
+def test_operators_of_the_library_are_refused_by_name():
     for name in ("persist", "cache", "glom", "slice", "foreach_rdd", "checkpoint: 10s"):
         refused(name, text="'%s' is for programs, not for a pipeline file" % name.split(":")[0])
+
+
+def test_what_takes_a_function_takes_no_expression_and_no_window():
     for name in ("transform", "map_partitions"):
-        refused(name + ": {}", text="'%s' is not in this version" % name)
+        refused(name + ": a", text="'%s' wants a function, this is an expression" % name)
+        refused(name, text="'%s' needs a function" % name)
+    refused("transform: {}", text="function")
 
 
 def test_an_unknown_field_is_called_so_and_the_schema_is_named():

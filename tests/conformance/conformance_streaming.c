@@ -22,13 +22,6 @@ static bool has_no(json_t *c, int partitions, struct failure *why)
                    operation ? operation : "");
 }
 
-static bool run_multi(json_t *c, int partitions, struct failure *why)
-{
-    (void)partitions;
-    (void)c;
-    return differs(why, "the library has no context transform");
-}
-
 /* NULL: it is skipped. */
 static run_case *runner_of(const char *kind)
 {

@@ -104,6 +104,10 @@ struct flow {
 
 bool source_flow(struct sources *s, const char *name, bool pairs, struct flow *f,
                  struct failure *why);
+/* streaming_rdds.c: behind f; of `count` flows, `name` is the function. False: why. */
+bool build_map_partitions(const char *name, struct flow *f, struct failure *why);
+bool build_transform(const char *name, const struct flow *flows, size_t count, struct flow *f,
+                     struct failure *why);
 /* The stages behind f. False: why. */
 bool build_stages(struct sources *s, json_t *stages, struct flow *f, struct failure *why);
 bool push_batch(struct leat_stream *queue, bool pairs, json_t *rows, struct failure *why);
@@ -113,6 +117,7 @@ bool build_case(json_t *c, struct sources *s, struct flow *f, struct failure *wh
 /* ---- streaming_kinds.c, streaming_recovery.c. True: as expected */
 
 bool run_streams(json_t *c, int partitions, struct failure *why);
+bool run_multi(json_t *c, int partitions, struct failure *why); /* a transform of many */
 bool run_queue(json_t *c, int partitions, struct failure *why);
 bool run_error(json_t *c, int partitions, struct failure *why);
 bool run_text(json_t *c, int partitions, struct failure *why);

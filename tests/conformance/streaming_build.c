@@ -172,6 +172,8 @@ static bool plain(json_t *stage, struct flow *f, struct failure *why)
     (void)why;
     if (strcmp(op, "repartition") == 0)
         f->stream = leat_repartition(f->stream, (int)number_at(stage, "n", 0));
+    else if (strcmp(op, "glom") == 0)
+        f->stream = leat_glom(f->stream);
     else if (strcmp(op, "count") == 0)
         f->stream = leat_count(f->stream);
     else if (strcmp(op, "countByValue") == 0)
@@ -188,6 +190,8 @@ static bool plain(json_t *stage, struct flow *f, struct failure *why)
         f->stream = leat_group_by_key_and_window(f->stream, size_ms, slide_ms);
     if (strncmp(op, "count", 5) == 0)
         f->pairs = strstr(op, "ByValue");
+    if (strcmp(op, "glom") == 0)
+        f->pairs = false;
     return true;
 }
 
@@ -261,6 +265,22 @@ static bool unite(struct sources *s, json_t *stage, struct flow *f, struct failu
     return true;
 }
 
+/* Of this flow, and of "other" or "others". */
+static bool transform(struct sources *s, json_t *stage, struct flow *f, struct failure *why)
+{
+    json_t *others = json_object_get(stage, "others"), *other = json_object_get(stage, "other"),
+           *one;
+    struct flow flows[STREAMING_INPUTS_MAX] = {*f};
+    size_t count = 1, i;
+
+    if (other && !other_flow(s, other, f->pairs, &flows[count++], why))
+        return false;
+    json_array_foreach(others, i, one) if (count == STREAMING_INPUTS_MAX ||
+                                           !other_flow(s, one, f->pairs, &flows[count++],
+                                                       why)) return differs(why, "too many");
+    return build_transform(text_at(stage, "fn"), flows, count, f, why);
+}
+
 static bool build_stage(struct sources *s, json_t *stage, struct flow *f, struct failure *why)
 {
     static const char *const reduces[] = {"reduce", "reduceByKey", "reduceByWindow",
@@ -295,6 +315,11 @@ static bool build_stage(struct sources *s, json_t *stage, struct flow *f, struct
         return join(s, stage, f, why);
     if (strcmp(op, "union") == 0 || strcmp(op, "contextUnion") == 0)
         return unite(s, stage, f, why);
+    if (strcmp(op, "mapPartitions") == 0)
+        return build_map_partitions(text_at(stage, "fn"), f, why);
+    if (strcmp(op, "transform") == 0 || strcmp(op, "transformWith") == 0 ||
+        strcmp(op, "contextTransform") == 0)
+        return transform(s, stage, f, why);
     if (strcmp(op, "updateStateByKey") == 0)
         return update_state(s, stage, f, why);
     return differs(why, "the library has no %s", op);

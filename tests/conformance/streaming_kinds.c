@@ -168,6 +168,45 @@ bool run_streams(json_t *c, int partitions, struct failure *why)
     return good;
 }
 
+/* ---- several inputs, and one function of them all */
+
+static bool build_multi(json_t *c, struct run *r, struct sources *sources, struct failure *why)
+{
+    struct flow flows[STREAMING_INPUTS_MAX], f;
+    const char *name;
+    json_t *batches;
+    size_t count = 0;
+
+    json_object_foreach(json_object_get(c, "inputs"), name, batches)
+    {
+        json_object_set(sources->inputs, name, batches);
+        if (count == STREAMING_INPUTS_MAX ||
+            !source_flow(sources, name, false, &flows[count++], why))
+            return differs(why, "more than %d inputs", STREAMING_INPUTS_MAX);
+    }
+    if (count == 0)
+        return differs(why, "the case has no inputs");
+    if (!build_transform(text_at(c, "fn"), flows, count, &f, why))
+        return false;
+    run_collect(r, f.stream, f.pairs);
+    return run_batches(r, batches_of(c), why);
+}
+
+bool run_multi(json_t *c, int partitions, struct failure *why)
+{
+    struct run r;
+    bool good = run_init(&r, batch_ms_of(c), 0, partitions, why);
+    struct sources sources = {.ctx = r.ctx, .inputs = json_object()};
+
+    good = good && build_multi(c, &r, &sources, why);
+    if (good && r.ended.status != LEAT_OK)
+        good = differs(why, "it failed: %s", r.ended.text);
+    good = good && compare(c, &r, INT64_MAX, why);
+    run_free(&r);
+    json_decref(sources.inputs);
+    return good;
+}
+
 /* ---- errors */
 
 bool run_error(json_t *c, int partitions, struct failure *why)

@@ -63,8 +63,8 @@ static void a_stream_with_a_refused_operator_has_no_name_for_readers(void)
 {
     static const char text[] =
         PIPELINE_HEAD "streams:\n"
-                      "  a: { from: in, ops: [ count, { transform: x }, count ] }\n"
-                      "  b: { from: a, ops: [ { transform: { lua: x } } ] }\n"
+                      "  a: { from: in, ops: [ count, { save_as_hadoop_files: x }, count ] }\n"
+                      "  b: { from: a, ops: [ { save_as_hadoop_files: { a: x } } ] }\n"
                       "  c: { from: in, ops: [ { map: { lua: x, y: z } } ] }\n";
     struct pipeline_text p;
 
