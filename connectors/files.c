@@ -401,7 +401,8 @@ static void files_close(void *self)
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "files",
-    .summary = "reads text files, one record per line, or Avro's container files",
+    .summary =
+        "reads text files, one record per line, or containers: Avro's and Hadoop's SequenceFiles",
     .usual_format = "text",
     .by_lines = true,
     .containers = true,

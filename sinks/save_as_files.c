@@ -104,3 +104,18 @@ static const struct leat_module object = {
 };
 
 LEAT_MODULE_AS(object, object);
+
+static const struct leat_module hadoop = {
+    .abi = LEAT_MODULE_ABI,
+    .name = "save_as_hadoop_files",
+    .summary = "writes a directory of Hadoop's SequenceFiles per batch, from a stream with a key",
+    .usual_format = "sequence_file",
+    .containers = true,
+    .pairs = true,
+    .keyed = true,
+    .self_size = sizeof(struct batch_dirs),
+    .opts = options,
+    .sink = &(const struct leat_sink){BATCH_DIRS_SINK, .refuses = true, .write = write_records},
+};
+
+LEAT_MODULE_AS(hadoop, hadoop);

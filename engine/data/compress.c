@@ -11,9 +11,10 @@
 #define IN_BYTES        ((size_t)32 * 1024)  /* what lz4 gets at once, so that its answer fits */
 #define GZIP_WINDOW     (15 + 16)            /* 32 KiB, with gzip's header and trailer */
 #define RAW_WINDOW      (-15)                /* 32 KiB, without anything around it */
+#define ZLIB_WINDOW     15                   /* 32 KiB, with zlib's header and trailer */
 #define ZSTD_WINDOW_LOG 23                   /* 8 MiB: what every zstd level below --ultra needs */
 
-static const char *const names[] = {"none", "gzip", "zstd", "lz4", "deflate"};
+static const char *const names[] = {"none", "gzip", "zstd", "lz4", "deflate", "zlib"};
 
 static bool ends_with(struct leat_slice s, struct leat_slice end)
 {
@@ -33,12 +34,15 @@ enum leat_compression leat_compression_of_path(struct leat_slice path)
 
 static bool is_zlib(enum leat_compression kind)
 {
-    return kind == LEAT_COMPRESSION_GZIP || kind == LEAT_COMPRESSION_DEFLATE;
+    return kind == LEAT_COMPRESSION_GZIP || kind == LEAT_COMPRESSION_DEFLATE ||
+           kind == LEAT_COMPRESSION_ZLIB;
 }
 
 static int window_of(enum leat_compression kind)
 {
-    return kind == LEAT_COMPRESSION_GZIP ? GZIP_WINDOW : RAW_WINDOW;
+    return kind == LEAT_COMPRESSION_GZIP   ? GZIP_WINDOW
+           : kind == LEAT_COMPRESSION_ZLIB ? ZLIB_WINDOW
+                                           : RAW_WINDOW;
 }
 
 static void *zlib_alloc(void *opaque, unsigned n, unsigned size)
@@ -200,6 +204,7 @@ enum leat_status leat_compressor_write(struct leat_compressor *c, struct leat_sl
         break;
     case LEAT_COMPRESSION_GZIP:
     case LEAT_COMPRESSION_DEFLATE:
+    case LEAT_COMPRESSION_ZLIB:
         status = write_zlib(c, text, end, out, arg, err);
         break;
     case LEAT_COMPRESSION_ZSTD:
@@ -343,6 +348,7 @@ static enum leat_status step(struct leat_decompressor *d, struct leat_slice *fro
     switch (d->kind) {
     case LEAT_COMPRESSION_GZIP:
     case LEAT_COMPRESSION_DEFLATE:
+    case LEAT_COMPRESSION_ZLIB:
         return step_zlib(d, from, into, room, made, err);
     case LEAT_COMPRESSION_ZSTD:
         return step_zstd(d, from, into, room, made, err);

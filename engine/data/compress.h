@@ -1,5 +1,6 @@
 /*
- * compress.h - gzip, zstd and lz4 of text files, as streams of whole frames; deflate of blocks.
+ * compress.h - gzip, zstd and lz4 of text files, as streams of whole frames; deflate and zlib of
+ * blocks.
  *
  * The first three allow frames one behind the other, and that is what is written: who has to be
  * able to cut a file at some place ends a frame there, and goes on with the next. A reader passes
@@ -22,6 +23,7 @@ enum leat_compression {
     LEAT_COMPRESSION_LZ4,
     LEAT_COMPRESSION_DEFLATE, /* for bytes that are framed otherwise: with nothing around it, so
                                  there is one frame only, and what is read behind it is nothing */
+    LEAT_COMPRESSION_ZLIB,    /* the same bytes with zlib's header and sum: frames as of gzip */
 };
 
 /* By the extension: .gz, .zst, .lz4; NONE for all others. */

@@ -100,21 +100,6 @@ static const struct leat_opt time_options[] = {
     {0},
 };
 
-/* The language has these; this version has not. */
-static const char *const unbuilt[] = {"save_as_hadoop_files", NULL};
-
-bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,
-                              struct leat_diags *diags)
-{
-    if (!spec_lists(unbuilt, what))
-        return false;
-    if (leat_slice_eq(node->key, what))
-        leat_diag_error_key(diags, node, "'%.*s' is not in this version", LEAT_FMT(what));
-    else
-        leat_diag_error(diags, node, "'%.*s' is not in this version", LEAT_FMT(what));
-    return true;
-}
-
 /* ---- the head of the file */
 
 static void check_version(struct spec_reader *r, const struct leat_node *root,
@@ -211,12 +196,8 @@ static void check_sections(struct spec_reader *r, const struct leat_node *root)
 
     for (const struct leat_node *c = root->first; c; c = c->next) {
         bool is_private = c->key.len > 2 && memcmp(c->key.ptr, "x-", 2) == 0;
-        bool is_off =
-            c->kind == LEAT_NODE_SCALAR && (leat_slice_eq(c->text, LEAT_LIT("off")) || c->is_null);
         if (!is_private && !spec_lists(keys, c->key))
             spec_unknown_key(r, c, keys);
-        else if (!is_private && !is_off)
-            leat_spec_refuse_unbuilt(c, c->key, r->diags);
     }
 }
 
@@ -386,8 +367,6 @@ static struct leat_spec_op *read_op(struct spec_reader *r, const struct leat_nod
                                            one->text.len == 0 && !one->tag.ptr)
                                       ? one
                                       : NULL;
-    if (leat_spec_refuse_unbuilt(place, name, r->diags))
-        return NULL;
     struct leat_spec_op *op = spec_take(r, sizeof *op);
     if (!op)
         return NULL;

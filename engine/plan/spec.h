@@ -130,9 +130,4 @@ struct leat_spec {
 void leat_spec_read(const struct leat_node *root, struct leat_spec *spec, struct leat_arena *arena,
                     struct leat_diags *diags);
 
-/* What the language has and this version has not, refused by name at the key of `node` (at the
- * scalar, if it has none or is itself the word): true after an error in diags. */
-bool leat_spec_refuse_unbuilt(const struct leat_node *node, struct leat_slice what,
-                              struct leat_diags *diags);
-
 #endif

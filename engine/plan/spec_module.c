@@ -9,7 +9,7 @@
 #include "plan/spec_parts.h"
 
 /* Words that stand for a connector and are no module's name. */
-static const char *const words[] = {"file", "save_as_hadoop_files", NULL};
+static const char *const words[] = {"file", NULL};
 
 static bool is_connector(struct leat_slice name)
 {
@@ -224,8 +224,6 @@ void spec_read_connector(struct spec_reader *r, const struct leat_node *map,
     }
     refuse_others(r, map, c, parts, what);
     connector->node = c;
-    if (leat_spec_refuse_unbuilt(c, c->key, r->diags))
-        return;
     if (c->kind == LEAT_NODE_LIST || (c->kind == LEAT_NODE_SCALAR && !c->is_null)) {
         leat_diag_error(r->diags, c, "'%.*s' takes a map of settings", LEAT_FMT(c->key));
         return;
@@ -241,8 +239,7 @@ void spec_read_format(struct spec_reader *r, const struct leat_node *node,
         return;
     format->node = node;
     if (node->kind == LEAT_NODE_SCALAR && !node->is_null) {
-        if (leat_diag_filled(r->diags, node) &&
-            !leat_spec_refuse_unbuilt(node, leat_node_value(node), r->diags))
+        if (leat_diag_filled(r->diags, node))
             format->name = leat_node_value(node);
         return;
     }
@@ -253,8 +250,6 @@ void spec_read_format(struct spec_reader *r, const struct leat_node *node,
         return;
     }
     format->node = one;
-    if (leat_spec_refuse_unbuilt(one, one->key, r->diags))
-        return;
     format->name = one->key;
     format->given = one->kind == LEAT_NODE_MAP ? one : NULL;
 }

@@ -90,10 +90,6 @@ def test_yaml_traps_in_expressions_are_told_with_the_corrected_line():
     wrong(("filter: amount > 0.0", "filter: amount > 0.0 ? true : false"), "quote")
 
 
-def test_what_the_language_has_and_this_version_has_not_is_refused_by_name():
-    wrong(("console: {}", "save_as_hadoop_files: {}"), "'save_as_hadoop_files' is not in this version")
-
-
 def test_a_dead_letter_output_is_one_place_for_all():
     dlq = "name: orders\non_error: dlq\n"
     wrong(("name: orders", dlq + "dlq: { files: { path: dead.jsonl } }"), "{file}")

@@ -104,12 +104,6 @@ def test_an_unknown_field_is_told_as_the_specification_shows_it():
     assert "= streams.x.ops[1].aggregate.z; fields are given by sources.s.schema (line 7)" in err, err
 
 
-def test_all_that_is_not_in_this_version_is_told_at_once():
-    err = check(GROUPS.replace("EXPRESSION", "count()").replace("console: {}", "save_as_hadoop_files: {}")
-                .replace("    ops:\n", "    ops:\n      - transform: { lua: x }\n"))
-    assert err.count("not in this version") == 2 and "2 errors" in err, err
-
-
 def test_an_integer_beyond_64_bits_is_an_error_of_that_record_where_it_is_asked_for():
     assert run("a", '{"a": 18446744073709551615}')[1] == "18446744073709551615"
     assert "64 bits" in str(run("a", '{"a": 18446744073709551616}'))

@@ -95,10 +95,16 @@ enum leat_status cf_read_bytes(void *arg, int64_t at, char *into, size_t room, s
 
 void cf_init(struct container_world *w, const char *const *settings, enum leat_format_use use)
 {
+    cf_init_as(w, "avro", settings, use);
+}
+
+void cf_init_as(struct container_world *w, const char *name, const char *const *settings,
+                enum leat_format_use use)
+{
     static const struct leat_path all = {NULL, 0, LEAT_COL_PATHS};
 
     *w = (struct container_world){0};
-    instance_init(&w->i, "avro", settings);
+    instance_init(&w->i, name, settings);
     w->format = w->i.module->format;
     w->container = leat_container_of(w->i.module, w->i.self);
     CU_ASSERT_PTR_NOT_NULL_FATAL(w->container);

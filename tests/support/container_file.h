@@ -1,5 +1,5 @@
 /*
- * container_file.h - Avro container files in memory, and what the avro format reads in them.
+ * container_file.h - container files in memory, Avro's above all, and what a format reads in them.
  */
 #ifndef LEAT_CONTAINER_FILE_H
 #define LEAT_CONTAINER_FILE_H
@@ -49,6 +49,8 @@ enum leat_status cf_read_bytes(void *arg, int64_t at, char *into, size_t room, s
 /* ---- the format */
 
 void cf_init(struct container_world *w, const char *const *settings, enum leat_format_use use);
+void cf_init_as(struct container_world *w, const char *name, const char *const *settings,
+                enum leat_format_use use); /* of another format */
 void cf_fini(struct container_world *w);
 
 /* NULL: *e says why. */

@@ -59,12 +59,12 @@ static void a_connection_is_merged_under_what_is_given(void)
     pipeline_text_fini(&p);
 }
 
-static void a_stream_with_a_refused_operator_has_no_name_for_readers(void)
+static void a_stream_with_what_is_no_operator_has_no_name_for_readers(void)
 {
     static const char text[] =
         PIPELINE_HEAD "streams:\n"
-                      "  a: { from: in, ops: [ count, { save_as_hadoop_files: x }, count ] }\n"
-                      "  b: { from: a, ops: [ { save_as_hadoop_files: { a: x } } ] }\n"
+                      "  a: { from: in, ops: [ count, { filter: x, map: y }, count ] }\n"
+                      "  b: { from: a, ops: [ [ filter ] ] }\n"
                       "  c: { from: in, ops: [ { map: { lua: x, y: z } } ] }\n";
     struct pipeline_text p;
 
@@ -113,5 +113,5 @@ static void reading_survives_lack_of_memory(void)
 LEAT_TESTS("spec", T(defaults_are_those_of_the_language),
            T(commits_and_checkpoints_have_their_options),
            T(a_connection_is_merged_under_what_is_given),
-           T(a_stream_with_a_refused_operator_has_no_name_for_readers),
+           T(a_stream_with_what_is_no_operator_has_no_name_for_readers),
            T(many_names_in_a_tangle_are_no_trouble), T(reading_survives_lack_of_memory))
