@@ -6,7 +6,6 @@
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define SETTLED_MS                                                                                 \
     2000 /* a directory that changed longer ago shows any later change in its mtime */
@@ -76,26 +75,28 @@ static uint32_t hash_of(const char *path)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static bool is_known(const struct file_list *l, const char *path)
+struct listed_file *file_list_find(const struct file_list *l, const char *path)
 {
     if (!l->table_size)
-        return false;
+        return NULL;
     for (uint32_t at = hash_of(path);; at++) {
         uint32_t number = l->table[at & (l->table_size - 1)];
         if (!number)
-            return false;
+            return NULL;
         if (strcmp(l->files[number - 1].path, path) == 0)
-            return true;
+            return &l->files[number - 1];
     }
 }
 
+/* In the place of an earlier one of its path. */
 static void enter(struct file_list *l, uint32_t number)
 {
-    uint32_t at = hash_of(l->files[number].path);
+    uint32_t at = hash_of(l->files[number].path), *slot;
 
-    while (l->table[at & (l->table_size - 1)])
+    while (*(slot = &l->table[at & (l->table_size - 1)]) &&
+           strcmp(l->files[*slot - 1].path, l->files[number].path) != 0)
         at++;
-    l->table[at & (l->table_size - 1)] = number + 1;
+    *slot = number + 1;
 }
 
 /* Files from `first` on are not in the table yet. */
@@ -119,7 +120,7 @@ static enum leat_status enter_new(struct file_list *l, uint32_t first, struct le
     return LEAT_OK;
 }
 
-static enum leat_status add(struct file_list *l, const char *path, struct leat_error *err)
+static enum leat_status add(struct file_list *l, struct listed_file file, struct leat_error *err)
 {
     if (l->count == l->room) {
         uint32_t room = l->room ? 2 * l->room : 64;
@@ -132,10 +133,10 @@ static enum leat_status add(struct file_list *l, const char *path, struct leat_e
         l->files = files;
         l->room = room;
     }
-    const char *copy = leat_arena_copy(&l->arena, leat_slice_str(path)).ptr;
-    if (!copy)
+    file.path = leat_arena_copy(&l->arena, leat_slice_str(file.path)).ptr;
+    if (!file.path)
         return no_memory(err);
-    l->files[l->count++] = (struct listed_file){.path = copy};
+    l->files[l->count++] = file;
     return LEAT_OK;
 }
 
@@ -148,6 +149,11 @@ static bool is_unfinished(const char *name)
     return name[0] == '.' || name[0] == '_' || (len >= 4 && strcmp(name + len - 4, ".tmp") == 0);
 }
 
+int64_t file_changed_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 /* A file, and one of the time that is asked for: a file's is that of its last change. */
 static bool is_wanted(const struct file_list *l, const char *path)
 {
@@ -155,18 +161,44 @@ static bool is_wanted(const struct file_list *l, const char *path)
 
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
-    int64_t changed_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+    int64_t changed_ms = file_changed_ms(&st);
     return (!l->env->from_ms || changed_ms >= l->env->from_ms) &&
            (!l->env->to_ms || changed_ms < l->env->to_ms);
 }
 
+/* One that still waits for its tick has the time that it has now; else it is another file. */
+static enum leat_status consider_change(struct file_list *l, const char *path,
+                                        struct leat_error *err)
+{
+    struct listed_file *known = file_list_find(l, path);
+    struct stat st;
+
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return LEAT_OK;
+    int64_t changed_ms = file_changed_ms(&st);
+    if (known && known->waits)
+        known->changed_ms = changed_ms;
+    if (known && known->changed_ms == changed_ms)
+        return LEAT_OK;
+    return add(l,
+               (struct listed_file){.path = path,
+                                    .changed_ms = changed_ms,
+                                    .before_ms = known ? known->selected_ms : 0},
+               err);
+}
+
 static enum leat_status consider(struct file_list *l, const char *path, struct leat_error *err)
 {
-    const char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const struct leat_path_filter *paths = l->env->paths;
 
-    if (is_unfinished(slash ? slash + 1 : path) || is_known(l, path) || !is_wanted(l, path))
+    if (paths ? !paths->wants(paths, path) : is_unfinished(name))
         return LEAT_OK;
-    return add(l, path, err);
+    if (l->by_change)
+        return consider_change(l, path, err);
+    return file_list_find(l, path) || !is_wanted(l, path)
+               ? LEAT_OK
+               : add(l, (struct listed_file){.path = path}, err);
 }
 
 static enum leat_status list_dir(struct file_list *l, struct leat_error *err)
@@ -223,11 +255,18 @@ static enum leat_status list_glob(struct file_list *l, struct leat_error *err)
     return status;
 }
 
+/* Whatever its name is. */
+static enum leat_status consider_one(struct file_list *l, struct leat_error *err)
+{
+    return l->by_change ? consider_change(l, l->path, err)
+                        : add(l, (struct listed_file){.path = l->path}, err);
+}
+
 static enum leat_status look(struct file_list *l, struct leat_error *err)
 {
     switch (l->kind) {
     case FILE_LIST_ONE:
-        return is_known(l, l->path) ? LEAT_OK : add(l, l->path, err);
+        return file_list_find(l, l->path) && !l->by_change ? LEAT_OK : consider_one(l, err);
     case FILE_LIST_DIR:
         return dir_changed(l) ? list_dir(l, err) : LEAT_OK;
     case FILE_LIST_GLOB:
@@ -270,6 +309,18 @@ enum leat_status file_list_refresh(struct file_list *l, uint32_t *first_new, str
     if (enter_new(l, first, err) != LEAT_OK) {
         l->count = first;
         l->listed_ms = 0;
+        return err->status;
+    }
+    return LEAT_OK;
+}
+
+enum leat_status file_list_add(struct file_list *l, const char *path, int64_t changed_ms,
+                               uint32_t *number, struct leat_error *err)
+{
+    *number = l->count;
+    if (add(l, (struct listed_file){.path = path, .changed_ms = changed_ms}, err) != LEAT_OK ||
+        charge(l, err) != LEAT_OK || enter_new(l, *number, err) != LEAT_OK) {
+        l->count = *number;
         return err->status;
     }
     return LEAT_OK;

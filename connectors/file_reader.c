@@ -1,5 +1,7 @@
 #include "file_reader.h"
 
+#include "file_list.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,13 +12,18 @@
 
 enum leat_status file_reader_open(struct file_reader *r, const char *path, struct leat_error *err)
 {
+    struct stat st;
+
     *r = (struct file_reader){.skip_from = -1};
     r->compression = leat_compression_of_path(leat_slice_str(path));
     r->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (r->fd >= 0) {
+    if (r->fd >= 0 && fstat(r->fd, &st) == 0) {
         r->path = path;
+        r->changed_ms = file_changed_ms(&st);
         return LEAT_OK;
     }
+    if (r->fd >= 0)
+        close(r->fd);
     return leat_fail(err, errno == ENOENT ? LEAT_E_LOST : LEAT_E_IO, "cannot open '%s': %s", path,
                      strerror(errno));
 }

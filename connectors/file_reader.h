@@ -20,6 +20,7 @@ struct file_reader {
     int64_t skip_from; /* from here on is the rest of a line that was too long; -1: nothing is */
     enum leat_compression compression;
     int fd;
+    int64_t changed_ms; /* when it was opened */
 
     struct leat_decompressor *decompressor;
     char *packed; /* PACKED_BYTES of the file */

@@ -13,12 +13,17 @@
  * Where the format frames its files itself (data/container.h) positions count the records of a
  * file, and it says what a block is. Such a file is not compressed as a whole.
  *
+ * With `select: new` or `recent` a file belongs to the batch of its time (file_select.h). It is at
+ * ALL_READ then, too, when it was read, whatever it is; one that is not the one any more that was
+ * selected when it is opened was none, and one that is not any more when it is read on is lost.
+ *
  * A line that is longer than the source's max_record is delivered cut to one byte more, so that it
  * is an error of that record only. Fetching reads bytes and cuts them behind a line end; workers
  * find the lines. Thread: job. A fetch is answered before it returns: local files are quick enough.
  */
 #include "file_list.h"
 #include "file_reader.h"
+#include "file_select.h"
 
 #define READERS       32
 #define ALL_READ      (INT64_C(1) << 62)
@@ -28,12 +33,18 @@
 #define GROWTH        8   /* of the room for a line that did not fit */
 #define SKIPS_MAX     256 /* pieces of a far too long line that one fetch passes over */
 
+enum { SELECT_ALL, SELECT_NEW, SELECT_RECENT };
+static const char *const selections[] = {"all", "new", "recent", NULL};
+
 struct files {
     const char *path;
     bool follow;
+    struct leat_choice select;
+    struct leat_duration remember;
 
     const struct leat_env *env;
     struct file_list list;
+    struct file_select selecting;
     struct file_reader readers[READERS];
     uint64_t uses;
 };
@@ -45,24 +56,103 @@ static const struct leat_opt options[] = {
                  "with . or _ or end in .tmp are passed over."),
     LEAT_OPT(struct files, follow, .def = "false",
              .help = "Whether files are still written: their last line then waits for its end."),
+    LEAT_OPT(struct files, select, .def = "all", .choices = selections,
+             .help = "all: every file, as soon as it is seen. new: each file in the batch of the "
+                     "time of its last change, if that is later than the pipeline's first start. "
+                     "recent: the same with those of the time of `remember` before."),
+    LEAT_OPT(struct files, remember, .def = "1m", .min = 1,
+             .help =
+                 "With select: new or recent, a file that is seen so long after its last change "
+                 "is not read any more, and another one of its name not within so long."),
     {0},
 };
+
+static bool is_selecting(const void *self)
+{
+    return ((const struct files *)self)->select.index != SELECT_ALL;
+}
+
+static enum leat_status files_check(const void *self, struct leat_error *err)
+{
+    if (((const struct files *)self)->follow && is_selecting(self))
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "follow: true is for files that are still written; with `select` they "
+                         "are complete when they are seen");
+    return LEAT_OK;
+}
 
 static enum leat_status files_open(void *self, const struct leat_env *env, struct leat_error *err)
 {
     struct files *f = self;
 
     f->env = env;
-    return file_list_init(&f->list, env, f->path, err);
+    if (file_list_init(&f->list, env, f->path, err) != LEAT_OK)
+        return err->status;
+    f->list.by_change = is_selecting(f);
+    f->selecting.list = &f->list;
+    f->selecting.new_only = f->select.index == SELECT_NEW;
+    f->selecting.remember_ms = f->remember.ms;
+    return LEAT_OK;
 }
+
+/* ---- files of ticks */
+
+struct naming {
+    const struct files *files;
+    void (*each)(void *arg, const struct leat_part *p);
+    void *arg;
+};
+
+static void name_part(void *arg, uint32_t number)
+{
+    const struct naming *n = arg;
+
+    n->each(n->arg, &(struct leat_part){.id = number,
+                                        .name = leat_slice_str(n->files->list.files[number].name),
+                                        .end = -1,
+                                        .number = (int32_t)number});
+}
+
+static enum leat_status files_known(void *self, struct leat_slice name, int64_t next,
+                                    struct leat_error *err)
+{
+    struct files *f = self;
+
+    return file_select_known(&f->selecting, name, next == ALL_READ, err);
+}
+
+static enum leat_status files_due(void *self, const struct leat_ticks *ticks, int64_t *time_ms,
+                                  struct leat_error *err)
+{
+    struct files *f = self;
+
+    return file_select_due(&f->selecting, ticks, time_ms, err);
+}
+
+static enum leat_status files_take(void *self, int64_t time_ms,
+                                   void (*each)(void *arg, const struct leat_part *p), void *arg,
+                                   struct leat_error *err)
+{
+    struct files *f = self;
+    struct naming n = {f, each, arg};
+
+    return file_select_take(&f->selecting, time_ms, name_part, &n, err);
+}
+
+/* ---- all files */
 
 static enum leat_status files_partitions(void *self,
                                          void (*each)(void *arg, const struct leat_part *p),
                                          void *arg, struct leat_error *err)
 {
     struct files *f = self;
+    struct naming n = {f, each, arg};
     uint32_t i;
 
+    for (i = 0; i < f->selecting.unread_count; i++)
+        name_part(&n, f->selecting.unread[i]);
+    if (is_selecting(f))
+        return LEAT_OK;
     if (file_list_refresh(&f->list, &i, err) != LEAT_OK)
         return err->status;
     for (; i < f->list.count; i++) {
@@ -297,7 +387,7 @@ static enum leat_status read_some(struct files *f, struct file_reader *r,
 /* At the end of a file that nobody writes any more. */
 static void finish(struct files *f, struct file_reader *r, struct leat_block *b)
 {
-    if (r->compression != LEAT_COMPRESSION_NONE || r->container)
+    if (r->compression != LEAT_COMPRESSION_NONE || r->container || is_selecting(f))
         b->to = ALL_READ;
     b->finished = true;
     close_reader(f, r);
@@ -306,7 +396,9 @@ static void finish(struct files *f, struct file_reader *r, struct leat_block *b)
 static enum leat_status nothing_more(struct files *f, const struct leat_fetch *fetch,
                                      struct leat_block **block, struct leat_error *err)
 {
-    if (empty_block(f, fetch->from, fetch->from, block, err) != LEAT_OK)
+    int64_t to = is_selecting(f) ? ALL_READ : fetch->from;
+
+    if (empty_block(f, fetch->from, to, block, err) != LEAT_OK)
         return err->status;
     (*block)->at_end = (*block)->finished = true;
     return LEAT_OK;
@@ -330,6 +422,31 @@ static enum leat_status read_checked(struct files *f, struct file_reader *r,
     return err->status;
 }
 
+/* Selected, and not there any more when it is opened: as if it had never been seen. What has taken
+ * its place will be. */
+static enum leat_status pass_over(struct files *f, const struct leat_fetch *fetch,
+                                  struct leat_block **block, struct leat_error *err)
+{
+    struct listed_file *file = &f->list.files[fetch->part];
+
+    leat_warn(f->env->log, "'%s' went away or was changed before it was read; it is passed over",
+              file->path);
+    drop_reader(f, fetch->part);
+    file->selected_ms = 0;
+    f->list.listed_ms = 0; /* look again */
+    return nothing_more(f, fetch, block, err);
+}
+
+static enum leat_status fetch_selected(struct files *f, struct file_reader *r,
+                                       const struct leat_fetch *fetch, struct leat_block **block,
+                                       struct leat_error *err)
+{
+    if (r->changed_ms == f->list.files[fetch->part].changed_ms)
+        return read_checked(f, r, fetch, block, err);
+    return leat_fail(err, LEAT_E_LOST, "'%s' was changed when it was read up to position %lld",
+                     r->path, (long long)fetch->from);
+}
+
 static enum leat_status fetch_open(struct files *f, const struct leat_fetch *fetch,
                                    struct leat_block **block, struct leat_error *err)
 {
@@ -338,9 +455,14 @@ static enum leat_status fetch_open(struct files *f, const struct leat_fetch *fet
 
     if (get_reader(f, fetch->part, &r, err) != LEAT_OK) {
         file->gone = err->status == LEAT_E_LOST;
-        return err->status;
+        return file->gone && is_selecting(f) && fetch->from == 0 ? pass_over(f, fetch, block, err)
+                                                                 : err->status;
     }
-    if (read_checked(f, r, fetch, block, err) != LEAT_OK) {
+    if (is_selecting(f) && fetch->from == 0 && r->changed_ms != file->changed_ms)
+        return pass_over(f, fetch, block, err);
+    enum leat_status status = is_selecting(f) ? fetch_selected(f, r, fetch, block, err)
+                                              : read_checked(f, r, fetch, block, err);
+    if (status != LEAT_OK) {
         if (err->status != LEAT_E_FULL) /* else it goes on from there when there is room */
             drop_reader(f, fetch->part);
         return err->status;
@@ -395,8 +517,16 @@ static void files_close(void *self)
 
     for (struct file_reader *r = f->readers; r < f->readers + READERS; r++)
         close_reader(f, r);
+    file_select_fini(&f->selecting);
     file_list_fini(&f->list);
 }
+
+static const struct leat_by_tick by_tick = {
+    .used = is_selecting,
+    .known = files_known,
+    .due = files_due,
+    .take = files_take,
+};
 
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
@@ -409,9 +539,11 @@ static const struct leat_module module = {
     .of_files = true,
     .self_size = sizeof(struct files),
     .opts = options,
+    .check = files_check,
     .pull =
         &(const struct leat_pull){
             .by_time = true,
+            .by_tick = &by_tick,
             .open = files_open,
             .partitions = files_partitions,
             .fetch = files_fetch,

@@ -88,6 +88,8 @@ static void describe(const struct leat_replay *r)
     fprintf(stderr, ":\n");
     for (uint32_t i = 0; i < record->positions_count; i++) {
         const struct leat_log_position *p = &record->positions[i];
+        if (p->partition.len == 0) /* when its first life began */
+            continue;
         fprintf(stderr, "  %.*s: %.*s from %" PRId64 " to %" PRId64 "\n", LEAT_FMT(p->source),
                 LEAT_FMT(p->partition), p->from, p->next);
     }

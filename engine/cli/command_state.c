@@ -339,6 +339,10 @@ static enum leat_status show_record(void *arg, const struct leat_log_record *r,
             time_of(r->batch_time_ms).text, time_of(r->clock_ms).text);
     for (uint32_t i = 0; i < r->positions_count; i++) {
         const struct leat_log_position *p = &r->positions[i];
+        if (p->partition.len == 0) {
+            cli_say(stdout, "  %.*s began at %s\n", LEAT_FMT(p->source), time_of(p->next).text);
+            continue;
+        }
         cli_say(stdout, "  read %.*s  %.*s  from %" PRId64 " to %" PRId64 "\n", LEAT_FMT(p->source),
                 LEAT_FMT(p->partition), p->from, p->next);
     }

@@ -89,8 +89,9 @@ struct leat_plan_source {
     bool needs_headers; /* somebody looks at them, or they travel on */
     const struct leat_module *format;
     const void *format_self;
-    bool decided;                     /* its positions go into the decider's transaction */
-    const struct leat_module *remote; /* whose file system it reads; NULL: ours */
+    bool decided;                         /* its positions go into the decider's transaction */
+    const struct leat_module *remote;     /* whose file system it reads; NULL: ours */
+    const struct leat_path_filter *paths; /* as in leat_env */
 };
 
 struct leat_plan_sink {

@@ -128,6 +128,7 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     struct plan_head *listed = plan_alloc(p, sizeof *listed);
 
     *source = (struct leat_plan_source){.name = spec->name,
+                                        .paths = spec->node->handed,
                                         .event_time = spec->time.at != NULL,
                                         .lateness_ms = spec->time.lateness.ms,
                                         .idle_ms = spec->time.idle.ms,

@@ -96,9 +96,10 @@ static enum leat_status note_moves(struct leat_job_thread *job, struct leat_job_
     for (uint32_t i = 0; i < n; i++) {
         struct leat_job_source_part *p = job->parts[job->step.active[i]];
         const struct leat_job_part *at = &job->step.parts[job->step.active[i]];
-        if (at->is_push || at->cut == p->logged)
+        if (at->is_push || (at->cut == p->logged && leat_job_is_noted(job, p)))
             continue;
         cut->moves[cut->count++] = (struct leat_job_move){p, p->logged, at->cut};
+        p->is_noted = true;
         p->logged = at->cut;
     }
     return LEAT_OK;
@@ -221,7 +222,8 @@ static enum leat_status fill_positions(struct leat_job_thread *job, struct leat_
     uint32_t moves = count_moves(slot);
     struct leat_log_record *r = &slot->log.record;
 
-    r->positions = leat_arena_array(&slot->arena, moves, sizeof *r->positions);
+    r->positions =
+        leat_arena_array(&slot->arena, moves + job->plan->sources_count, sizeof *r->positions);
     slot->positions = leat_arena_array(&slot->arena, moves, sizeof *slot->positions);
     slot->decided = leat_arena_array(&slot->arena, moves, sizeof *slot->decided);
     bool *decided = leat_arena_array(&slot->arena, moves, sizeof *decided);
@@ -249,6 +251,8 @@ static enum leat_status fill_positions(struct leat_job_thread *job, struct leat_
         if (decided[i])
             slot->decided[slot->decided_count++] = slot->positions[i];
     }
+    slot->positions_count = r->positions_count;
+    r->positions_count += leat_job_note_begins(job, r->positions + r->positions_count);
     return LEAT_OK;
 }
 

@@ -70,7 +70,7 @@ void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
     w->batches_count = slot->group->count;
     w->letters =
         job->step.letters_last && number == job->plan->letters ? letters_for(job, slot) : NULL;
-    w->positions = (struct leat_positions){slot->positions, slot->log.record.positions_count};
+    w->positions = (struct leat_positions){slot->positions, slot->positions_count};
     leat_job_watch_output(job, w, false);
     leat_queue_put(&job->sinks[number].in, &w->msg);
 }
@@ -132,7 +132,7 @@ void leat_job_log_record(struct leat_job_thread *job, uint64_t n)
 static void commit_sources(struct leat_job_thread *job, const struct leat_job_slot *slot,
                            uint64_t n)
 {
-    const struct leat_positions all = {slot->positions, slot->log.record.positions_count};
+    const struct leat_positions all = {slot->positions, slot->positions_count};
     struct leat_error err;
 
     for (uint32_t i = 0; i < job->plan->sources_count && !job->plan->exactly_once; i++) {

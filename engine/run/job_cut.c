@@ -29,23 +29,23 @@ static void take_one(struct leat_job *job, struct leat_job_part *p, uint64_t n)
     p->held[n % 2]++;
 }
 
-static void take_all(struct leat_job *job, uint64_t n)
+static void take_all(struct leat_job *job, uint64_t n, bool by_tick)
 {
     for (uint32_t i = 0; i < job->active_count; i++) {
         struct leat_job_part *p = &job->parts[job->active[i]];
-        while (p->count)
+        while (p->count && (p->by_tick || !by_tick))
             take_one(job, p, n);
     }
 }
 
 /* The part whose oldest block begins earliest; ties go to the first one. */
-static struct leat_job_part *earliest(const struct leat_job *job)
+static struct leat_job_part *earliest(const struct leat_job *job, bool by_tick)
 {
     struct leat_job_part *best = NULL;
 
     for (uint32_t i = 0; i < job->active_count; i++) {
         struct leat_job_part *p = &job->parts[job->active[i]];
-        if (p->count &&
+        if (p->count && (p->by_tick || !by_tick) &&
             (!best || p->blocks[p->first].time_min_ms < best->blocks[best->first].time_min_ms))
             best = p;
     }
@@ -57,11 +57,11 @@ static bool within_limits(const struct leat_job *job, uint64_t records, uint64_t
     return (!job->max_records || records <= job->max_records) && bytes <= job->max_bytes;
 }
 
-static void take_some(struct leat_job *job, uint64_t n)
+static void take_some(struct leat_job *job, uint64_t n, bool by_tick)
 {
     uint64_t records = 0, bytes = 0;
 
-    for (struct leat_job_part *p; (p = earliest(job));) {
+    for (struct leat_job_part *p; (p = earliest(job, by_tick));) {
         const struct leat_job_block *b = &p->blocks[p->first];
         if (bytes && !within_limits(job, records + b->records, bytes + b->bytes))
             return;
@@ -71,14 +71,39 @@ static void take_some(struct leat_job *job, uint64_t n)
     }
 }
 
-void leat_job_take(struct leat_job *job, uint64_t n)
+void leat_job_take(struct leat_job *job, uint64_t n, bool by_tick)
 {
-    for (uint32_t i = 0; i < job->active_count; i++)
+    for (uint32_t i = 0; i < job->active_count; i++) {
         job->parts[job->active[i]].take = 0;
+        job->parts[job->active[i]].moved = false; /* its position goes with this batch */
+    }
     if (within_limits(job, job->pending_records, job->pending_bytes))
-        take_all(job, n);
+        take_all(job, n, by_tick);
     else
-        take_some(job, n);
+        take_some(job, n, by_tick);
+}
+
+bool leat_job_reads_chosen(const struct leat_job *job)
+{
+    if (job->pending_blocks && ((job->max_records && job->pending_records >= job->max_records) ||
+                                job->pending_bytes >= job->max_bytes))
+        return false;
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        const struct leat_job_part *p = &job->parts[job->active[i]];
+        if (p->by_tick && p->fetching)
+            return true;
+    }
+    return false;
+}
+
+bool leat_job_has_chosen(const struct leat_job *job)
+{
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        const struct leat_job_part *p = &job->parts[job->active[i]];
+        if (p->by_tick && p->count)
+            return true;
+    }
+    return false;
 }
 
 bool leat_job_is_full(const struct leat_job *job)
@@ -122,7 +147,8 @@ void leat_job_forget(struct leat_job *job, uint32_t part)
 {
     struct leat_job_part *p = &job->parts[part];
 
-    if (!p->finished || p->count || p->held[0] || p->held[1] || p->active_at == UINT32_MAX)
+    if (!p->finished || p->count || p->held[0] || p->held[1] || p->moved ||
+        p->active_at == UINT32_MAX)
         return;
     uint32_t last = job->active[--job->active_count];
     job->active[p->active_at] = last;

@@ -12,8 +12,14 @@
 void leat_job_keep(struct leat_job *job, struct leat_job_part *p, const struct leat_event *ev);
 
 /* Choose what batch N takes: everything, or up to the limits with the least event time first, so
- * that no partition runs ahead of another. Sets `take` and moves what was taken to held[n % 2]. */
-void leat_job_take(struct leat_job *job, uint64_t n);
+ * that no partition runs ahead of another; by_tick: of no other partitions. Sets `take` and moves
+ * what was taken to held[n % 2]. */
+void leat_job_take(struct leat_job *job, uint64_t n, bool by_tick);
+
+/* Partitions that belong to ticks: is an answer awaited, or received what a batch has room for?
+ * Have they anything for a batch? */
+bool leat_job_reads_chosen(const struct leat_job *job);
+bool leat_job_has_chosen(const struct leat_job *job);
 
 /* Received as much as one batch takes, or as much as there is room for. */
 bool leat_job_is_full(const struct leat_job *job);

@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+#define PARTS_MAX (UINT32_C(1) << 24)
+
 static void *larger(const void *old, size_t count, size_t room, size_t size)
 {
     void *grown = leat_mem_alloc(room * size);
@@ -145,6 +147,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
     part->logged = part->committed = from;
     part->is_behind = !job->plan->exactly_once && p->committed && from > p->first;
     s->is_behind = s->is_behind || part->is_behind;
+    part->is_noted = leat_job_place(job, s->plan->name, p->name);
     part->is_new = s->plan->decided && !leat_job_place(job, s->plan->name, p->name);
     job->new_parts += part->is_new;
     const struct leat_log_position *place = leat_job_place(job, s->plan->name, p->name);
@@ -162,6 +165,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
                                .goal_comes = to_the_end && p->finished && p->end >= 0,
                                .is_push = !s->plan->module->pull && !leat_job_is_stored(s),
                                .comes = leat_job_is_stored(s),
+                               .by_tick = leat_job_is_by_tick(s),
                                .single = s->plan->module->pull && s->plan->module->pull->single,
                                .waits = s->plan->module->pull && s->plan->module->pull->waits};
     job->step.parts_count++;
@@ -181,4 +185,21 @@ enum leat_status leat_job_add_push_part(struct leat_job_thread *job, struct leat
     if (!leat_job_map_room(s, part))
         return leat_fail(err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, part);
     return leat_job_add_part(job, s, &p, err);
+}
+
+void leat_job_each_part(void *arg, const struct leat_part *p)
+{
+    struct leat_job_listing *l = arg;
+    struct leat_job_source *s = l->source;
+
+    if (l->err.status != LEAT_OK)
+        return;
+    if (p->id < s->part_of_room && s->part_of[p->id] != LEAT_JOB_NO_PART) {
+        s->job->parts[s->part_of[p->id]]->part.end = p->end;
+        return;
+    }
+    if (p->id >= PARTS_MAX || !leat_job_map_room(s, p->id))
+        leat_fail(&l->err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, p->id);
+    else
+        l->err.status = leat_job_add_part(s->job, s, p, &l->err);
 }

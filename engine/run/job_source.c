@@ -13,36 +13,11 @@
 #include <inttypes.h>
 
 #define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
-#define PARTS_MAX       (UINT32_C(1) << 24)
 #define FETCH_BYTES_MIN ((size_t)64 * 1024)
 #define FETCH_BYTES_MAX ((size_t)1024 * 1024)
 #define GATHER_EARLY_MS 5
 #define GATHER_LATE_MS  2
 #define ROW_BYTES       64 /* guess, where a block does not say how many rows it has */
-
-/* ---- partitions */
-
-struct listing {
-    struct leat_job_source *source;
-    struct leat_error err; /* status LEAT_OK: none */
-};
-
-static void each_part(void *arg, const struct leat_part *p)
-{
-    struct listing *l = arg;
-    struct leat_job_source *s = l->source;
-
-    if (l->err.status != LEAT_OK)
-        return;
-    if (p->id < s->part_of_room && s->part_of[p->id] != LEAT_JOB_NO_PART) {
-        s->job->parts[s->part_of[p->id]]->part.end = p->end;
-        return;
-    }
-    if (p->id >= PARTS_MAX || !leat_job_map_room(s, p->id))
-        leat_fail(&l->err, LEAT_E_NOMEM, "no memory for partition %" PRIu32, p->id);
-    else
-        l->err.status = leat_job_add_part(s->job, s, p, &l->err);
-}
 
 /* ---- waiting for the other side */
 
@@ -178,9 +153,12 @@ static void catch_up(struct leat_job_source *s)
 
 static enum leat_status list_source(struct leat_job_source *s, struct leat_error *err)
 {
-    struct listing l = {.source = s};
-    enum leat_status status = s->plan->module->pull->partitions(s->self, each_part, &l, err);
+    struct leat_job_listing l = {.source = s};
 
+    if (!s->is_listed && leat_job_ticks_known(s, err) != LEAT_OK)
+        return err->status;
+    enum leat_status status =
+        s->plan->module->pull->partitions(s->self, leat_job_each_part, &l, err);
     if (l.err.status != LEAT_OK) {
         *err = l.err;
         return err->status;
@@ -533,6 +511,8 @@ static enum leat_status init_source(struct leat_job_thread *job, struct leat_job
     s->push = m->push;
     s->push_self = s->self;
     job->step.has_push = job->step.has_push || m->push;
+    if (leat_job_ticks_init(s, err) != LEAT_OK)
+        return err->status;
     return leat_job_receives(s) ? leat_job_receive_init(s, err) : LEAT_OK;
 }
 

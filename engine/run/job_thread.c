@@ -90,6 +90,11 @@ static void carry_out(struct leat_job_thread *job, const struct leat_action *a)
     case LEAT_ACT_FINISH:
         leat_job_finish(job, a->batch);
         break;
+    case LEAT_ACT_SELECT:
+        job->ticks_asked = true;
+        job->ticks_first_ms = a->from;
+        job->ticks_last_ms = a->time_ms;
+        break;
     case LEAT_ACT_IDLE:
         leat_job_idle(job, a->time_ms);
         break;
@@ -313,6 +318,8 @@ static void turn(struct leat_job_thread *job)
     if (!job->over &&
         job->now_ms >= (job->started ? leat_job_wake_ms(&job->step) : job->step.until_ms))
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_TICK});
+    if (leat_job_ticks_turn(job, &err) != LEAT_OK)
+        leat_job_fail(job, &err);
     leat_job_decide_turn(job);
     leat_job_note_now(job);
 }

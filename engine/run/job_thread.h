@@ -6,6 +6,7 @@
  *     job_source.c  sources: opening, listing, fetches, push threads
  *     job_lock.c    the directory: one process, one pipeline
  *     job_part.c    their partitions
+ *     job_tick.c    partitions that belong to ticks
  *     job_store.c   the block stores of push sources
  *     job_receive.c push sources whose records are kept outside
  *     job_batch.c   batches: cut, run, captured as record N
@@ -49,6 +50,7 @@ struct leat_job_source_part {
     int64_t committed;               /* the same, of the last group that is committed */
     struct leat_block *first, *last; /* received, in no batch yet; by msg.next */
     bool at_end, finished;           /* as of the last block received */
+    bool is_noted;                   /* by tick: the log has it, or the group under way */
     bool is_behind;                  /* at least once: committed less than the log has */
     bool is_new;                     /* nobody has committed a position of it */
     bool was_lost;                   /* the next fetch is for the earliest there is */
@@ -80,6 +82,12 @@ struct leat_job_source {
     struct leat_chunk *rows;            /* of blocks that a format looks at; NULL: none was */
     bool is_open, is_listed, is_behind; /* one of its partitions */
     struct leat_retry retry;            /* again_ms: when to open or list it; LEAT_JOB_NEVER */
+
+    /* whose partitions belong to ticks */
+    int64_t begin_ms;     /* of the job's first life */
+    int64_t next_tick_ms; /* the first that it was not asked about; 0: none was yet */
+    int64_t due_ms;       /* its answer; was_asked: there is one */
+    bool begin_is_logged, was_asked;
 
     /* push; where it is kept outside the source's other half, which is a pull then */
     const struct leat_push *push;
@@ -123,7 +131,8 @@ struct leat_job_slot {
     struct leat_arena arena;       /* of the lists below */
     struct leat_job_cut *first, *last;
     struct leat_position *positions; /* as the record's, for sources and sinks */
-    struct leat_position *decided;   /* those that go into the transaction */
+    uint32_t positions_count;
+    struct leat_position *decided; /* those that go into the transaction */
     uint32_t decided_count;
     struct leat_decider_work decide;
     struct leat_left_out left_out; /* of the decider's sinks */
@@ -164,6 +173,8 @@ struct leat_job_thread {
     struct leat_event events[LEAT_JOB_EVENTS];
     uint32_t events_count;
     bool in_event;
+    bool ticks_asked; /* SELECT: which of these ticks have partitions? */
+    int64_t ticks_first_ms, ticks_last_ms;
     int64_t now_ms;   /* time as decided with */
     int64_t ahead_ms; /* of it before the monotonic clock */
 
@@ -227,6 +238,12 @@ LEAT_CHECKED enum leat_status leat_job_reset(struct leat_job_thread *job, struct
 #define LEAT_JOB_NO_PART UINT32_MAX
 LEAT_CHECKED bool leat_job_parts_room(struct leat_job_thread *job);          /* for one more */
 LEAT_CHECKED bool leat_job_map_room(struct leat_job_source *s, uint32_t id); /* in s->part_of */
+/* For each() of a source: a partition that it names is added, unless it is known. */
+struct leat_job_listing {
+    struct leat_job_source *source;
+    struct leat_error err; /* status LEAT_OK: none */
+};
+void leat_job_each_part(void *arg, const struct leat_part *p);
 /* A partition that the source has named; nothing happens when it was read to its end before. */
 LEAT_CHECKED enum leat_status leat_job_add_part(struct leat_job_thread *job,
                                                 struct leat_job_source *s,
@@ -269,6 +286,22 @@ void leat_job_sources_close(struct leat_job_thread *job);
 /* The thread on which the push source receives; its inbox is ready. */
 LEAT_CHECKED enum leat_status leat_job_start_push(struct leat_job_source *s,
                                                   struct leat_error *err);
+
+/* job_tick.c */
+bool leat_job_is_by_tick(const struct leat_job_source *s); /* its options are read */
+LEAT_CHECKED enum leat_status leat_job_ticks_init(struct leat_job_source *s,
+                                                  struct leat_error *err);
+/* Tell the source what the log knows, before it is listed for the first time. */
+LEAT_CHECKED enum leat_status leat_job_ticks_known(struct leat_job_source *s,
+                                                   struct leat_error *err);
+/* Answer the SELECT that was asked, if one was. */
+LEAT_CHECKED enum leat_status leat_job_ticks_turn(struct leat_job_thread *job,
+                                                  struct leat_error *err);
+/* Need its position not be logged before it moves? */
+bool leat_job_is_noted(const struct leat_job_thread *job, const struct leat_job_source_part *p);
+/* Positions that say when lives began, of sources of which the log does not know; there is room for
+ * one of each source. How many. */
+uint32_t leat_job_note_begins(struct leat_job_thread *job, struct leat_log_position *into);
 
 /* job_store.c */
 struct leat_job_part_name {

@@ -88,6 +88,20 @@ static enum leat_status open_and_list(struct leat_range_source *s, struct leat_e
     return l.failed ? leat_arena_failed(s->arena, err) : LEAT_OK;
 }
 
+enum leat_status leat_range_source_know(struct leat_range_source *s, struct leat_slice name,
+                                        int64_t from, struct leat_error *err)
+{
+    const struct leat_pull *pull = s->plan->module->pull;
+    struct listing l = {.source = s};
+
+    if (!pull->by_tick || !pull->by_tick->used(s->self))
+        return LEAT_OK;
+    if (pull->by_tick->known(s->self, name, from, err) != LEAT_OK ||
+        pull->partitions(s->self, add_part, &l, err) != LEAT_OK)
+        return err->status;
+    return l.failed ? leat_arena_failed(s->arena, err) : LEAT_OK;
+}
+
 /* False: it cannot heal, or it has been waited for long enough. */
 static bool pause_after(struct leat_range_source *s, const struct leat_error *why, int *waited_ms)
 {

@@ -31,6 +31,12 @@ LEAT_CHECKED enum leat_status leat_range_source_open(struct leat_range_source *s
                                                      struct leat_arena *arena,
                                                      struct leat_error *err);
 
+/* A partition that its source would not name again, as it is none of the ticks to come
+ * (data/source.h: leat_by_tick); nothing for other sources. */
+LEAT_CHECKED enum leat_status leat_range_source_know(struct leat_range_source *s,
+                                                     struct leat_slice name, int64_t from,
+                                                     struct leat_error *err);
+
 /* NULL: the source has no partition of that name any more. */
 const struct leat_part *leat_range_source_find(const struct leat_range_source *s,
                                                struct leat_slice name);

@@ -176,9 +176,11 @@ static enum leat_status add_part(struct leat_replay *r, uint32_t i, uint32_t sou
                                  struct leat_error *err)
 {
     const struct leat_log_position *at = &r->record.positions[i];
-    const struct leat_part *there = leat_range_source_find(&r->sources[source], at->partition);
     struct leat_part *part = leat_arena_alloc(&r->arena, sizeof *part);
 
+    if (leat_range_source_know(&r->sources[source], at->partition, at->from, err) != LEAT_OK)
+        return err->status;
+    const struct leat_part *there = leat_range_source_find(&r->sources[source], at->partition);
     if (!there)
         return leat_fail(err, LEAT_E_LOST, "'%.*s' is not there any more", LEAT_FMT(at->partition));
     if (!part)
@@ -203,7 +205,8 @@ static enum leat_status open_sources(struct leat_replay *r, struct leat_error *e
         const struct leat_plan_source *plan = &r->plan->sources[s];
         uint32_t ids = 0;
         for (uint32_t i = 0; i < count; i++) {
-            if (!leat_slice_eq(r->record.positions[i].source, plan->name))
+            if (!leat_slice_eq(r->record.positions[i].source, plan->name) ||
+                r->record.positions[i].partition.len == 0) /* when a life began */
                 continue;
             if (ids == 0 &&
                 leat_range_source_open(&r->sources[s], plan, &r->env, &r->arena, err) != LEAT_OK)

@@ -40,5 +40,6 @@ enum leat_status leat_source_env(const struct leat_plan_source *plan, struct lea
     env->max_record_bytes = plan->max_record_bytes;
     env->container = leat_container_of(plan->format, plan->format_self);
     env->container_self = plan->format_self;
+    env->paths = plan->paths;
     return leat_remote_env(plan->remote, env, arena, err);
 }

@@ -26,7 +26,8 @@ struct leat_log_watermark {
     int64_t max_ms; /* greatest event time of all its partitions */
 };
 
-/* A source partition that moved; in a base record: every one that is known. */
+/* A source partition that moved; in a base record: every one that is known. One without a name is
+ * none: its `next` is when the job's first life began, where a source goes by that. */
 struct leat_log_position {
     struct leat_slice source, partition;
     int64_t from; /* where record N-1 had it */

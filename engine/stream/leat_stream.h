@@ -131,6 +131,29 @@ LEAT_API LEAT_CHECKED enum leat_status leat_await_termination_or_timeout(struct 
 LEAT_API struct leat_stream *leat_socket_text_stream_at(struct leat_context *ctx, const char *host,
                                                         int port, const char *where);
 
+/* Lines of the files that appear in a directory, or in all those that fit a pattern ("in/day-?");
+ * what is below them is not looked at. They are written elsewhere and renamed into it, and not
+ * changed any more: .gz, .zst and .lz4, too. Elements are strings.
+ *
+ * A file is in the batch of the tick behind the time of its last change, or, seen later, of the
+ * next one; when it was seen a minute (as whole batches) behind that time it is never read. Nothing
+ * is read twice; another file of the same name is, a minute after the first. With leat_checkpoint()
+ * the ticks between the last batch and the restart get their files then, as batches of their time.
+ * new_files_only: none that was last changed before the first leat_start(); else those of the
+ * minute before, too. `filter` says of a path whether it is wanted; NULL: names that begin with '.'
+ * or '_' or end in ".tmp" are not. It is called on one thread, for the same path again and again,
+ * and must not wait. For another time than a minute: leat_source_stream() of "files" with "path",
+ * "select" and "remember". A directory that is not there is waited for. */
+typedef bool leat_path_function(const char *path, void *arg);
+#define leat_text_file_stream(ctx, directory) leat_text_file_stream_at(ctx, directory, LEAT_HERE)
+LEAT_API struct leat_stream *leat_text_file_stream_at(struct leat_context *ctx,
+                                                      const char *directory, const char *where);
+#define leat_file_stream(ctx, directory, filter, arg, new_files_only)                              \
+    leat_file_stream_at(ctx, directory, filter, arg, new_files_only, LEAT_HERE)
+LEAT_API struct leat_stream *leat_file_stream_at(struct leat_context *ctx, const char *directory,
+                                                 leat_path_function *filter, void *arg,
+                                                 bool new_files_only, const char *where);
+
 /* What the program pushes. one_at_a_time: what came with one push is one batch; else a batch has
  * all that there is. Not with leat_checkpoint(): what is in a queue is gone with the program. */
 #define leat_queue_stream(ctx, one_at_a_time) leat_queue_stream_at(ctx, one_at_a_time, LEAT_HERE)

@@ -38,6 +38,7 @@ static run_case *runner_of(const char *kind)
                 {"text", run_text},
                 {"vector", run_vector},
                 {"recovery", run_recovery},
+                {"filestream", run_filestream},
                 {"scenario", NULL},
                 {"rule", NULL},
                 {"generator", NULL}};

@@ -127,6 +127,11 @@ bool run_recovery(json_t *c, int partitions, struct failure *why);
 /* What a vector gives for its `in`: a new reference; NULL: why. */
 typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
 
+/* ---- streaming_filestream.c */
+
+bool run_filestream(json_t *c, int partitions, struct failure *why);
+answer file_remember_window;
+
 /* ---- streaming_files.c: what leat_save_as_text_files() writes */
 
 answer file_name, text_layout;

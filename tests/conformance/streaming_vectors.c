@@ -160,7 +160,8 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
                      {"windowMembers", window_members},
                      {"awaitResult", await_result},
                      {"fileName", file_name},
-                     {"textLayout", text_layout}};
+                     {"textLayout", text_layout},
+                     {"fileRememberWindow", file_remember_window}};
     const char *name = text_at(c, "function");
 
     for (size_t i = 0; name && i < sizeof functions / sizeof *functions; i++)

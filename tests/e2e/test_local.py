@@ -3,6 +3,7 @@
 import gzip
 import json
 import pathlib
+import signal
 import socket
 import sys
 
@@ -330,6 +331,63 @@ sinks:
             # Each batch begins one partition further than the one before: no more than one a batch.
             assert max(counts) - min(counts) <= batches, (counts, batches)
             assert max(counts) <= 2 * rows / parts, counts
+
+
+def test_a_file_stream_has_each_file_once_in_the_batch_of_its_time_over_kills():
+    """Files that come while it is down belong to the first tick behind their last change."""
+    with folder() as dir:
+        inbox = pathlib.Path(dir, "inbox")
+        inbox.mkdir()
+        drop_file(inbox, "before.txt", b"before\n")
+        file = local(dir, "stream", f"""sources:
+  in:
+    files: {{ path: {inbox}, select: new }}
+streams:
+  timed:
+    from: in
+    ops:
+      - map: {{ text: this, at: meta.batch_time.millis() }}
+sinks:
+  out:
+    from: timed
+    files: {{ path: "{dir}/out/{{file}}.jsonl" }}
+    format: json
+""")
+        names, missed = [], {}
+
+        def drop(kind, life):
+            for i in range(20):
+                names.append(f"{kind}-{life}-{i}")
+                drop_file(inbox, names[-1], names[-1].encode() + b"\n")
+                if kind == "missed":
+                    missed[names[-1]] = (inbox / names[-1]).stat().st_mtime_ns // 1000000
+
+        def probed():
+            """The first life has begun when a file that came meanwhile is read."""
+            drop_file(inbox, f"probe-{len(list(inbox.iterdir()))}", b"probe\n")
+            return lines_of(dir)
+
+        def read():
+            return [row for row in map(json.loads, lines_of(dir)) if row["text"] != "probe"]
+
+        for life in range(4):
+            with Leat("run", file) as run:
+                if life == 0:
+                    wait_for("a file", probed)
+                drop("live", life)
+                wait_for("what was dropped", lambda: len(read()) >= len(names) - 10)
+                run.signal(signal.SIGKILL)
+                run.wait()
+            drop("missed", life)
+        with Leat("run", file) as run:
+            wait_for("the rest", lambda: len(read()) >= len(names))
+            run.signal(signal.SIGTERM)
+            assert run.wait() == 0, run.log
+        assert sorted(row["text"] for row in read()) == sorted(names)
+        for row in read():
+            if row["text"] in missed:  # the clock of a file may be some ms behind that of the last batch
+                late_ms = row["at"] - missed[row["text"]]
+                assert 0 <= late_ms < 200, (row, late_ms)
 
 
 main(sys.modules[__name__])

@@ -185,6 +185,7 @@ static void carry_out(struct world *w, const struct leat_action *a)
     case LEAT_ACT_ABORT:
     case LEAT_ACT_CAPTURE:
     case LEAT_ACT_SEAL:
+    case LEAT_ACT_SELECT:
     case LEAT_ACT_IDLE:
     case LEAT_ACT_STOPPED:
     case LEAT_ACT_FAIL:
