@@ -412,6 +412,7 @@ LEAT_API void leat_save_as_text_files_at(struct leat_stream *stream, const char 
 }
 #endif
 
+#include "leat_keep.h"
 #include "leat_listener.h"
 #include "leat_receiver.h"
 

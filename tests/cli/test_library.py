@@ -15,7 +15,7 @@ from leat_test import BUILD, ROOT, folder, main, wait_for  # noqa: E402
 
 EXAMPLES = ROOT / "docs" / "examples"
 PLACE = pathlib.Path(tempfile.mkdtemp(prefix="leat-library-"))
-HEADERS = ["leat_stream.h", "leat_listener.h", "leat_receiver.h", "base/error.h", "base/slice.h",
+HEADERS = ["leat_stream.h", "leat_keep.h", "leat_listener.h", "leat_receiver.h", "base/error.h", "base/slice.h",
            "data/value.h", "expr/user_function.h"]
 
 
@@ -210,6 +210,26 @@ def test_the_installed_headers_are_enough_for_functions_of_pipeline_files():
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "leat_functions" in defined("-D", PLACE / "functions.so")
+
+
+def test_recoverable_word_count_goes_on_after_it_was_killed():
+    with folder() as d:
+        out, said = pathlib.Path(d) / "out", []
+        for life in range(1, 4):
+            with Server("a b a\n") as server:
+                p = subprocess.Popen([example("recoverable_word_count"), "127.0.0.1",
+                                      str(server.port), "kept", out], cwd=d, env=environment(d),
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                try:
+                    wait_for(f"the totals of life {life}", lambda: out.exists() and any(
+                        line.endswith(f" a {2 * life}") for line in out.read_text().splitlines()),
+                        seconds=60)
+                finally:
+                    p.kill()
+                    said.append(p.communicate()[0])
+        assert said == ["from the beginning\n", "going on\n", "going on\n"], said
+        totals = {line.split(" ", 1)[1] for line in out.read_text().splitlines()}
+        assert totals == {f"{w} {n * i}" for i in (1, 2, 3) for w, n in (("a", 2), ("b", 1))}, totals
 
 
 def test_a_custom_receiver_starts_again_when_its_peer_goes():
