@@ -11,7 +11,7 @@
 
 #include "expr/function.h"
 
-#define LEAT_CALLABLE_NAMES 4
+#define LEAT_CALLABLE_NAMES 5
 
 /* Lives as long as the plan. */
 struct leat_callable {

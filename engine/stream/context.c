@@ -257,6 +257,16 @@ static void remove_dir(struct leat_context *ctx)
     ctx->dir[0] = '\0';
 }
 
+/* Those whose contents end with the program. */
+static bool has_queues(const struct leat_context *ctx)
+{
+    const struct stream_queue *q = ctx->queues;
+
+    while (q && q->fixed)
+        q = q->next;
+    return q;
+}
+
 static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
 {
     struct leat_job_options options = {.threads = (uint32_t)ctx->threads, .clock = ctx->clock};
@@ -268,7 +278,7 @@ static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
     if (!ctx->outputs)
         return leat_fail(err, LEAT_E_CONFIG,
                          "no output: nothing would be done; add leat_print() or another");
-    if (ctx->keeps && ctx->queues && !ctx->queues_last)
+    if (ctx->keeps && has_queues(ctx) && !ctx->queues_last)
         return leat_fail(err, LEAT_E_CONFIG,
                          "a queue stream cannot be made again from a checkpoint");
     const struct leat_node *delivery = leat_node_find(ctx->root, "delivery");

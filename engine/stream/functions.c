@@ -133,6 +133,8 @@ static const char *const reduce_names[] = {"a", "b", NULL};
 static const char *const keep_names[] = {"value", "key", NULL};
 static const char *const update_names[] = {"values", "state", "key", "meta.batch_time", NULL};
 static const char *const whole_names[] = {"values", "keys", "time", NULL};
+static const char *const mapping_names[] = {"value", "state",           "over",
+                                            "key",   "meta.batch_time", NULL};
 static const char *const packed_names[] = {"this", NULL};
 
 static const struct leat_callable forms[] = {
@@ -147,6 +149,7 @@ static const struct leat_callable forms[] = {
     [STREAM_PACKED_PAIR_TIME] = {.names = packed_names, .needed = 1, .call = call_packed_pair_time},
     [STREAM_PARTITION] = {.names = whole_names, .needed = 3, .call = stream_call_partition},
     [STREAM_TRANSFORM] = {.names = whole_names, .needed = 3, .call = stream_call_transform},
+    [STREAM_MAPPING] = {.names = mapping_names, .needed = 5, .call = stream_call_mapping},
     [STREAM_TRANSFORM_ALL] = {.names = whole_names, .needed = 3, .call = stream_call_transform_all},
 };
 static const struct leat_callable unpacks = {.names = packed_names, .needed = 1, .call = unpack};

@@ -72,6 +72,24 @@ typedef struct leat_value leat_partition_function(struct leat_call *call, const 
 typedef struct leat_value leat_transform_function(struct leat_call *call, const struct leat_rdd *in,
                                                   size_t count, void *arg);
 
+/* The state of a key, in a leat_mapping_function, and only while it is called. */
+struct leat_key_state;
+LEAT_API bool leat_key_state_exists(const struct leat_key_state *state);
+/* Null: there is none. */
+LEAT_API struct leat_value leat_key_state_get(const struct leat_key_state *state);
+/* It becomes v, which is no null; it is removed. While it is timing out, or after it was removed,
+ * both are mistakes, for which the call counts as one that failed. */
+LEAT_API void leat_key_state_update(struct leat_key_state *state, struct leat_value v);
+LEAT_API void leat_key_state_remove(struct leat_key_state *state);
+/* Its key had no element for the timeout: it is gone after this call. */
+LEAT_API bool leat_key_state_is_timing_out(const struct leat_key_state *state);
+
+/* What comes out for an element, in the order of a key's elements; null: nothing does. `value`
+ * NULL: the state is timing out. */
+typedef struct leat_value leat_mapping_function(struct leat_call *call, struct leat_value key,
+                                                const struct leat_value *value,
+                                                struct leat_key_state *state, void *arg);
+
 /* ---- contexts */
 
 /* The place of a call, for messages: the macros below give it to the functions that end in _at. */
@@ -384,6 +402,25 @@ leat_reduce_by_key_and_window_at(struct leat_stream *stream, leat_reduce_functio
 LEAT_API struct leat_stream *leat_update_state_by_key_at(struct leat_stream *stream,
                                                          leat_update_function *fn, void *arg,
                                                          const char *where);
+
+/* A function with each element of a stream of pairs and the state of its key: it costs what comes,
+ * however many keys there are. What it gives has no key. */
+struct leat_state_spec {
+    leat_mapping_function *fn;
+    void *arg;
+    int64_t timeout_ms; /* a key without an element for so long is removed; 0: none is */
+    const struct leat_pair *initial; /* states to begin with; copied */
+    size_t initial_count;
+};
+#define leat_map_with_state(stream, ...) /* a spec, which may be written there with braces */      \
+    leat_map_with_state_at(stream, (__VA_ARGS__), LEAT_HERE)
+LEAT_API struct leat_stream *leat_map_with_state_at(struct leat_stream *stream,
+                                                    const struct leat_state_spec *spec,
+                                                    const char *where);
+/* Of a stream that leat_map_with_state() gave: pairs of all keys and their states, after every
+ * batch. */
+#define leat_state_snapshots(stream) leat_state_snapshots_at(stream, LEAT_HERE)
+LEAT_API struct leat_stream *leat_state_snapshots_at(struct leat_stream *stream, const char *where);
 
 /* ---- outputs: a context needs one */
 

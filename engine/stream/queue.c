@@ -84,6 +84,8 @@ static enum leat_status fill(struct queue_source *s, const struct leat_fetch *fe
 {
     struct stream_queue *q = queue_of(s);
     struct stream_rdd *before = q->unread, *first = rdd_at(q, fetch->from);
+    if (q->fixed && fetch->from > q->committed)
+        q->committed = fetch->from; /* in an earlier life */
     int64_t now_ms = leat_clock_now_ms(s->env->clock), to = fetch->from;
     size_t bytes = 0;
 

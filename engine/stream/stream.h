@@ -28,6 +28,7 @@ struct stream_queue {
     struct leat_context *ctx;
     struct leat_slice name; /* of the stream, from start on */
     bool pairs, one, reads; /* reads: an output needs it */
+    bool fixed;             /* it holds the same in every life of the program, and no more */
     struct stream_rdd *first, *last, *unread;
     int64_t pushed, committed; /* positions */
 };
@@ -52,6 +53,10 @@ struct leat_stream {
     bool windowed; /* has a window, one per batch, that nothing has taken the elements of yet */
     struct leat_stream *closed; /* windowed: the same elements, of their batches; NULL: not yet */
     struct leat_receiver *receiver;
+    /* Its name is that of this stream and these letters; NULL: its own. */
+    struct leat_stream *named_after;
+    const char *name_end;
+    struct leat_node *keeps_options; /* of leat_map_with_state(): those of the operator */
     bool wanted;
 };
 
@@ -138,6 +143,7 @@ enum stream_form {
     STREAM_PARTITION,
     STREAM_TRANSFORM,
     STREAM_TRANSFORM_ALL, /* of several streams */
+    STREAM_MAPPING,
 };
 struct leat_node *stream_function(struct leat_context *ctx, const char *where,
                                   enum stream_form form, void (*fn)(void), void *arg,
@@ -154,6 +160,8 @@ typedef struct leat_value stream_call(const struct leat_callable *self, struct l
                                       const struct leat_value *args, uint32_t count);
 /* whole.c: what calls those of map_partitions and transform: values, keys, time. */
 stream_call stream_call_partition, stream_call_transform, stream_call_transform_all;
+
+stream_call stream_call_mapping; /* mapped.c */
 
 /* streams.c: a new stream, or the broken one. */
 struct leat_stream *stream_add(struct leat_context *ctx, const char *where, const char *what);

@@ -163,6 +163,25 @@ static void name_closed(const struct leat_stream *s)
         stream_mistake(s->ctx, s->where, LEAT_E_NOMEM, "out of memory");
 }
 
+static void name_after(struct leat_stream *s)
+{
+    char name[96];
+
+    if (!s->named_after || s->named_after->name.len > 50)
+        return;
+    snprintf(name, sizeof name, "%.*s%s", LEAT_FMT(s->named_after->name), s->name_end);
+    struct leat_slice copy = leat_arena_copy(&s->ctx->arena, leat_slice_str(name));
+    if (copy.ptr)
+        s->name = copy;
+    else
+        stream_mistake(s->ctx, s->where, LEAT_E_NOMEM, "out of memory");
+}
+
+static bool is_fixed(const struct leat_stream *s)
+{
+    return s->source && s->queue && s->queue->fixed;
+}
+
 /* What a receiver stores is found again under its stream's name. */
 static void name_receiver(const struct leat_stream *s)
 {
@@ -199,7 +218,12 @@ void stream_assemble(struct leat_context *ctx)
     for (struct leat_stream *s = ctx->streams; s; s = s->next)
         name_receiver(s);
     for (struct leat_stream *s = ctx->streams; s; s = s->next)
-        if (s->wanted)
+        name_after(s);
+    for (struct leat_stream *s = ctx->streams; s; s = s->next) /* before what comes to it */
+        if (s->wanted && is_fixed(s))
+            put_stream(ctx, s, sources, streams);
+    for (struct leat_stream *s = ctx->streams; s; s = s->next)
+        if (s->wanted && !is_fixed(s))
             put_stream(ctx, s, sources, streams);
     stream_put(ctx->root, "sources", sources);
     stream_put(ctx->root, "streams", streams);

@@ -94,6 +94,7 @@ struct sources {
     } list[STREAMING_INPUTS_MAX];
     size_t count;
     size_t from; /* so many batches were in an earlier life */
+    bool states; /* of mapWithState all states are looked at, not what it gives */
 };
 
 /* A stream and what its elements are. */
@@ -108,6 +109,8 @@ bool source_flow(struct sources *s, const char *name, bool pairs, struct flow *f
 bool build_map_partitions(const char *name, struct flow *f, struct failure *why);
 bool build_transform(const char *name, const struct flow *flows, size_t count, struct flow *f,
                      struct failure *why);
+/* streaming_mapped.c */
+bool build_mapped(json_t *stage, bool states, struct flow *f, struct failure *why);
 /* The stages behind f. False: why. */
 bool build_stages(struct sources *s, json_t *stages, struct flow *f, struct failure *why);
 bool push_batch(struct leat_stream *queue, bool pairs, json_t *rows, struct failure *why);

@@ -320,6 +320,8 @@ static bool build_stage(struct sources *s, json_t *stage, struct flow *f, struct
     if (strcmp(op, "transform") == 0 || strcmp(op, "transformWith") == 0 ||
         strcmp(op, "contextTransform") == 0)
         return transform(s, stage, f, why);
+    if (strcmp(op, "mapWithState") == 0)
+        return build_mapped(stage, s->states, f, why);
     if (strcmp(op, "updateStateByKey") == 0)
         return update_state(s, stage, f, why);
     return differs(why, "the library has no %s", op);

@@ -126,10 +126,10 @@ static bool compare_parts(json_t *c, const char *dir, struct failure *why)
 }
 
 /* dir NULL: partitions do not matter. */
-static bool build_and_run(json_t *c, struct run *r, size_t batches, const char *dir,
+static bool build_and_run(json_t *c, struct run *r, size_t batches, const char *dir, bool states,
                           struct failure *why)
 {
-    struct sources sources = {.ctx = r->ctx, .inputs = json_object()};
+    struct sources sources = {.ctx = r->ctx, .inputs = json_object(), .states = states};
     struct flow f;
     bool good = build_case(c, &sources, &f, why);
     char prefix[48];
@@ -146,6 +146,24 @@ static bool build_and_run(json_t *c, struct run *r, size_t batches, const char *
     return good;
 }
 
+/* The same pipeline once more, for what mapWithState remembers behind each batch. */
+static bool compare_states(json_t *c, int partitions, struct failure *why)
+{
+    json_t *expected = json_object_get(c, "expectedState"), *states = json_copy(c);
+    struct run r;
+    bool good = run_init(&r, batch_ms_of(c), 0, partitions, why);
+
+    json_object_set(states, "expected", expected);
+    json_object_set(states, "compareSorted", json_true());
+    good = good && build_and_run(c, &r, json_array_size(expected), NULL, true, why);
+    if (good && r.ended.status != LEAT_OK)
+        good = differs(why, "it failed: %s", r.ended.text);
+    good = good && compare(states, &r, INT64_MAX, why);
+    run_free(&r);
+    json_decref(states);
+    return good;
+}
+
 bool run_streams(json_t *c, int partitions, struct failure *why)
 {
     bool counts = json_object_get(c, "expectedPartitionCounts");
@@ -153,7 +171,7 @@ bool run_streams(json_t *c, int partitions, struct failure *why)
     struct run r;
     bool good = run_init(&r, batch_ms_of(c), 0, partitions, why) &&
                 (!counts || make_dir(dir, why)) &&
-                build_and_run(c, &r, batches_of(c), counts ? dir : NULL, why);
+                build_and_run(c, &r, batches_of(c), counts ? dir : NULL, false, why);
 
     if (good && r.ended.status != LEAT_OK)
         good = differs(why, "it failed: %s", r.ended.text);
@@ -163,6 +181,8 @@ bool run_streams(json_t *c, int partitions, struct failure *why)
         good = compare(c, &r, INT64_MAX, why);
     run_free(&r);
     good = good && compare_parts(c, dir, why);
+    if (json_object_get(c, "expectedState"))
+        good = good && compare_states(c, partitions, why);
     if (dir[0])
         remove_dir(dir);
     return good;
@@ -219,7 +239,7 @@ bool run_error(json_t *c, int partitions, struct failure *why)
     if (!json_object_get(c, "pipeline"))
         return differs(why, "the library has no such thing: %s", operation ? operation : "");
     bool good = run_init(&r, batch_ms, 0, partitions, why) &&
-                build_and_run(c, &r, (size_t)(at ? at : (int64_t)batches_of(c)), NULL, why);
+                build_and_run(c, &r, (size_t)(at ? at : (int64_t)batches_of(c)), NULL, false, why);
     if (good && r.ended.status == LEAT_OK)
         good = differs(why, "batch %" PRId64 " did not fail", at);
     if (good && text && !strstr(r.ended.text, text))

@@ -1,0 +1,236 @@
+/*
+ * mapped.c - map_with_state: a function of the program with each element and its key's state.
+ *
+ * The operator is in a stream of its own, under the name of the one that the program has; what
+ * comes out of it is taken apart when somebody wants snapshots, too. State to begin with is a queue
+ * that holds the same in every life of the program, so that a checkpoint says whether it was read.
+ */
+#include "stream.h"
+
+#include "op/map_with_function.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct leat_key_state {
+    struct leat_call *call;
+    struct leat_value before, now;
+    bool over; /* it times out */
+    enum leat_becomes becomes;
+    struct leat_value wrong; /* LEAT_ERROR: it was used as it must not be */
+};
+
+bool leat_key_state_exists(const struct leat_key_state *s)
+{
+    return s && s->becomes != LEAT_BECOMES_NOTHING &&
+           (s->becomes == LEAT_BECOMES_NEW ? s->now : s->before).tag != LEAT_NULL;
+}
+
+struct leat_value leat_key_state_get(const struct leat_key_state *s)
+{
+    if (!leat_key_state_exists(s))
+        return (struct leat_value){0};
+    return s->becomes == LEAT_BECOMES_NEW ? s->now : s->before;
+}
+
+bool leat_key_state_is_timing_out(const struct leat_key_state *s)
+{
+    return s && s->over;
+}
+
+static bool may_change(struct leat_key_state *s, const char *what)
+{
+    if (!s)
+        return false;
+    if (s->wrong.tag != LEAT_ERROR && (s->over || s->becomes == LEAT_BECOMES_NOTHING))
+        s->wrong = leat_call_fail(s->call, "%s: the state %s", what,
+                                  s->over ? "is timing out" : "was removed");
+    return s->wrong.tag != LEAT_ERROR;
+}
+
+void leat_key_state_update(struct leat_key_state *s, struct leat_value v)
+{
+    if (!may_change(s, "leat_key_state_update"))
+        return;
+    if (v.tag == LEAT_NULL || v.tag == LEAT_ERROR) {
+        s->wrong = v.tag == LEAT_ERROR
+                       ? v
+                       : leat_call_fail(s->call, "leat_key_state_update: null is no state; "
+                                                 "leat_key_state_remove() removes it");
+        return;
+    }
+    s->becomes = LEAT_BECOMES_NEW;
+    s->now = v;
+}
+
+void leat_key_state_remove(struct leat_key_state *s)
+{
+    if (may_change(s, "leat_key_state_remove"))
+        s->becomes = LEAT_BECOMES_NOTHING;
+}
+
+/* value, state, over, key, meta.batch_time */
+struct leat_value stream_call_mapping(const struct leat_callable *self, struct leat_call *call,
+                                      const struct leat_value *args, uint32_t count)
+{
+    const struct stream_user_function *u = (const void *)self;
+    struct leat_key_state s = {.call = call, .before = args[1], .over = args[2].as.b};
+    struct leat_value *three = leat_arena_array(call->arena, 3, sizeof *three);
+
+    (void)count;
+    if (!three)
+        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
+    call->time_ms = args[4].as.i * 1000 + args[4].len / 1000000;
+    stream_enter();
+    struct leat_value out =
+        ((leat_mapping_function *)u->fn)(call, args[3], s.over ? NULL : &args[0], &s, u->arg);
+    stream_leave();
+    if (out.tag == LEAT_ERROR || s.wrong.tag == LEAT_ERROR)
+        return out.tag == LEAT_ERROR ? out : s.wrong;
+    three[0] = leat_int(s.becomes);
+    three[1] = s.now;
+    three[2] = out;
+    return (struct leat_value){.tag = LEAT_LIST, .len = 3, .as.items = three};
+}
+
+/* ---- tags */
+
+static struct leat_value tag(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    struct leat_value list = leat_list();
+
+    leat_list_add(call, &list, leat_int(arg ? 1 : 0));
+    leat_list_add(call, &list, in->value);
+    return list;
+}
+
+/* What has this tag, without it. */
+static struct leat_value pick(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    struct leat_value list = leat_list();
+
+    if (in->value.as.items[0].as.i == (arg ? 1 : 0))
+        leat_list_add(call, &list, in->value.as.items[1]);
+    return list;
+}
+
+static char yes; /* `arg` of the two: the tag is 1 */
+
+/* ---- builders */
+
+/* Elements and, before them, what there is to begin with. */
+static struct leat_stream *with_initial(struct leat_stream *s, const struct leat_state_spec *spec,
+                                        struct leat_stream **queue, const char *where)
+{
+    struct leat_error err;
+
+    *queue = leat_queue_pair_stream_at(s->ctx, true, where);
+    if (*queue == &s->ctx->broken)
+        return s;
+    (*queue)->queue->fixed = true;
+    if (leat_queue_push_pairs(*queue, spec->initial, spec->initial_count, &err) != LEAT_OK) {
+        pthread_mutex_lock(&s->ctx->lock);
+        stream_mistake(s->ctx, where, err.status, "leat_map_with_state: %s", err.text);
+        pthread_mutex_unlock(&s->ctx->lock);
+    }
+    return leat_union_at(leat_map_values_at(*queue, tag, &yes, where),
+                         leat_map_values_at(s, tag, NULL, where), where);
+}
+
+static struct leat_node *options(struct leat_stream *s, const struct leat_state_spec *spec,
+                                 const char *where)
+{
+    struct leat_node *map = stream_map(s->ctx, where);
+
+    if (map)
+        map->handed = s->ctx; /* the operator is the library's */
+    stream_put(map, "function",
+               stream_function(s->ctx, where, STREAM_MAPPING, (void (*)(void))spec->fn, spec->arg,
+                               "leat_map_with_state"));
+    stream_put(map, "timeout", stream_number(s->ctx, where, spec->timeout_ms, "ms"));
+    if (spec->initial_count)
+        stream_put(map, "initial", stream_text(s->ctx, where, "true"));
+    return map;
+}
+
+struct leat_stream *leat_map_with_state_at(struct leat_stream *s,
+                                           const struct leat_state_spec *spec, const char *where)
+{
+    static const char what[] = "leat_map_with_state";
+    struct leat_stream *queue = NULL;
+
+    if (!s)
+        return NULL;
+    if (spec && spec->initial && spec->initial_count && s != &s->ctx->broken)
+        s = with_initial(s, spec, &queue, where);
+    if (!stream_begin(s, where, what))
+        return &s->ctx->broken;
+    struct leat_context *ctx = s->ctx;
+    if (!spec || spec->timeout_ms < 0 || (spec->initial_count && !spec->initial)) {
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: %s", what,
+                       !spec                  ? "without a specification"
+                       : spec->timeout_ms < 0 ? "a timeout is no less than 0"
+                                              : "initial pairs, but none are given");
+        pthread_mutex_unlock(&ctx->lock);
+        return &ctx->broken;
+    }
+    struct leat_node *map = options(s, spec, where);
+    struct leat_stream *keeps =
+        stream_end_with(stream_closed(s, where), where, what, "map_with_function", map, NULL);
+    pthread_mutex_lock(&ctx->lock);
+    struct leat_stream *out = stream_add(ctx, where, what);
+    if (keeps != &ctx->broken && out != &ctx->broken) {
+        out->from[0] = keeps;
+        out->keeps_options = map;
+        keeps->named_after = out;
+        keeps->name_end = "-state";
+    }
+    if (queue && queue != &ctx->broken && queue->from[0]) {
+        queue->named_after = queue->from[0]->named_after = out;
+        queue->name_end = "-initial";
+        queue->from[0]->name_end = "-initial-pairs";
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return out;
+}
+
+/* { flat_map: pick } */
+static struct leat_node *picking(struct leat_context *ctx, const char *where, void *arg)
+{
+    struct leat_node *map = stream_map(ctx, where);
+
+    stream_put(
+        map, "flat_map",
+        stream_function(ctx, where, STREAM_MAP, (void (*)(void))pick, arg, "leat_state_snapshots"));
+    return map;
+}
+
+struct leat_stream *leat_state_snapshots_at(struct leat_stream *s, const char *where)
+{
+    static const char what[] = "leat_state_snapshots";
+
+    if (!s)
+        return NULL;
+    if (!stream_begin(s, where, what))
+        return &s->ctx->broken;
+    struct leat_context *ctx = s->ctx;
+    struct leat_stream *out = &ctx->broken;
+    if (!s->keeps_options)
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: the stream is none of leat_map_with_state()",
+                       what);
+    else
+        out = stream_add(ctx, where, what);
+    if (out != &ctx->broken) {
+        if (!s->ops) {
+            stream_put(s->keeps_options, "snapshots", stream_text(ctx, where, "true"));
+            s->ops = stream_list(ctx, where);
+            stream_put(s->ops, NULL, picking(ctx, where, NULL));
+        }
+        out->from[0] = s->from[0];
+        out->ops = stream_list(ctx, where);
+        stream_put(out->ops, NULL, picking(ctx, where, &yes));
+        stream_put(out->ops, NULL, stream_take_apart(ctx, where));
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return out;
+}
