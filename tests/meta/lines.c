@@ -120,6 +120,11 @@ void lines_collect(struct lines *into, struct pipeline *p)
     }
 }
 
+void lines_add(struct lines *into, struct leat_slice value)
+{
+    add_line(into, 0, LEAT_LIT(""), value);
+}
+
 void lines_sort(struct lines *l)
 {
     if (l->count)

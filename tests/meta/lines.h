@@ -15,6 +15,8 @@ struct lines {
 /* What all sinks but those named tap... got in the last batch; "sink key: value", with the doubles
  * behind a byte 1. */
 void lines_collect(struct lines *into, struct pipeline *p);
+/* A row that came out elsewhere. */
+void lines_add(struct lines *into, struct leat_slice value);
 void lines_sort(struct lines *l);
 void lines_free(struct lines *l);
 

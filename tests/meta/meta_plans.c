@@ -17,8 +17,6 @@
 
 #define CASES 1000
 
-#define SOURCE "kafka: { brokers: b, topic: t }"
-
 static char table[64];
 
 struct way {
@@ -80,6 +78,10 @@ static bool check_case(uint64_t seed)
         {PLAN_SPREAD, 2, true, false},
         {PLAN_APART, 1, true, true},
     };
+    const struct plan_ends ends = {.head = "",
+                                   .source = "kafka: { brokers: b, topic: t }",
+                                   .sink = "memory: {}",
+                                   .table = table};
     static struct random_plan plan;
     static char first[sizeof plan.rows.yaml];
     struct dice d = {seed};
@@ -89,8 +91,7 @@ static bool check_case(uint64_t seed)
     random_plan(&d, &limits, &plan);
     const bool any_batches = plan.rows.event_time && !plan.one_batch;
     uint32_t partitions = 1 + dice_below(&d, 20);
-    random_plan_render(&d, &plan, PLAN_WHOLE, partitions, SOURCE, "memory: {}, format: json",
-                       table);
+    random_plan_render(&d, &plan, PLAN_WHOLE, partitions, &ends);
     snprintf(first, sizeof first, "%s", plan.rows.yaml);
     bool ok = run(&plan.rows, (struct way){PLAN_WHOLE, 1, false, false}, &d, &plain);
     for (size_t w = 0; ok && w < sizeof ways / sizeof *ways; w++) {
@@ -99,8 +100,7 @@ static bool check_case(uint64_t seed)
             continue;
         if (!plan.same_partitions)
             partitions = 1 + dice_below(&d, 20);
-        random_plan_render(&d, &plan, ways[w].form, partitions, SOURCE, "memory: {}, format: json",
-                           table);
+        random_plan_render(&d, &plan, ways[w].form, partitions, &ends);
         ok = run(&plan.rows, ways[w], &d, &other) && lines_same(&plain, &other);
         if (!ok)
             printf("threads %u%s\n", ways[w].threads, ways[w].cut_batches ? ", other batches" : "");

@@ -233,10 +233,10 @@ static void state_op(struct dice *d, struct random_plan *plan, struct plan_strea
 {
     static const char *const any_order[] = {
         "update_state_by_key: { update: \"values.map(v, v.n).sum() + default(state, 0)\" }",
-        "update_state_by_key: { keys: all, update: \"values.map(v, v.n).sum() + default(state, "
-        "0)\" }",
         "update_state_by_key: { update: \"values.size() + default(state, 0) > 9 ? null : "
         "values.size() + default(state, 0)\" }",
+        "update_state_by_key: { keys: all, update: \"values.map(v, v.n).sum() + default(state, "
+        "0)\" }",
         "update_state_by_key: { keys: all, ttl: 3s, update: \"values.map(v, v.x).sum() + "
         "double(default(state, 0))\" }",
     };
@@ -250,16 +250,11 @@ static void state_op(struct dice *d, struct random_plan *plan, struct plan_strea
         "[n]' }, emit: \"[size(state.list), n]\", timeout: 3s, on_timeout: state.list }",
     };
 
-    if (limits->any_batches) {
-        add(s, true, "%s", one_of(d, any_order, 2));
-        plan->keeps_max = true;
-        return;
-    }
     plan->one_batch = true;
     if (plan->rows.event_time && !plan->ties && dice_percent(d, 60))
         add(s, true, "%s", ONE_OF(d, in_order));
     else
-        add(s, true, "%s", ONE_OF(d, any_order));
+        add(s, true, "%s", one_of(d, any_order, limits->sees_no_tick ? 2 : 4));
 }
 
 /* ---- two streams */
@@ -338,7 +333,7 @@ static void out_stream(struct dice *d, struct random_plan *plan, const struct pl
         plan->ties = true;
         join = false;
     }
-    if (!plan->ties && plan->rows.event_time && !limits->any_batches && dice_percent(d, 15)) {
+    if (!plan->ties && plan->rows.event_time && dice_percent(d, 15)) {
         add(s, true, "distinct: { by: s, within: 2s }");
         plan->one_batch = true;
     }
@@ -350,7 +345,7 @@ static void out_stream(struct dice *d, struct random_plan *plan, const struct pl
         state_op(d, plan, s, limits);
         return;
     }
-    if (kind < 50 && !limits->any_batches) {
+    if (kind < 50) {
         window_op(d, plan, s, keyed);
     } else if (plan->rows.event_time || dice_percent(d, 50)) {
         add(s, true, "window: { %s }", window_size(d, plan, true));
@@ -484,24 +479,27 @@ static void render_stream(struct dice *d, struct random_plan *plan, const struct
 }
 
 void random_plan_render(struct dice *d, struct random_plan *plan, enum plan_form form,
-                        uint32_t partitions, const char *source, const char *sink,
-                        const char *table)
+                        uint32_t partitions, const struct plan_ends *ends)
 {
     char taps[1500] = "";
     struct random_pipeline *p = &plan->rows;
 
     p->yaml[0] = '\0';
-    say(p, "leat: 1\nname: random\npartitions: %u\nsources:\n", partitions);
-    render_source(plan, source, "in");
+    say(p, "leat: 1\nname: random\npartitions: %u\n%ssources:\n", partitions, ends->head);
+    render_source(plan, ends->source, "in");
     if (p->sources == 2)
-        render_source(plan, source, "in2");
+        render_source(plan, ends->source, "in2");
     say(p,
         "tables:\n  regions:\n    file: { path: %s }\n    format: { csv: { header: true } }\n"
         "    schema: { k: string, w: int }\n    key: k\n",
-        table);
+        ends->table);
     say(p, "streams:\n");
     if (plan->has_right)
         render_stream(d, plan, &plan->streams[0], form, taps, sizeof taps);
     render_stream(d, plan, &plan->streams[1], form, taps, sizeof taps);
-    say(p, "sinks:\n  sink: { from: out, %s }\n%s", sink, taps);
+    if (ends->keys_in_values)
+        say(p, "  last:\n    from: out\n    ops:\n"
+               "      - map_to_pair: { key: \"''\", value: { key: key, value: this } }\n");
+    say(p, "sinks:\n  sink: { from: %s, %s, format: json }\n%s",
+        ends->keys_in_values ? "last" : "out", ends->sink, taps);
 }

@@ -34,13 +34,12 @@ struct random_plan {
     /* A key that stays with nothing in its window is shown while its state partition has something
      * else in the window, so where it is depends on who else is there. */
     bool same_partitions;
-    bool keeps_max; /* of each key what counts is the greatest value */
 };
 
 /* What the caller wants none of. */
 struct plan_limits {
-    bool event_time;  /* only plans that have it */
-    bool any_batches; /* only plans whose results do not depend on how batches are cut */
+    bool event_time;   /* only plans that have it */
+    bool sees_no_tick; /* none that has something to say in an empty batch */
 };
 
 void random_plan(struct dice *d, const struct plan_limits *limits, struct random_plan *plan);
@@ -51,11 +50,18 @@ enum plan_form {
     PLAN_SPREAD /* exchanges between operators, where rows are spread anew */
 };
 
-/* Into plan->rows.yaml. `sources`: what stands under `in:`, with "%s" for the name; `sink`: what
- * stands behind the stream; `table`: a file. */
+/* What stands at the ends of a file. */
+struct plan_ends {
+    const char *head;    /* lines of settings; "" */
+    const char *source;  /* connector of a source, with %s for its name */
+    const char *sink;    /* of the sink */
+    const char *table;   /* a file with random_plan_table */
+    bool keys_in_values; /* what comes out is { key, value } without a key */
+};
+
+/* Into plan->rows.yaml. */
 void random_plan_render(struct dice *d, struct random_plan *plan, enum plan_form form,
-                        uint32_t partitions, const char *source, const char *sink,
-                        const char *table);
+                        uint32_t partitions, const struct plan_ends *ends);
 
 /* The rows of the table that plans look up. */
 extern const char random_plan_table[];
