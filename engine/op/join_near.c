@@ -37,12 +37,34 @@ static struct leat_heap *heap_of(const struct leat_join *j, struct leat_near *n,
     return j->outer[row->side] && !row->met ? &n->alone : &n->silent;
 }
 
+static bool is_before(const struct leat_near_row *row, int64_t time_ms, uint64_t number)
+{
+    return row->time_ms != time_ms ? row->time_ms < time_ms : row->end.number <= number;
+}
+
+struct leat_near_row *leat_near_seek(struct leat_near_key *k, uint32_t side, int64_t time_ms,
+                                     uint64_t number)
+{
+    struct leat_near_row *at = k->sides[side].last;
+
+    if (!at || is_before(at, time_ms, number))
+        return at;
+    if (k->sides[side].near)
+        at = k->sides[side].near;
+    while (at && !is_before(at, time_ms, number))
+        at = at->prev;
+    while (at && at->next && is_before(at->next, time_ms, number))
+        at = at->next;
+    k->sides[side].near = at ? at : k->sides[side].first;
+    return at;
+}
+
 struct leat_near_row *leat_near_add(const struct leat_join *j, struct leat_near *n,
                                     struct leat_entry *e, uint32_t side, int64_t time_ms,
                                     uint64_t number, bool met)
 {
     struct leat_near_key *k = leat_near_key_of(e);
-    struct leat_near_row *row = leat_pool_alloc(n->pool, sizeof *row), *at = k->sides[side].last;
+    struct leat_near_row *row = leat_pool_alloc(n->pool, sizeof *row), *at;
 
     if (!row)
         return NULL;
@@ -55,12 +77,12 @@ struct leat_near_row *leat_near_add(const struct leat_join *j, struct leat_near 
         leat_pool_free(n->pool, row, sizeof *row);
         return NULL;
     }
-    while (at && (at->time_ms > time_ms || (at->time_ms == time_ms && at->end.number > number)))
-        at = at->prev;
+    at = leat_near_seek(k, side, time_ms, number);
     row->prev = at;
     row->next = at ? at->next : k->sides[side].first;
     *(row->prev ? &row->prev->next : &k->sides[side].first) = row;
     *(row->next ? &row->next->prev : &k->sides[side].last) = row;
+    k->sides[side].near = row;
     return row;
 }
 
@@ -80,6 +102,8 @@ void leat_near_remove(struct leat_near *n, struct leat_near_row *row)
 
     *(row->prev ? &row->prev->next : &k->sides[row->side].first) = row->next;
     *(row->next ? &row->next->prev : &k->sides[row->side].last) = row->prev;
+    if (k->sides[row->side].near == row)
+        k->sides[row->side].near = row->prev ? row->prev : row->next;
     if (!k->sides[LEAT_LEFT].first && !k->sides[LEAT_RIGHT].first)
         leat_table_remove(&n->keys, row->entry);
     leat_changes_drop(&n->changes, &row->change);
@@ -107,14 +131,12 @@ static enum leat_status put_pair(const struct leat_join *j, struct leat_work *w,
 static enum leat_status meet_others(const struct leat_join *j, struct leat_work *w,
                                     struct leat_near_row *row, struct leat_error *err)
 {
-    struct leat_near_row *at = leat_near_key_of(row->entry)->sides[1 - row->side].last;
+    struct leat_near_key *k = leat_near_key_of(row->entry);
+    uint32_t other = 1 - row->side;
     int64_t from_ms = row->time_ms - j->group.within_ms, to_ms = row->end.at_ms;
+    struct leat_near_row *at = leat_near_seek(k, other, from_ms - 1, UINT64_MAX);
 
-    while (at && at->prev && at->prev->time_ms >= from_ms)
-        at = at->prev;
-    if (at && at->time_ms < from_ms)
-        at = at->next;
-    for (; at && at->time_ms <= to_ms; at = at->next)
+    for (at = at ? at->next : k->sides[other].first; at && at->time_ms <= to_ms; at = at->next)
         if (put_pair(j, w, row, at, err) != LEAT_OK)
             return err->status;
     return LEAT_OK;

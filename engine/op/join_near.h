@@ -21,9 +21,11 @@ struct leat_near_row {
     bool told; /* the log has its value */
 };
 
+/* near: of all that was looked for or put here last, from where the next search begins, as rows of
+ * a batch come in the order of their times. */
 struct leat_near_key {
     struct {
-        struct leat_near_row *first, *last;
+        struct leat_near_row *first, *last, *near;
     } sides[2];
 };
 
@@ -48,6 +50,10 @@ static inline struct leat_near_row *leat_near_ending(struct leat_heap_item *item
                 : NULL;
 }
 
+/* The last row of this side that is at or before (time, number). NULL: none is. Costs the distance
+ * from what was looked for before. */
+struct leat_near_row *leat_near_seek(struct leat_near_key *k, uint32_t side, int64_t time_ms,
+                                     uint64_t number);
 /* A row of a key, in its place; its value is empty. NULL: the pool is full. */
 struct leat_near_row *leat_near_add(const struct leat_join *j, struct leat_near *n,
                                     struct leat_entry *e, uint32_t side, int64_t time_ms,

@@ -83,11 +83,10 @@ static bool is_time(uint64_t time)
 static struct leat_near_row *find(const struct leat_entry *e, uint32_t side, int64_t time_ms,
                                   uint64_t number)
 {
-    struct leat_near_row *row = e ? leat_near_key_of(e)->sides[side].last : NULL;
+    struct leat_near_row *row =
+        e ? leat_near_seek(leat_near_key_of(e), side, time_ms, number) : NULL;
 
-    while (row && (row->time_ms != time_ms || row->end.number != number))
-        row = row->time_ms < time_ms ? NULL : row->prev;
-    return row;
+    return row && row->time_ms == time_ms && row->end.number == number ? row : NULL;
 }
 
 static enum leat_status read_row(const struct leat_join *j, struct leat_near *n,
