@@ -182,7 +182,8 @@ static bool set_method(CURL *curl, const struct hdfs_call *call, bool with_body,
            curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK;
 }
 
-/* Connections stay open from one request to the next; nothing else of it does. */
+/* Connections stay open from one request to the next; nothing else of it does. Bytes go over a new
+ * one: what was sent over one that turns out to be dead curl sends again by itself. */
 static CURLcode perform(struct hdfs_client *c, struct hdfs_call *call, const char *url,
                         bool with_body, long *status)
 {
@@ -198,6 +199,7 @@ static CURLcode perform(struct hdfs_client *c, struct hdfs_call *call, const cha
         curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*") != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, with_body ? 1L : 0L) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_USERAGENT, "leat") != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, with_body ? MOVE_MS : LOOK_MS) != CURLE_OK ||
@@ -296,7 +298,9 @@ int hdfs_call(struct hdfs_client *c, struct hdfs_call *call, bool *doubtful)
     if (code != CURLE_OK) {
         *doubtful = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
                     (second || !call->redirected);
-        tell(c, call, "%s%s", second ? "DataNode: " : "", curl_easy_strerror(code));
+        tell(c, call, "%s%s", second ? "DataNode: " : "",
+             code == CURLE_WRITE_ERROR ? "the answer is longer than it may be"
+                                       : curl_easy_strerror(code));
         return -errno_of(code);
     }
     if (status == 200 || status == 201)
