@@ -1,5 +1,7 @@
 #include "file_list.h"
 
+#include "file_place.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -22,7 +24,7 @@ static enum leat_status failed(struct leat_error *err, const char *what, const c
 
 static bool has_wildcard(const char *text)
 {
-    return strpbrk(text, "*?[") != NULL;
+    return strpbrk(leat_fs_inner(text), "*?[") != NULL;
 }
 
 /* A pattern whose wildcards are all behind the last slash is a directory with a filter. */
@@ -36,6 +38,10 @@ static enum leat_status split_pattern(struct file_list *l, struct leat_error *er
     if (!l->dir)
         return no_memory(err);
     l->kind = has_wildcard(l->dir) ? FILE_LIST_GLOB : FILE_LIST_DIR;
+    if (l->kind == FILE_LIST_GLOB && file_place_is_remote(l->env->fs))
+        return leat_fail(err, LEAT_E_CONFIG,
+                         "'%s': over a network wildcards stand behind the last slash only",
+                         l->path);
     l->pattern = slash ? slash + 1 : l->path;
     return LEAT_OK;
 }
@@ -48,7 +54,7 @@ enum leat_status file_list_init(struct file_list *l, const struct leat_env *env,
     *l = (struct file_list){.env = env, .path = path, .dir = path};
     if (has_wildcard(path))
         return split_pattern(l, err);
-    if (stat(path, &st) != 0)
+    if (file_place_stat(env->fs, path, &st) != 0)
         return failed(err, "read", path);
     l->kind = S_ISDIR(st.st_mode) ? FILE_LIST_DIR : FILE_LIST_ONE;
     return LEAT_OK;
@@ -146,7 +152,17 @@ static bool is_unfinished(const char *name)
 {
     size_t len = strlen(name);
 
-    return name[0] == '.' || name[0] == '_' || (len >= 4 && strcmp(name + len - 4, ".tmp") == 0);
+    return name[0] == '.' || name[0] == '_' || (len >= 4 && strcmp(name + len - 4, ".tmp") == 0) ||
+           (len >= 10 && strcmp(name + len - 10, "._COPYING_") == 0); /* by `hdfs dfs -put` */
+}
+
+/* What a listing has told need not be asked for. */
+static int stat_of(const struct file_list *l, const char *path, struct stat *st)
+{
+    if (!l->listing)
+        return file_place_stat(l->env->fs, path, st);
+    file_place_entry(l->listing, st);
+    return 0;
 }
 
 int64_t file_changed_ms(const struct stat *st)
@@ -159,7 +175,7 @@ static bool is_wanted(const struct file_list *l, const char *path)
 {
     struct stat st;
 
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+    if (stat_of(l, path, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
     int64_t changed_ms = file_changed_ms(&st);
     return (!l->env->from_ms || changed_ms >= l->env->from_ms) &&
@@ -173,7 +189,7 @@ static enum leat_status consider_change(struct file_list *l, const char *path,
     struct listed_file *known = file_list_find(l, path);
     struct stat st;
 
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+    if (stat_of(l, path, &st) != 0 || !S_ISREG(st.st_mode))
         return LEAT_OK;
     int64_t changed_ms = file_changed_ms(&st);
     if (known && known->waits)
@@ -199,6 +215,37 @@ static enum leat_status consider(struct file_list *l, const char *path, struct l
     return file_list_find(l, path) || !is_wanted(l, path)
                ? LEAT_OK
                : add(l, (struct listed_file){.path = path}, err);
+}
+
+struct listing {
+    struct file_list *list;
+    struct leat_error *err;
+    enum leat_status status;
+};
+
+static bool consider_entry(const struct leat_fs_entry *e, void *arg)
+{
+    struct listing *t = arg;
+    struct file_list *l = t->list;
+    char path[PATH_MAX];
+    size_t len = strlen(l->dir);
+    bool slash = len && l->dir[len - 1] == '/';
+
+    if (e->is_dir || (l->pattern && fnmatch(l->pattern, e->name, 0) != 0) ||
+        snprintf(path, sizeof path, "%s%s%s", l->dir, slash ? "" : "/", e->name) >= PATH_MAX)
+        return true;
+    l->listing = e;
+    t->status = consider(l, path, t->err);
+    l->listing = NULL;
+    return t->status == LEAT_OK;
+}
+
+static enum leat_status list_remote(struct file_list *l, struct leat_error *err)
+{
+    struct listing t = {l, err, LEAT_OK};
+    int result = l->env->fs->list(l->env->fs, l->dir, consider_entry, &t);
+
+    return result < 0 ? leat_fs_failed(err, result, "list", l->dir) : t.status;
 }
 
 static enum leat_status list_dir(struct file_list *l, struct leat_error *err)
@@ -268,6 +315,8 @@ static enum leat_status look(struct file_list *l, struct leat_error *err)
     case FILE_LIST_ONE:
         return file_list_find(l, l->path) && !l->by_change ? LEAT_OK : consider_one(l, err);
     case FILE_LIST_DIR:
+        if (file_place_is_remote(l->env->fs))
+            return list_remote(l, err);
         return dir_changed(l) ? list_dir(l, err) : LEAT_OK;
     case FILE_LIST_GLOB:
         break;

@@ -45,7 +45,8 @@ struct file_list {
     uint32_t table_size;
     size_t charged;
 
-    int64_t dir_changed_ns, listed_ms; /* FILE_LIST_DIR: at the last look */
+    const struct leat_fs_entry *listing; /* over a network: the one that is looked at */
+    int64_t dir_changed_ns, listed_ms;   /* FILE_LIST_DIR: at the last look */
 };
 
 /* `path` outlives the list. A file or directory must be there; a pattern may fit nothing yet. */

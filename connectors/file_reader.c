@@ -1,29 +1,28 @@
 #include "file_reader.h"
 
 #include "file_list.h"
+#include "file_place.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define PACKED_BYTES  65536
 #define SCRATCH_BYTES 65536
 
-enum leat_status file_reader_open(struct file_reader *r, const char *path, struct leat_error *err)
+enum leat_status file_reader_open(struct file_reader *r, const struct leat_fs *fs, const char *path,
+                                  struct leat_error *err)
 {
     struct stat st;
 
     *r = (struct file_reader){.skip_from = -1};
     r->compression = leat_compression_of_path(leat_slice_str(path));
-    r->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (r->fd >= 0 && fstat(r->fd, &st) == 0) {
+    r->fs = fs;
+    r->fd = file_place_open(fs, path);
+    if (r->fd != -1 && file_place_fstat(fs, r->fd, path, &st) == 0) {
         r->path = path;
         r->changed_ms = file_changed_ms(&st);
         return LEAT_OK;
     }
-    if (r->fd >= 0)
-        close(r->fd);
+    file_place_close(r->fd);
     return leat_fail(err, errno == ENOENT ? LEAT_E_LOST : LEAT_E_IO, "cannot open '%s': %s", path,
                      strerror(errno));
 }
@@ -43,7 +42,7 @@ void file_reader_close(struct file_reader *r)
         return;
     end_text(r);
     leat_mem_free(r->packed);
-    close(r->fd);
+    file_place_close(r->fd);
     *r = (struct file_reader){0};
 }
 
@@ -51,7 +50,7 @@ static enum leat_status size_of(const struct file_reader *r, int64_t *size, stru
 {
     struct stat st;
 
-    if (fstat(r->fd, &st) != 0)
+    if (file_place_fstat(r->fs, r->fd, r->path, &st) != 0)
         return leat_fail(err, LEAT_E_IO, "cannot look at '%s': %s", r->path, strerror(errno));
     *size = st.st_size;
     return LEAT_OK;
@@ -95,9 +94,8 @@ static enum leat_status read_plain(struct file_reader *r, int64_t from, char *in
 {
     *got = 0;
     while (*got < room) {
-        ssize_t n = pread(r->fd, into + *got, room - *got, from + (int64_t)*got);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n =
+            file_place_read(r->fs, r->fd, r->path, into + *got, room - *got, from + (int64_t)*got);
         if (n < 0)
             return leat_fail(err, LEAT_E_IO, "cannot read '%s': %s", r->path, strerror(errno));
         if (n == 0)
@@ -116,8 +114,7 @@ static enum leat_status begin_text(struct file_reader *r, struct leat_error *err
         r->packed = leat_mem_alloc(PACKED_BYTES);
     if (!r->packed)
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    if (lseek(r->fd, 0, SEEK_SET) < 0)
-        return leat_fail(err, LEAT_E_IO, "cannot read '%s': %s", r->path, strerror(errno));
+    r->packed_at = 0;
     r->decompressor = leat_decompressor_new(r->compression, err);
     r->rest = (struct leat_slice){0};
     r->all_read = r->more = false;
@@ -127,13 +124,11 @@ static enum leat_status begin_text(struct file_reader *r, struct leat_error *err
 
 static enum leat_status refill(struct file_reader *r, struct leat_error *err)
 {
-    ssize_t n;
+    ssize_t n = file_place_read(r->fs, r->fd, r->path, r->packed, PACKED_BYTES, r->packed_at);
 
-    do
-        n = read(r->fd, r->packed, PACKED_BYTES);
-    while (n < 0 && errno == EINTR);
     if (n < 0)
         return leat_fail(err, LEAT_E_IO, "cannot read '%s': %s", r->path, strerror(errno));
+    r->packed_at += n;
     r->rest = (struct leat_slice){r->packed, (size_t)n};
     r->all_read = n == 0;
     if (r->all_read && !leat_decompressor_at_border(r->decompressor))

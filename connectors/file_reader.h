@@ -19,11 +19,13 @@ struct file_reader {
     uint64_t used;     /* counts up: which one was used longest ago */
     int64_t skip_from; /* from here on is the rest of a line that was too long; -1: nothing is */
     enum leat_compression compression;
+    const struct leat_fs *fs; /* where it is: file_place.h */
     int fd;
     int64_t changed_ms; /* when it was opened */
 
     struct leat_decompressor *decompressor;
-    char *packed; /* PACKED_BYTES of the file */
+    char *packed;      /* PACKED_BYTES of the file */
+    int64_t packed_at; /* of the next ones */
     struct leat_slice rest;
     bool all_read;    /* of the file; the decompressor may still hold some */
     bool more;        /* it does, or rest is not empty */
@@ -34,9 +36,9 @@ struct file_reader {
     void *container; /* the format's own reader of this file (data/container.h), or NULL */
 };
 
-/* `path` outlives the reader. LEAT_E_LOST: there is no such file any more. */
-LEAT_CHECKED enum leat_status file_reader_open(struct file_reader *r, const char *path,
-                                               struct leat_error *err);
+/* `path` and the env's `fs` outlive the reader. LEAT_E_LOST: there is no such file any more. */
+LEAT_CHECKED enum leat_status file_reader_open(struct file_reader *r, const struct leat_fs *fs,
+                                               const char *path, struct leat_error *err);
 void file_reader_close(struct file_reader *r); /* also one that is not open */
 
 /* A file that is read may grow, but not lose any bytes: *most is how many it had at most so far,

@@ -19,9 +19,11 @@
  *
  * A line that is longer than the source's max_record is delivered cut to one byte more, so that it
  * is an error of that record only. Fetching reads bytes and cuts them behind a line end; workers
- * find the lines. Thread: job. A fetch is answered before it returns: local files are quick enough.
+ * find the lines. Thread: job. A fetch is answered before it returns: local files are quick enough,
+ * and those of HDFS (file_place.h) hold the job up for as long as it takes to answer.
  */
 #include "file_list.h"
+#include "file_place.h"
 #include "file_reader.h"
 #include "file_select.h"
 
@@ -50,10 +52,11 @@ struct files {
 };
 
 static const struct leat_opt options[] = {
-    LEAT_OPT(struct files, path,
+    LEAT_OPT(struct files, path, .place = true,
              .help =
                  "File, directory or pattern (* ? [a-z]) of the files to read; names that start "
-                 "with . or _ or end in .tmp are passed over."),
+                 "with . or _ or end in .tmp or ._COPYING_ are passed over. May begin with "
+                 "hdfs://namenode:9870/."),
     LEAT_OPT(struct files, follow, .def = "false",
              .help = "Whether files are still written: their last line then waits for its end."),
     LEAT_OPT(struct files, select, .def = "all", .choices = selections,
@@ -147,6 +150,7 @@ static enum leat_status files_partitions(void *self,
 {
     struct files *f = self;
     struct naming n = {f, each, arg};
+    struct stat st;
     uint32_t i;
 
     for (i = 0; i < f->selecting.unread_count; i++)
@@ -159,7 +163,7 @@ static enum leat_status files_partitions(void *self,
         const char *path = f->list.files[i].path;
         bool plain = !f->env->container &&
                      leat_compression_of_path(leat_slice_str(path)) == LEAT_COMPRESSION_NONE;
-        int64_t length = plain ? leat_fs_posix.length(&leat_fs_posix, path) : -1;
+        int64_t length = plain && file_place_stat(f->env->fs, path, &st) == 0 ? st.st_size : -1;
         each(arg, &(struct leat_part){.id = i,
                                       .name = leat_slice_str(path),
                                       .end = length < 0 ? -1 : length,
@@ -194,7 +198,7 @@ static enum leat_status get_reader(struct files *f, uint32_t part, struct file_r
             oldest = r;
     }
     close_reader(f, oldest);
-    if (file_reader_open(oldest, f->list.files[part].path, err) != LEAT_OK)
+    if (file_reader_open(oldest, f->env->fs, f->list.files[part].path, err) != LEAT_OK)
         return err->status;
     oldest->part = part;
     if (f->env->container) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Hadoop's file system as the place of batches: a real NameNode and DataNode, killed and back; leat killed, too."""
+import gzip
 import pathlib
 import random
 import sys
@@ -105,6 +106,65 @@ def test_a_data_node_and_a_name_node_that_die_and_come_back_hold_the_job_up_and_
             assert job.stop(60) == 0
     assert numbers(HDFS.lines("/nodes", "n")) == list(range(400))
     assert hidden("/nodes") == []
+
+
+def test_files_that_come_into_a_directory_of_hdfs_are_read_once_whoever_dies():
+    for n in range(3):
+        HDFS.put(f"/in/day {n}.log", "".join(f"{n * 1000 + i}\n" for i in range(1000)).encode())
+    HDFS.put("/in/packed.log.gz", gzip.compress("".join(f"{3000 + i}\n" for i in range(1000)).encode()))
+    for name in ("half.log._COPYING_", ".hidden.log", "_logs.log", "other.txt"):
+        HDFS.request("PUT", f"/in/{name}", "CREATE", b"not yet\n", overwrite="true")
+    HDFS.request("PUT", "/in/dir.log", "MKDIRS")
+    with folder() as dir:
+        file = pipeline(dir, "read", HDFS.at("/read/n"), f"files: {{ path: \"{HDFS.at('/in/*.log*')}\" }}")
+        with Leat("run", file) as job:
+            HDFS.wait_lines("/read", "n", 4000)
+            HDFS.put("/in/more.log", b"4000\n4001\n4002")
+            HDFS.wait_lines("/read", "n", 4003)
+            HDFS.put("/in/large.log", "".join(f"{i} {'y' * 90}\n" for i in range(5000, 45000)).encode())
+            HDFS.wait_lines("/read", "n", 4004)
+            job.kill()
+        HDFS.put("/in/last.log", b"4003\n")
+        with Leat("run", file) as job:
+            HDFS.wait_lines("/read", "n", 44004)
+            HDFS.kill()
+            job.wait_log("Couldn't connect", 120)
+            HDFS.restart()
+            HDFS.put("/in/very last.log", b"4004\n")
+            HDFS.wait_lines("/read", "n", 44005)
+            assert job.stop(60) == 0
+    assert numbers(line.split()[0] for line in HDFS.lines("/read", "n")) == [*range(4005), *range(5000, 45000)]
+
+
+def test_only_files_that_were_changed_in_time_are_read_from_hdfs():
+    for n in range(3):
+        HDFS.put(f"/timed/{n}", f"{n}\n".encode())
+        HDFS.request("PUT", f"/timed/{n}", "SETTIMES", modificationtime=str(1_700_000_000_000 + n * 1000))
+    with folder() as dir:
+        file = pipeline(dir, "timed", f"{dir}/out", f"files: {{ path: \"{HDFS.at('/timed')}\" }}")
+        code, _, err = leat("run", file, "--from", "2023-11-14T22:13:21Z", "--to", "2023-11-14T22:13:22Z")
+        assert code == 0, err
+        assert "".join(p.read_text() for p in pathlib.Path(dir).glob("out-*/part-*")) == "1\n"
+
+
+def test_a_file_stream_over_hdfs_has_each_file_in_one_batch_of_its_time():
+    HDFS.put("/stream/old", b"0\n")
+    HDFS.request("PUT", "/stream/old", "SETTIMES", modificationtime="1700000000000")
+    with folder() as dir:
+        file = pipeline(dir, "stream", HDFS.at("/streamed/n"),
+                        f"files: {{ path: \"{HDFS.at('/stream')}\", select: recent, remember: 5m }}")
+        for n in (1, 2):
+            with Leat("run", file, "--set", "batch.every=500ms") as job:
+                HDFS.put(f"/stream/{n}", "".join(f"{n * 100 + i}\n" for i in range(100)).encode())
+                HDFS.wait_lines("/streamed", "n", n * 100)
+                job.kill()
+        with Leat("run", file, "--set", "batch.every=500ms") as job:
+            HDFS.put("/stream/3", b"300\n")
+            HDFS.wait_lines("/streamed", "n", 201)
+            assert job.stop(60) == 0
+    assert numbers(HDFS.lines("/streamed", "n")) == list(range(100, 301))
+    full = [data for parts in HDFS.batches("/streamed", "n").values() for data in parts.values() if data]
+    assert len(full) == 3, full
 
 
 def test_what_cannot_be_a_place_in_hdfs_is_told_before_anything_runs():
