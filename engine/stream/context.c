@@ -207,6 +207,7 @@ static enum leat_status first_diag(const struct leat_diags *diags, struct leat_e
 
 static enum leat_status make_plan(struct leat_context *ctx, struct leat_error *err)
 {
+    stream_kept_outputs(ctx);
     stream_assemble(ctx);
     if (ctx->error.status != LEAT_OK) {
         *err = ctx->error;
@@ -442,6 +443,7 @@ void leat_context_free(struct leat_context *ctx)
     stream_queues_free(ctx);
     stream_receivers_free(ctx);
     stream_listeners_free(ctx);
+    stream_kept_free(ctx);
     leat_arena_reset(&ctx->arena);
     pthread_cond_destroy(&ctx->changed);
     pthread_mutex_destroy(&ctx->lock);

@@ -1,5 +1,6 @@
 /*
- * leat_keep.h - a context that goes on from what an earlier process has left in a directory.
+ * leat_keep.h - what lasts: a context that goes on from what an earlier process has left in a
+ * directory, and batches of a stream that are kept for a while.
  * Included by leat_stream.h.
  */
 #ifndef LEAT_KEEP_H
@@ -28,6 +29,32 @@ typedef struct leat_context *leat_create_function(void *arg);
 LEAT_API LEAT_CHECKED enum leat_status
 leat_context_get_or_create(const char *dir, leat_create_function *create, void *arg,
                            struct leat_context **ctx, bool *goes_on, struct leat_error *err);
+
+/* Keep the last batches of this stream in memory, for leat_slice_batches(): a copy of its elements,
+ * beside what `memory` limits. How many: leat_remember(), else the last one. It is no output: a
+ * graph needs another. Gives the same stream. Levels: "MEMORY_ONLY", "MEMORY_ONLY_SER", which are
+ * the same here, or NULL. A stream that several others read is computed once in any case, so
+ * nothing has to be persisted for that. */
+#define leat_persist(stream, level) leat_persist_at(stream, level, LEAT_HERE)
+LEAT_API struct leat_stream *leat_persist_at(struct leat_stream *stream, const char *level,
+                                             const char *where);
+
+/* Batches are kept for so long at least, by their times. Once, before leat_start(). */
+#define leat_remember(ctx, duration_ms) leat_remember_at(ctx, duration_ms, LEAT_HERE)
+LEAT_API void leat_remember_at(struct leat_context *ctx, int64_t duration_ms, const char *where);
+
+/* Calls fn with every kept batch of the stream whose time is from `from_ms` to `to_ms`, both
+ * included, in order, also with empty ones, on the calling thread; the first failure of fn ends it
+ * and is returned. A batch is there from the moment on in which the context's outputs have it,
+ * which may be shortly before it is committed; those of an earlier process are not there. While the
+ * context is active or after it has stopped. LEAT_E_LOST: some of that time is not kept any more.
+ * LEAT_E_MISUSE: something is NULL, `from_ms` is behind `to_ms`, the context was not started, or
+ * the stream is not one that leat_persist() was called for. Thread: any, also in a function of the
+ * context. */
+LEAT_API LEAT_CHECKED enum leat_status leat_slice_batches(struct leat_stream *stream,
+                                                          int64_t from_ms, int64_t to_ms,
+                                                          leat_rdd_function *fn, void *arg,
+                                                          struct leat_error *err);
 
 #ifdef __cplusplus
 }

@@ -190,6 +190,8 @@ static void on_output(void *arg, const struct leat_job_watch_output *o)
          out->next && !leat_slice_eq(ctx->plan->sinks[o->sink].name, leat_slice_str(name));
          snprintf(name, sizeof name, STREAM_OUTPUT_NAME, ++e.output.number))
         out = out->next;
+    if (out->is_kept)
+        return;
     e.output.place = out->sink->path.ptr;
     if (!o->is_over)
         out->started_ms = o->now_ms;

@@ -206,14 +206,12 @@ void leat_save_as_text_files_at(struct leat_stream *s, const char *prefix, const
     pthread_mutex_unlock(&s->ctx->lock);
 }
 
-void leat_foreach_rdd_at(struct leat_stream *s, leat_rdd_function *fn, void *arg, const char *where)
+struct stream_output *stream_foreach(struct leat_stream *s, const char *where,
+                                     leat_rdd_function *fn, void *arg)
 {
-    if (!s || !stream_begin(s, where, "leat_foreach_rdd"))
-        return;
     struct leat_node *given = stream_map(s->ctx, where),
                      *of = stream_text(s->ctx, where, "function");
-    if (!fn)
-        stream_mistake(s->ctx, where, LEAT_E_MISUSE, "leat_foreach_rdd: without a function");
+
     stream_put(given, "of", of);
     struct stream_output *o = of ? add(s, where, "foreach_rdd", given) : NULL;
     if (o) {
@@ -221,5 +219,15 @@ void leat_foreach_rdd_at(struct leat_stream *s, leat_rdd_function *fn, void *arg
         o->arg = arg;
         of->handed = o;
     }
+    return o;
+}
+
+void leat_foreach_rdd_at(struct leat_stream *s, leat_rdd_function *fn, void *arg, const char *where)
+{
+    if (!s || !stream_begin(s, where, "leat_foreach_rdd"))
+        return;
+    if (!fn)
+        stream_mistake(s->ctx, where, LEAT_E_MISUSE, "leat_foreach_rdd: without a function");
+    (void)stream_foreach(s, where, fn, arg);
     pthread_mutex_unlock(&s->ctx->lock);
 }

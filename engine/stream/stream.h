@@ -66,6 +66,7 @@ struct stream_output {
     struct leat_node *sink, *from;
     leat_rdd_function *fn;
     void *arg;
+    bool is_kept;       /* not the program's: of leat_persist() */
     int64_t started_ms; /* what it does now. Thread: the job's */
 };
 
@@ -81,6 +82,8 @@ struct leat_context {
     struct stream_output *outputs, **outputs_end;
     struct stream_queue *queues;
     struct leat_receiver *receivers;
+    struct stream_kept *kept;
+    int64_t remember_ms; /* 0: not set */
     struct stream_listener *first_listener;
     struct stream_listeners *listeners; /* set before the job begins; NULL: there are none */
     struct leat_job_watch watch;
@@ -194,6 +197,14 @@ void stream_receivers_free(struct leat_context *ctx);
 /* Lock: none is needed, from the start on. */
 struct leat_receiver *stream_receiver_of(const struct leat_context *ctx, const char *source);
 void stream_receiver_committed(const struct leat_context *ctx, const char *source, int64_t next);
+
+/* outputs.c. Lock: held. A function that gets every batch; NULL: it was noted. */
+struct stream_output *stream_foreach(struct leat_stream *s, const char *where,
+                                     leat_rdd_function *fn, void *arg);
+
+/* slice.c. Lock: held. */
+void stream_kept_outputs(struct leat_context *ctx); /* behind those of the program */
+void stream_kept_free(struct leat_context *ctx);
 
 /* listener.c. Fills ctx->watch and begins the thread, if there are listeners; heard() is called
  * when they have heard all. Lock: held. */
