@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-/* All signals are blocked in it; name: 15 bytes at most. LEAT_E_NOMEM. */
+/* All signals but those of a crash are blocked in it; name: 15 bytes at most. LEAT_E_NOMEM. */
 LEAT_CHECKED enum leat_status leat_thread_start(pthread_t *thread, const char *name,
                                                 void *(*fn)(void *arg), void *arg,
                                                 struct leat_error *err);

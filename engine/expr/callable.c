@@ -1,10 +1,29 @@
 #include "expr/callable.h"
 
 #include "expr/program.h"
+#include "expr/watch.h"
+
+struct called {
+    const struct leat_callable *callable;
+    struct leat_watched watched;
+};
+
+static const char owner; /* its address names our place in struct leat_eval */
+
+/* NULL: nobody watches, or there is no memory for it. */
+static struct leat_watch *watch_of(struct leat_eval *ev)
+{
+    void **kept = ev->calls_limit_s ? leat_eval_kept(ev, &owner, leat_watch_free) : NULL;
+
+    if (kept && !*kept)
+        *kept = leat_watch_new(ev->job, ev->calls_limit_s);
+    return kept ? *kept : NULL;
+}
 
 static struct leat_value call_it(struct leat_eval *ev, const struct op *op)
 {
-    const struct leat_callable *c = op->prepared;
+    const struct called *called = op->prepared;
+    struct leat_watch *watch = watch_of(ev);
     struct leat_call call = {.arena = ev->arena, .ev = ev};
     struct leat_value args[LEAT_CALLABLE_NAMES];
 
@@ -13,7 +32,10 @@ static struct leat_value call_it(struct leat_eval *ev, const struct op *op)
         if (args[i].tag == LEAT_ERROR)
             return args[i];
     }
-    return c->call(c, &call, args, op->count);
+    leat_watch_enter(watch, &called->watched);
+    struct leat_value v = called->callable->call(called->callable, &call, args, op->count);
+    leat_watch_leave(watch);
+    return v;
 }
 
 static struct leat_value nothing(struct leat_eval *ev, const struct op *op)
@@ -60,11 +82,12 @@ const struct leat_program *leat_compile_callable(const struct leat_compile *c,
 {
     const struct leat_callable *callable = node->handed;
     struct leat_program *p = take(c, 1, sizeof *p);
+    struct called *called = take(c, 1, sizeof *called);
     struct op *root = take(c, 1, sizeof *root), *ops = take(c, LEAT_CALLABLE_NAMES, sizeof *ops);
     const struct op **args = take(c, LEAT_CALLABLE_NAMES, sizeof *args);
     uint32_t *columns = take(c, LEAT_CALLABLE_NAMES, sizeof *columns), count = 0;
 
-    if (!p || !root || !ops || !args || !columns) {
+    if (!p || !called || !root || !ops || !args || !columns) {
         leat_diag_error(c->diags, node, "out of memory");
         return NULL;
     }
@@ -76,7 +99,8 @@ const struct leat_program *leat_compile_callable(const struct leat_compile *c,
             columns[p->columns_count++] = ops[count].column;
         args[count] = &ops[count];
     }
-    *root = (struct op){.run = call_it, .args = args, .count = count, .prepared = callable};
+    *called = (struct called){callable, {node->path, node->text}};
+    *root = (struct op){.run = call_it, .args = args, .count = count, .prepared = called};
     p->root = root;
     p->type = leat_type_of_kind(LEAT_T_ANY);
     p->source = node->text;

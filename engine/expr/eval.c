@@ -34,6 +34,12 @@ void leat_eval_free(struct leat_eval *ev)
     leat_mem_free(ev);
 }
 
+void leat_eval_limit_calls(struct leat_eval *ev, struct leat_slice job, unsigned limit_s)
+{
+    ev->job = job;
+    ev->calls_limit_s = limit_s;
+}
+
 struct leat_regex_scratch *leat_eval_regex(struct leat_eval *ev)
 {
     if (!ev->regex)

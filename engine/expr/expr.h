@@ -94,6 +94,9 @@ LEAT_API void leat_program_columns(const struct leat_program *p,
  * lock. NULL: out of memory. */
 struct leat_eval *leat_eval_new(void);
 void leat_eval_free(struct leat_eval *ev);
+/* A call of a user's function that takes longer ends the process, saying so (expr/watch.h). `job`
+ * lives as long as ev. Without it there is no limit. */
+void leat_eval_limit_calls(struct leat_eval *ev, struct leat_slice job, unsigned limit_s);
 
 #define LEAT_EVAL_STEPS                                                                            \
     1000000 /* per row; every call, element and byte-wise kilobyte is a step                       \

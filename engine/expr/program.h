@@ -64,6 +64,8 @@ struct leat_eval {
     struct leat_regex_scratch *regex; /* made on first use */
     struct leat_zones *zones;
     struct op_kept *kept;
+    struct leat_slice job;  /* whose functions are watched */
+    unsigned calls_limit_s; /* 0: none is */
     struct leat_value slots[AST_LOCALS_MAX];
 };
 

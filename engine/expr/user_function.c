@@ -4,6 +4,7 @@
 #include "data/value_ops.h"
 #include "expr/callable.h"
 #include "expr/user_load.h"
+#include "expr/watch.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -184,6 +185,7 @@ const struct leat_callable *leat_user_function_load(const struct leat_node *node
         return NULL;
     }
     const struct leat_functions *functions = open_file(path, node, arena, diags);
+    leat_watch_crashes();
     leat_user_function *fn = functions ? find(functions, name, node, diags) : NULL;
     struct user_function *u = leat_arena_alloc(arena, sizeof *u);
     if (!u)

@@ -10,8 +10,8 @@
  *
  *     cc -std=c11 -shared -fPIC $(pkg-config --cflags leat) prices.c -o prices.so
  *
- * It is code of the process: it is not stopped when it goes on and on, and when it crashes leat
- * does. docs/examples/functions.c is one to begin with.
+ * It is code of the process: when it crashes leat does, and when a call takes longer than
+ * `batch.call_timeout` the process ends. docs/examples/functions.c is one to begin with.
  */
 #ifndef LEAT_EXPR_USER_FUNCTION_H
 #define LEAT_EXPR_USER_FUNCTION_H

@@ -152,7 +152,8 @@ static const struct leat_node *function_for(struct replacing *r, const struct le
     }
     struct leat_node *function = copy_of(r->p, text);
     function->handed = callable;
-    function->text = named(r->p, text->key, r->op);
+    bool lua = leat_slice_eq(text->key, LEAT_LIT("lua"));
+    function->text = named(r->p, lua ? text->key : text->text, r->op);
     function->key = node->key;
     function->key_style = node->key_style;
     function->key_mark = node->key_mark;

@@ -51,6 +51,9 @@ static const struct leat_opt batch_options[] = {
     SPEC_OPT(LEAT_OPT_CHOICE, "trigger", batch.trigger, .def = "interval", .choices = triggers,
              .help = "interval: for ever; caught_up: to the ends that the sources had at the start; "
                      "once: one batch."),
+    SPEC_OPT(LEAT_OPT_DURATION, "call_timeout", batch.call_timeout, .def = "10m", .min = 1000,
+             .max = 86400000,
+             .help = "A call of a function in C or Lua that takes longer ends the process."),
     {0},
 };
 

@@ -103,6 +103,7 @@ struct leat_spec {
         int64_t max_records; /* 0: no limit */
         struct leat_size max_bytes;
         struct leat_choice trigger;
+        struct leat_duration call_timeout;
     } batch;
     struct {
         struct leat_duration every; /* 0: every batch */

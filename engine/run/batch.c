@@ -482,6 +482,8 @@ static bool init_crews(struct leat_flow *flow)
         c->eval = leat_eval_new();
         if (!c->lanes || !c->eval)
             return false;
+        leat_eval_limit_calls(c->eval, flow->plan->spec->name,
+                              (unsigned)(flow->plan->spec->batch.call_timeout.ms / 1000));
     }
     return flow->crews;
 }

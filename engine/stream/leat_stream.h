@@ -43,7 +43,8 @@ struct leat_pair {
  * for the call, and what they give may point into it, into static memory, or into what
  * leat_call_alloc() gave. A function that fails returns leat_call_fail(): the batch ends with the
  * operator's name and these words, and none of its outputs is written (on_error: drop leaves the
- * element out instead). expr/user_function.h has what they may use. */
+ * element out instead). A call that takes longer than `batch.call_timeout` (10m) ends the process:
+ * nobody can take a thread out of it. expr/user_function.h has what they may use. */
 
 /* map: the new value. filter: a bool. flat_map: a list of the new values. */
 typedef struct leat_value leat_function(struct leat_call *call, const struct leat_pair *in,

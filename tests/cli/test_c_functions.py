@@ -2,6 +2,7 @@
 """`module: FILE#NAME`: functions in C in the places of expressions."""
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -66,7 +67,7 @@ def test_a_function_that_fails_ends_the_batch_with_the_operators_name_and_its_wo
     op = '      - map: { module: "./functions.so#in_euro" }\n'
     code, rows, err = run(op, [{"amount": 10.5, "rate": 2}, {"amount": 1, "rate": 2}])
     assert code == 1 and not rows, (rows, err)
-    assert "streams.s.ops[0].map" in err and "module of map: amount is a double and rate an int, not int " \
+    assert "streams.s.ops[0].map" in err and "functions.so#in_euro of map: amount is a double and rate an int, not int " \
         "and int" in err, err
     code, rows, err = run(op, [{"amount": 10.5, "rate": 2}, {"amount": 1, "rate": 2}], "drop")
     assert code == 0 and rows == [{"euro": 21.0}], (rows, err)
@@ -104,6 +105,71 @@ def test_a_file_of_another_kind_or_interface_is_refused():
                                 "LEAT_API extern const struct leat_functions leat_functions;\n"
                                 "const struct leat_functions leat_functions = {99, NULL};\n"))
     assert code == 78 and "was built for interface 99, this leat has 1" in err, err
+
+
+BAD = """#include "expr/user_function.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct leat_value crash(struct leat_call *call, const struct leat_value *args, uint32_t count)
+{
+    int *volatile nowhere = NULL;
+
+    (void)call, (void)count;
+    if (args[0].tag == LEAT_INT && args[0].as.i == 3)
+        *nowhere = 1;
+    return args[0];
+}
+
+static struct leat_value abandon(struct leat_call *call, const struct leat_value *args, uint32_t count)
+{
+    (void)call, (void)args, (void)count;
+    abort();
+}
+
+static struct leat_value hang(struct leat_call *call, const struct leat_value *args, uint32_t count)
+{
+    (void)call, (void)count;
+    while (args[0].tag == LEAT_INT && args[0].as.i == 3)
+        pause();
+    return args[0];
+}
+
+LEAT_FUNCTIONS({"crash", crash}, {"abandon", abandon}, {"hang", hang});
+"""
+
+
+def run_bad(function, number=3, batch="every: 100ms, call_timeout: 1s"):
+    """Its code, what it wrote to a file and what it said."""
+    with folder() as d:
+        build(d, write(d, "bad.c", BAD), "bad.so")
+        (pathlib.Path(d) / "in").mkdir()
+        write(d, "in/a.json", "".join(f"{n}\n" for n in range(number)) + f"{number}\n")
+        path = write(d, "f.yaml", HEAD.replace("every: 100ms", batch) % "drop"
+                     + f'      - map: {{ module: "./bad.so#{function}" }}\n'
+                     + FOOT.replace("console: {}", "files: { path: 'out/{file}.jsonl' }, format: json"))
+        code, _, err = leat("run", path, "--until", "caught_up", cwd=d, timeout=120)
+        written = sorted((pathlib.Path(d) / "out").rglob("*.jsonl"))
+        return code, written, err
+
+
+def test_a_function_that_crashes_is_named_before_the_process_ends():
+    code, written, err = run_bad("crash")
+    assert code == -signal.SIGSEGV and not written, (code, written, err)
+    assert "streams.s.ops[0].map" in err and "./bad.so#crash of map crashed: SIGSEGV" in err, err
+    code, written, err = run_bad("abandon")
+    assert code == -signal.SIGABRT and not written, (code, written, err)
+    assert "./bad.so#abandon of map crashed: SIGABRT" in err, err
+
+
+def test_a_function_that_does_not_come_back_ends_the_process_by_its_name():
+    code, written, err = run_bad("hang")
+    assert code == 1 and not written, (code, written, err)
+    assert "streams.s.ops[0].map" in err and "./bad.so#hang of map does not come back" in err, err
+    assert "longer than 1s (batch.call_timeout)" in err, err
+    code, written, err = run_bad("hang", 2, "every: 100ms")
+    assert code == 0 and written, (code, written, err)
 
 
 if __name__ == "__main__":
