@@ -7,6 +7,7 @@
  *     - flat_map: { module: "./functions.so#words" }
  *     - filter: { module: "./functions.so#is_large" }
  *     - update_state_by_key: { update: { module: "./functions.so#sum" } }
+ *     - transform: { module: "./functions.so#largest" }
  */
 #include "expr/user_function.h"
 
@@ -71,4 +72,23 @@ static struct leat_value sum(struct leat_call *call, const struct leat_value *ar
     return leat_int(n);
 }
 
-LEAT_FUNCTIONS({"in_euro", in_euro}, {"words", words}, {"is_large", is_large}, {"sum", sum});
+/* values, keys, time: of all that a batch has (map_partitions: a partition) the largest number, if
+ * there is one. */
+static struct leat_value largest(struct leat_call *call, const struct leat_value *args,
+                                 uint32_t count)
+{
+    struct leat_value most = {0}, list = leat_list();
+
+    (void)count;
+    for (uint32_t i = 0; i < args[0].len; i++) {
+        struct leat_value v = args[0].as.items[i];
+        if (v.tag == LEAT_INT && (most.tag == LEAT_NULL || v.as.i > most.as.i))
+            most = v;
+    }
+    if (most.tag == LEAT_INT)
+        leat_list_add(call, &list, most);
+    return list;
+}
+
+LEAT_FUNCTIONS({"in_euro", in_euro}, {"words", words}, {"is_large", is_large}, {"sum", sum},
+               {"largest", largest});

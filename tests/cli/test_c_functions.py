@@ -107,6 +107,14 @@ def test_a_file_of_another_kind_or_interface_is_refused():
     assert code == 78 and "was built for interface 99, this leat has 1" in err, err
 
 
+def test_a_function_gets_all_of_a_batch_or_of_a_partition():
+    rows = [{"n": n} for n in (4, 9, 2)]
+    code, out, err = run('      - map: n\n      - transform: { module: "./functions.so#largest" }\n', rows)
+    assert code == 0 and out == [9], (out, err)
+    code, out, err = run('      - map: n\n      - map_partitions: { module: "./functions.so#largest" }\n', rows)
+    assert code == 0 and out == [9], (out, err)
+
+
 BAD = """#include "expr/user_function.h"
 
 #include <stdlib.h>
