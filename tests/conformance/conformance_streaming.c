@@ -37,6 +37,7 @@ static run_case *runner_of(const char *kind)
                 {"error", run_error},
                 {"text", run_text},
                 {"vector", run_vector},
+                {"statemap", run_statemap},
                 {"recovery", run_recovery},
                 {"filestream", run_filestream},
                 {"scenario", NULL},

@@ -124,6 +124,7 @@ bool run_multi(json_t *c, int partitions, struct failure *why); /* a transform o
 bool run_queue(json_t *c, int partitions, struct failure *why);
 bool run_error(json_t *c, int partitions, struct failure *why);
 bool run_text(json_t *c, int partitions, struct failure *why);
+bool run_statemap(json_t *c, int partitions, struct failure *why); /* streaming_statemap.c */
 bool run_vector(json_t *c, int partitions, struct failure *why);
 bool run_recovery(json_t *c, int partitions, struct failure *why);
 
