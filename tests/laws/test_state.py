@@ -66,29 +66,38 @@ streams:
     from: in
     ops:
       - key_by: k
-      - map_with_state:
-          init: { n: 0, sum: 0 }
-          update: { n: state.n + 1, sum: state.sum + n }
-          emit: state.sum
-          timeout: 1h
+      - OPERATOR
 sinks:
   sink: { from: out, null: {} }
 """
 
 
-def per_record(keys):
+MAP = """map_with_state:
+          init: { n: 0, sum: 0 }
+          update: { n: state.n + 1, sum: state.sum + n }
+          emit: state.sum
+          timeout: 1h"""
+UPDATE = """update_state_by_key: { update: "values.map(v, v.n).sum() + default(state, 0)" }"""
+
+
+def per_record(operator, keys):
     """Of records that come when every key has its state."""
     def total(more):
         with folder() as d:
-            text = TOUCHED.replace("KEYS", str(keys)).replace("COUNT", str(keys + more))
+            text = TOUCHED.replace("OPERATOR", operator).replace("KEYS", str(keys)).replace("COUNT", str(keys + more))
             return instructions(d, pipeline(d, text), "--until", "caught_up", "--threads", 1)
     cost = (total(40000) - total(20000)) / 20000
-    print(f"map_with_state with {keys} keys: {cost:.0f} instructions a record")
+    print(f"{operator.split(':')[0]} with {keys} keys: {cost:.0f} instructions a record")
     return cost
 
 
-def test_a_record_costs_the_same_with_2_thousand_and_100_thousand_keys():
-    few, many = per_record(2000), per_record(100000)
+def test_a_record_costs_map_with_state_the_same_with_2_thousand_and_100_thousand_keys():
+    few, many = per_record(MAP, 2000), per_record(MAP, 100000)
+    assert many <= 1.3 * few
+
+
+def test_a_record_costs_update_state_by_key_the_same_with_20_thousand_and_80_thousand_keys():
+    few, many = per_record(UPDATE, 20000), per_record(UPDATE, 80000)  # one of a key in a batch
     assert many <= 1.3 * few
 
 
