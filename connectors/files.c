@@ -98,6 +98,13 @@ static enum leat_status files_open(void *self, const struct leat_env *env, struc
     return LEAT_OK;
 }
 
+/* Not where the position is a place in the file; those are opened anywhere. */
+static bool is_sequential(const struct files *f, const char *path)
+{
+    return f->env->container ||
+           leat_compression_of_path(leat_slice_str(path)) != LEAT_COMPRESSION_NONE;
+}
+
 /* ---- files of ticks */
 
 struct naming {
@@ -161,19 +168,20 @@ static enum leat_status files_partitions(void *self,
         return err->status;
     for (; i < f->list.count; i++) {
         const char *path = f->list.files[i].path;
-        bool plain = !f->env->container &&
-                     leat_compression_of_path(leat_slice_str(path)) == LEAT_COMPRESSION_NONE;
+        bool plain = !is_sequential(f, path);
         int64_t length = plain && file_place_stat(f->env->fs, path, &st) == 0 ? st.st_size : -1;
         each(arg, &(struct leat_part){.id = i,
                                       .name = leat_slice_str(path),
                                       .end = length < 0 ? -1 : length,
                                       .finished = length >= 0 && !f->follow,
+                                      .in_turn = !plain && !f->follow,
                                       .number = (int32_t)i});
     }
     return LEAT_OK;
 }
 
-/* ---- readers: a few stay open, so that a long file is not opened for every fetch */
+/* ---- readers: a few stay open, so that a long file is not opened for every fetch. More than
+ * there are readers are under way only where opening again is cheap, or where `follow` waits. */
 
 static void close_reader(struct files *f, struct file_reader *r)
 {
@@ -181,6 +189,15 @@ static void close_reader(struct files *f, struct file_reader *r)
         f->env->container->close(r->container);
     r->container = NULL;
     file_reader_close(r);
+}
+
+/* To make room: free ones, then those that are opened again at no cost, then the others. */
+static bool comes_first(const struct file_reader *a, const struct file_reader *b)
+{
+    bool a_costs = a->path && (a->container || a->compression != LEAT_COMPRESSION_NONE),
+         b_costs = b->path && (b->container || b->compression != LEAT_COMPRESSION_NONE);
+
+    return a_costs == b_costs ? a->used < b->used : b_costs;
 }
 
 static enum leat_status get_reader(struct files *f, uint32_t part, struct file_reader **reader,
@@ -194,7 +211,7 @@ static enum leat_status get_reader(struct files *f, uint32_t part, struct file_r
             *reader = r;
             return LEAT_OK;
         }
-        if (r->used < oldest->used)
+        if (comes_first(r, oldest))
             oldest = r;
     }
     close_reader(f, oldest);

@@ -120,10 +120,51 @@ bool leat_job_is_full(const struct leat_job *job)
             return true;
         if (p->count >= BATCH_BLOCKS || p->credits == 0)
             filled = true;
-        else if (!p->at_end && !leat_job_part_is_read(job, p))
+        else if (!p->at_end && !leat_job_part_is_read(job, p) && (p->begun || !p->in_turn))
             return false; /* more is on its way */
     }
     return filled;
+}
+
+bool leat_job_at_ticks(const struct leat_job *job, const struct leat_job_part *p)
+{
+    return p->single && job->on_empty && job->mode == LEAT_JOB_INTERVAL;
+}
+
+bool leat_job_waits_for_answer(const struct leat_job *job)
+{
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        const struct leat_job_part *p = &job->parts[job->active[i]];
+        if (p->fetching && leat_job_at_ticks(job, p))
+            return true;
+    }
+    return false;
+}
+
+bool leat_job_has_turn(struct leat_job *job, struct leat_job_part *p)
+{
+    if (!p->in_turn || p->begun)
+        return true;
+    if (job->turns >= LEAT_JOB_TURNS)
+        return false;
+    job->turns++;
+    p->begun = true;
+    return true;
+}
+
+uint32_t leat_job_end_turn(struct leat_job *job, struct leat_job_part *p)
+{
+    if (!p->begun)
+        return UINT32_MAX;
+    p->begun = false;
+    p->in_turn = !p->finished; /* then it waits again, and ticks ask for it */
+    job->turns--;
+    for (; job->next_turn < job->parts_count; job->next_turn++) {
+        const struct leat_job_part *next = &job->parts[job->next_turn];
+        if (next->in_turn && !next->begun && next->retry_ms == LEAT_JOB_NEVER)
+            return job->next_turn;
+    }
+    return UINT32_MAX;
 }
 
 bool leat_job_part_is_read(const struct leat_job *job, const struct leat_job_part *p)

@@ -24,6 +24,16 @@ bool leat_job_has_chosen(const struct leat_job *job);
 /* Received as much as one batch takes, or as much as there is room for. */
 bool leat_job_is_full(const struct leat_job *job);
 
+/* Asked for when a tick has come, which waits for the answer: what is there by then is in its
+ * batch. Only where a tick is a batch anyway; else there must be something first. */
+bool leat_job_at_ticks(const struct leat_job *job, const struct leat_job_part *p);
+bool leat_job_waits_for_answer(const struct leat_job *job);
+
+/* May it be fetched now? If it has to wait its turn and there is one, it has it from here on. */
+bool leat_job_has_turn(struct leat_job *job, struct leat_job_part *p);
+/* It is finished, or cannot be read now: the part whose turn is next; UINT32_MAX: none waits. */
+uint32_t leat_job_end_turn(struct leat_job *job, struct leat_job_part *p);
+
 /* A bounded run has received all that it will. */
 bool leat_job_is_read(const struct leat_job *job);
 

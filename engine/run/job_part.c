@@ -166,6 +166,7 @@ enum leat_status leat_job_add_part(struct leat_job_thread *job, struct leat_job_
                                .is_push = !s->plan->module->pull && !leat_job_is_stored(s),
                                .comes = leat_job_is_stored(s),
                                .by_tick = leat_job_is_by_tick(s),
+                               .in_turn = p->in_turn,
                                .single = s->plan->module->pull && s->plan->module->pull->single,
                                .waits = s->plan->module->pull && s->plan->module->pull->waits};
     job->step.parts_count++;
