@@ -239,8 +239,8 @@ static int refused(struct hdfs_client *c, const struct hdfs_call *call, long sta
     char said[200];
     int number = hdfs_reply_refusal(hdfs_reply(c), &c->arena, said, sizeof said);
 
-    if (number == ENOENT)
-        return -ENOENT;
+    if (number == ENOENT || number == ERANGE)
+        return -number;
     if (number)
         tell(c, call, "%s", said);
     else if (status == 401)

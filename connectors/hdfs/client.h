@@ -58,7 +58,8 @@ struct hdfs_call {
 
 /* 0, with the answer in c->reply (until the next call) or call->into. Or a negative errno: HDFS has
  * refused (-ENOENT, -EACCES, ...), or the request failed on the way (*doubtful: it may have been
- * carried out all the same). What it was is logged, except -ENOENT. */
+ * carried out all the same). What it was is logged, except -ENOENT and
+ * -ERANGE (an OPEN at or behind the end). */
 int hdfs_call(struct hdfs_client *c, struct hdfs_call *call, bool *doubtful);
 
 /* The answer was not what WebHDFS answers: logged; -EPROTO. */

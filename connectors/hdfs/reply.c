@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define BEHIND_END "IOException: Offset=" /* of an OPEN: it has no class of its own */
+
 static bool parse(struct leat_slice text, struct leat_arena *arena, struct leat_value *v)
 {
     *v = leat_json_parse(text, arena);
@@ -133,5 +135,5 @@ int hdfs_reply_refusal(struct leat_slice text, struct leat_arena *arena, char *s
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (leat_slice_eq(leat_value_text(name), leat_slice_str(known[i].name)))
             return known[i].number;
-    return EREMOTEIO;
+    return strncmp(said, BEHIND_END, strlen(BEHIND_END)) == 0 ? ERANGE : EREMOTEIO;
 }
