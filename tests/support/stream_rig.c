@@ -50,10 +50,10 @@ enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_error *e
         print(rdd->rows[i].value, at + n, 64 - (size_t)n);
     }
     qsort(s->words, rdd->count, sizeof *s->words, by_text);
-    for (size_t i = 0; i < rdd->count; i++) {
-        strcat(s->text, i ? " " : s->text[0] ? "|" : "");
-        strcat(s->text, s->words[i]);
-    }
+    /* A stop that comes late sees more batches than there is room for. */
+    size_t at = strlen(s->text);
+    for (size_t i = 0; i < rdd->count && at + sizeof s->words[i] + 1 < sizeof s->text; i++)
+        at += (size_t)sprintf(s->text + at, "%s%s", i ? " " : at ? "|" : "", s->words[i]);
     s->batches += rdd->count > 0;
     enum leat_status status = s->fail ? leat_fail(e, s->fail, "no room for this") : LEAT_OK;
     pthread_cond_broadcast(&s->changed);
