@@ -8,7 +8,8 @@
 /* Of every source, and not of the connector. */
 static bool is_of_source(const char *option)
 {
-    return strcmp(option, "format") == 0 || strncmp(option, "time.", 5) == 0;
+    return strcmp(option, "format") == 0 || strncmp(option, "format.", 7) == 0 ||
+           strncmp(option, "time.", 5) == 0;
 }
 
 struct leat_stream *leat_source_stream_at(struct leat_context *ctx, const char *connector,

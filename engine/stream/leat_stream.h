@@ -192,8 +192,9 @@ LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_pairs(struct leat_stream 
                                                              size_t count, struct leat_error *err);
 
 /* Any connector of a pipeline file that is built in, with its options: { "topic", "t" }. An option
- * of a group is "roll.every"; "format" is the source's, and so are "time.at", an expression,
- * "time.lateness", "time.idle". Elements are as the file's: pairs where the connector has keys. */
+ * of a group is "roll.every"; "format" is the source's, with options "format.avro.framing", and so
+ * are "time.at", an expression, "time.lateness", "time.idle". Elements are as the file's: pairs
+ * where the connector has keys. */
 struct leat_option {
     const char *name, *value;
 };
@@ -445,6 +446,23 @@ LEAT_API void leat_foreach_rdd_at(struct leat_stream *stream, leat_rdd_function 
     leat_save_as_text_files_at(stream, prefix, suffix, LEAT_HERE)
 LEAT_API void leat_save_as_text_files_at(struct leat_stream *stream, const char *prefix,
                                          const char *suffix, const char *where);
+
+/* The same with Avro container files, which other languages read: a record of `key`, null where the
+ * stream has none, and `value` for each element. What they may be, and how they are read again, is
+ * in docs/avro.md. */
+#define leat_save_as_object_files(stream, prefix, suffix)                                          \
+    leat_save_as_object_files_at(stream, prefix, suffix, LEAT_HERE)
+LEAT_API void leat_save_as_object_files_at(struct leat_stream *stream, const char *prefix,
+                                           const char *suffix, const char *where);
+
+/* The same with Hadoop's SequenceFiles, of a stream of pairs. Options are those of the format
+ * sequence_file: { "value", "bytes" }, { "compress", "block" }; see docs/hadoop.md. Both are
+ * copied; a count of 0 needs none. A wrong option is the error of leat_start(). */
+#define leat_save_as_hadoop_files(stream, prefix, suffix, options, count)                          \
+    leat_save_as_hadoop_files_at(stream, prefix, suffix, options, count, LEAT_HERE)
+LEAT_API void leat_save_as_hadoop_files_at(struct leat_stream *stream, const char *prefix,
+                                           const char *suffix, const struct leat_option *options,
+                                           size_t count, const char *where);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /*
- * outputs.c - print, text files, and a function of the program per batch.
+ * outputs.c - print, and a function of the program per batch.
  *
  * The function's sink collects what a batch gave and calls it in prepare: before the batch counts,
  * so that a failure keeps it from counting. Thread: the sink's.
@@ -164,9 +164,8 @@ LEAT_MODULE(module);
 
 /* ---- builders */
 
-/* Lock: held. sinks: NAME: { from: STREAM, SINK: { ... } } */
-static struct stream_output *add(struct leat_stream *s, const char *where, const char *sink,
-                                 struct leat_node *given)
+struct stream_output *stream_add_output(struct leat_stream *s, const char *where, const char *sink,
+                                        struct leat_node *given)
 {
     struct leat_context *ctx = s->ctx;
     struct stream_output *o = stream_alloc(ctx, sizeof *o);
@@ -188,21 +187,7 @@ void leat_print_at(struct leat_stream *s, int num, const char *where)
         return;
     struct leat_node *given = stream_map(s->ctx, where);
     stream_put(given, "num", stream_number(s->ctx, where, num, ""));
-    (void)add(s, where, "print", given);
-    pthread_mutex_unlock(&s->ctx->lock);
-}
-
-void leat_save_as_text_files_at(struct leat_stream *s, const char *prefix, const char *suffix,
-                                const char *where)
-{
-    if (!s || !stream_begin(s, where, "leat_save_as_text_files"))
-        return;
-    struct leat_node *given = stream_map(s->ctx, where);
-    if (!prefix)
-        stream_mistake(s->ctx, where, LEAT_E_MISUSE, "leat_save_as_text_files: without a prefix");
-    stream_put(given, "prefix", stream_text(s->ctx, where, prefix ? prefix : ""));
-    stream_put(given, "suffix", stream_text(s->ctx, where, suffix ? suffix : ""));
-    (void)add(s, where, "save_as_text_files", given);
+    (void)stream_add_output(s, where, "print", given);
     pthread_mutex_unlock(&s->ctx->lock);
 }
 
@@ -213,7 +198,7 @@ struct stream_output *stream_foreach(struct leat_stream *s, const char *where,
                      *of = stream_text(s->ctx, where, "function");
 
     stream_put(given, "of", of);
-    struct stream_output *o = of ? add(s, where, "foreach_rdd", given) : NULL;
+    struct stream_output *o = of ? stream_add_output(s, where, "foreach_rdd", given) : NULL;
     if (o) {
         o->fn = fn;
         o->arg = arg;

@@ -183,6 +183,10 @@ struct leat_stream *stream_end_beside(struct leat_stream *from, struct stream_wi
 /* Does an operator or an output make sense here? `s` is not NULL; the lock is taken if so. */
 bool stream_begin(struct leat_stream *s, const char *where, const char *what);
 
+/* outputs.c: sinks: NAME: { from: STREAM, SINK: { given } }. Lock: held. NULL after an error. */
+struct stream_output *stream_add_output(struct leat_stream *s, const char *where, const char *sink,
+                                        struct leat_node *given);
+
 /* queue.c */
 void stream_queues_free(struct leat_context *ctx);
 bool stream_queues_are_empty(const struct leat_context *ctx); /* all is committed */

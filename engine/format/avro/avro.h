@@ -41,6 +41,9 @@ struct avro {
     struct leat_slice head;     /* of containers that are written */
 };
 
+/* Is there what registries and the codec snappy need? See without.c. */
+extern const bool avro_is_whole;
+
 /* The options as a whole: of struct leat_module and struct leat_format. */
 enum leat_status avro_check(const void *self, struct leat_error *err);
 enum leat_status avro_load(void *self, enum leat_format_use use, struct leat_arena *arena,

@@ -1,6 +1,7 @@
 /* client.c - one request to a schema registry, with libcurl. */
 #include "client.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 
 #define TIMEOUT_MS   10000L

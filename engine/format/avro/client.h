@@ -4,13 +4,12 @@
 
 #include "registry.h"
 
-#include <curl/curl.h>
 #include <stdatomic.h>
 
 struct avro_client {
     const struct avro_server *server;
     const atomic_bool *stop; /* set: give up what is under way; NULL: nobody sets it */
-    CURL *curl;              /* made at the first request */
+    void *curl;              /* libcurl's handle, made at the first request */
     struct leat_bytes body;  /* of the last answer; its arena is the caller's */
 };
 

@@ -2,8 +2,6 @@
 #include "container.h"
 
 #include <endian.h>
-#include <snappy-c.h>
-
 #include <zlib.h>
 
 #define CRC_BYTES  4 /* behind what snappy makes: zlib's CRC-32, big endian */
@@ -64,17 +62,18 @@ static enum leat_status unpack_snappy(struct leat_slice packed, struct leat_bloc
     size_t len = 0;
     uint32_t crc;
 
-    if (packed.len < CRC_BYTES ||
-        snappy_uncompressed_length(packed.ptr, packed.len - CRC_BYTES, &len) != SNAPPY_OK)
+    if (packed.len < CRC_BYTES)
         return leat_fail(err, LEAT_E_CORRUPT, "not snappy");
     packed.len -= CRC_BYTES;
+    if (avro_snappy_length(packed, &len, err) != LEAT_OK)
+        return err->status;
     if (len > AVRO_BLOCK_BYTES)
         return too_long(err);
     if (room_for(block, len, err) != LEAT_OK)
         return err->status;
     char *to = leat_block_buffer(*block) + (*block)->bytes.len;
-    if (snappy_uncompress(packed.ptr, packed.len, to, &len) != SNAPPY_OK)
-        return leat_fail(err, LEAT_E_CORRUPT, "not snappy");
+    if (avro_snappy_unpack(packed, to, &len, err) != LEAT_OK)
+        return err->status;
     memcpy(&crc, packed.ptr + packed.len, sizeof crc);
     if (crc_of(to, len) != be32toh(crc))
         return leat_fail(err, LEAT_E_CORRUPT, "its checksum does not fit");
@@ -176,11 +175,11 @@ static enum leat_status pack_snappy(struct avro_packer *p, struct leat_slice row
 {
     uint32_t crc = htobe32(crc_of(rows.ptr, rows.len));
 
-    if (make_room(p, snappy_max_compressed_length(rows.len) + CRC_BYTES, err) != LEAT_OK)
+    if (make_room(p, avro_snappy_most(rows.len) + CRC_BYTES, err) != LEAT_OK)
         return err->status;
     p->len = p->room - CRC_BYTES;
-    if (snappy_compress(rows.ptr, rows.len, p->bytes, &p->len) != SNAPPY_OK)
-        return leat_fail(err, LEAT_E_IO, "snappy failed");
+    if (avro_snappy_pack(rows, p->bytes, &p->len, err) != LEAT_OK)
+        return err->status;
     memcpy(p->bytes + p->len, &crc, sizeof crc);
     p->len += CRC_BYTES;
     return LEAT_OK;

@@ -41,6 +41,18 @@ void avro_packer_free(struct avro_packer *p);               /* NULL is fine */
 LEAT_CHECKED enum leat_status avro_pack(struct avro_packer *p, struct leat_slice rows,
                                         struct leat_slice *packed, struct leat_error *err);
 
+/* ---- snappy.c: what the library of snappy does; without.c has none */
+
+/* Of what is packed in it. LEAT_E_CORRUPT: nothing is. */
+LEAT_CHECKED enum leat_status avro_snappy_length(struct leat_slice packed, size_t *len,
+                                                 struct leat_error *err);
+/* *len: the room that there is, then how much of it is used. */
+LEAT_CHECKED enum leat_status avro_snappy_unpack(struct leat_slice packed, char *to, size_t *len,
+                                                 struct leat_error *err);
+size_t avro_snappy_most(size_t bytes); /* that so many become */
+LEAT_CHECKED enum leat_status avro_snappy_pack(struct leat_slice rows, char *to, size_t *len,
+                                               struct leat_error *err);
+
 #define AVRO_LONG_BYTES 10
 
 /* n, not negative, as a long; how many bytes that takes. */

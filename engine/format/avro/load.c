@@ -47,6 +47,8 @@ enum leat_status avro_check(const void *self, struct leat_error *err)
 {
     const struct avro *a = self;
 
+    if (!avro_is_whole && (a->registry || a->codec.index == AVRO_CODEC_SNAPPY))
+        return leat_fail(err, LEAT_E_CONFIG, "the C library has no registry and no codec snappy");
     if (!a->registry)
         return check_alone(a, err);
     if (!is_url(a->registry))

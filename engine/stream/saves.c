@@ -1,0 +1,64 @@
+/*
+ * saves.c - the outputs that are files: a directory per batch of text, objects, or Hadoop's pairs.
+ */
+#include "stream.h"
+
+static struct stream_output *save(struct leat_stream *s, const char *sink, const char *what,
+                                  const char *prefix, const char *suffix, const char *where)
+{
+    struct leat_node *given = stream_map(s->ctx, where);
+
+    if (!prefix)
+        stream_mistake(s->ctx, where, LEAT_E_MISUSE, "%s: without a prefix", what);
+    stream_put(given, "prefix", stream_text(s->ctx, where, prefix ? prefix : ""));
+    stream_put(given, "suffix", stream_text(s->ctx, where, suffix ? suffix : ""));
+    return stream_add_output(s, where, sink, given);
+}
+
+void leat_save_as_text_files_at(struct leat_stream *s, const char *prefix, const char *suffix,
+                                const char *where)
+{
+    static const char what[] = "leat_save_as_text_files";
+
+    if (!s || !stream_begin(s, where, what))
+        return;
+    (void)save(s, "save_as_text_files", what, prefix, suffix, where);
+    pthread_mutex_unlock(&s->ctx->lock);
+}
+
+void leat_save_as_object_files_at(struct leat_stream *s, const char *prefix, const char *suffix,
+                                  const char *where)
+{
+    static const char what[] = "leat_save_as_object_files";
+
+    if (!s || !stream_begin(s, where, what))
+        return;
+    (void)save(s, "save_as_object_files", what, prefix, suffix, where);
+    pthread_mutex_unlock(&s->ctx->lock);
+}
+
+void leat_save_as_hadoop_files_at(struct leat_stream *s, const char *prefix, const char *suffix,
+                                  const struct leat_option *options, size_t count,
+                                  const char *where)
+{
+    static const char what[] = "leat_save_as_hadoop_files";
+
+    if (!s || !stream_begin(s, where, what))
+        return;
+    struct leat_context *ctx = s->ctx;
+    struct leat_node *format = stream_map(ctx, where), *given = stream_map(ctx, where);
+    struct stream_output *o = save(s, "save_as_hadoop_files", what, prefix, suffix, where);
+    if (!options && count)
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without its options", what);
+    for (size_t i = 0; options && i < count; i++) {
+        if (!options[i].name || !options[i].value)
+            stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: an option without a name or a value",
+                           what);
+        else
+            stream_put_path(ctx, where, given, options[i].name, options[i].value);
+    }
+    stream_put(format, "sequence_file", given);
+    if (o)
+        stream_put(o->sink, "format", format);
+    pthread_mutex_unlock(&ctx->lock);
+}
