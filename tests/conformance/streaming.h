@@ -146,6 +146,16 @@ void remove_dir(const char *dir);
 /* How many part-NNNNN there are; -1: there is no such directory. */
 int count_parts(const char *dir);
 
+/* ---- streaming_saved.c */
+
+/* Does the directory PREFIX-TIME have these pairs, as texts? False: why. */
+bool saved_is(const char *prefix, int64_t time_ms, json_t *expected, struct failure *why);
+
+/* A transform that writes each batch, pairs of a text and an int, to a file and gives it on; prefix
+ * outlives it. Is in the file what should be? */
+struct leat_stream *saved_inside(struct leat_stream *s, char *prefix);
+bool saved_inside_is(const char *prefix, int64_t time_ms, json_t *expected, struct failure *why);
+
 const char *text_at(json_t *object, const char *key);             /* NULL: no text */
 int64_t number_at(json_t *object, const char *key, int64_t none); /* none: it is not there */
 

@@ -18,6 +18,8 @@ struct life {
     json_t *c;
     int partitions, out; /* out: batches are written there, a line each */
     const char *dir;
+    char *saved; /* NULL, or where its batches are saved for Hadoop; `inside`: by a transform */
+    bool inside;
     size_t from, until;      /* batches, from 0 */
     size_t dies_at, batches; /* dies_at: within this batch; 0: does not */
 };
@@ -52,6 +54,10 @@ static bool live(struct life *l, struct failure *why)
     r.arg = l;
     good = good && build_case(l->c, &sources, &f, why);
     if (good) {
+        if (l->saved && l->inside)
+            f.stream = saved_inside(f.stream, l->saved);
+        else if (l->saved)
+            leat_save_as_hadoop_files(f.stream, l->saved, NULL, NULL, 0);
         run_collect(&r, f.stream, f.pairs);
         good = run_batches(&r, l->until - l->from, why);
     }
@@ -96,16 +102,19 @@ static bool child(struct life *l, json_t *batches, struct failure *why)
                          l->dies_at ? "first" : "second");
 }
 
-static bool both(json_t *c, int partitions, const char *dir, struct failure *why)
+static bool both(json_t *c, int partitions, const char *dir, char *saved, bool inside,
+                 struct failure *why)
 {
     size_t n =
         (size_t)number_at(c, "batchesBeforeRestart",
                           number_at(json_object_get(c, "params"), "batchesBeforeRestart", 1));
     json_t *expected = json_object_get(c, "expected"), *batches = json_array(), *want;
-    struct life first = {c, partitions, -1, dir, 0, n, n, 0},
-                second = {c, partitions, -1, dir, n - 1, json_array_size(expected), 0, 0};
+    struct life first = {c, partitions, -1, dir, saved, inside, 0, n, n, 0},
+                second = {c, partitions, -1, dir, saved, inside, n - 1, json_array_size(expected),
+                          0, 0};
     bool sorted = json_is_true(json_object_get(c, "compareSorted"));
     bool good = child(&first, batches, why) && child(&second, batches, why);
+    int64_t batch_ms = number_at(json_object_get(c, "params"), "batch_ms", 1000);
     size_t i;
 
     json_array_foreach(expected, i, want)
@@ -120,22 +129,37 @@ static bool both(json_t *c, int partitions, const char *dir, struct failure *why
         good = differs(why, "batch %zu gave %s, expected %s", i + 1, came, wanted);
     }
     json_decref(batches);
+    json_array_foreach(expected, i, want)
+    {
+        int64_t time_ms = (int64_t)(i + 1) * batch_ms;
+        if (good && saved)
+            good = inside ? saved_inside_is(saved, time_ms, want, why)
+                          : saved_is(saved, time_ms, want, why);
+    }
     return good;
 }
 
 bool run_recovery(json_t *c, int partitions, struct failure *why)
 {
-    char dir[32];
+    char dir[32], place[32], prefix[40];
     const char *operation = text_at(c, "operation"), *saves = NULL;
 
     /* What the operation says beyond its pipeline. */
-    if (operation && strstr(operation, "transform that"))
-        return differs(why, "the library has no transform");
-    if (operation && (saves = strstr(operation, "saveAs")))
+    bool inside = operation && strstr(operation, "transform that saves");
+    saves = inside ? operation : operation ? strstr(operation, "saveAs") : NULL;
+    if (saves && !inside && !strstr(saves, "HadoopFiles("))
         return differs(why, "the library has no %.*s", (int)strcspn(saves, "( "), saves);
     if (!make_dir(dir, why))
         return false;
-    bool good = both(c, partitions, dir, why);
+    if (saves && !make_dir(place, why)) {
+        remove_dir(dir);
+        return false;
+    }
+    if (saves)
+        snprintf(prefix, sizeof prefix, "%s/result", place);
+    bool good = both(c, partitions, dir, saves ? prefix : NULL, inside, why);
     remove_dir(dir);
+    if (saves)
+        remove_dir(place);
     return good;
 }
