@@ -16,6 +16,7 @@ class Refused(Exception):
 
 class Hdfs(Service):
     script = "hdfs"
+    optional = True
 
     def missing(self):
         for tool in ("curl", "java"):
