@@ -260,7 +260,7 @@ static bool check_case(uint64_t seed)
     random_plan_render(&d, &plan, PLAN_WHOLE, partitions, &ends);
     bool ok = run_through(&plan.rows, &through);
     snprintf(head, sizeof head,
-             "delivery: exactly_once\nmemory: 32MiB\nbatch: { every: 10ms }\ncheckpoint: { dir: "
+             "delivery: exactly_once\nbatch: { every: 10ms }\ncheckpoint: { dir: "
              "%s/state, snapshot_every: 1s }\n",
              dir);
     snprintf(sink, sizeof sink, "files: { path: \"%s/out/{file}.jsonl\" }", dir);
