@@ -283,20 +283,15 @@ static bool transform(struct sources *s, json_t *stage, struct flow *f, struct f
 
 static bool build_stage(struct sources *s, json_t *stage, struct flow *f, struct failure *why)
 {
-    static const char *const reduces[] = {"reduce", "reduceByKey", "reduceByWindow",
-                                          "reduceByKeyAndWindow", NULL},
-                             *const values[] = {"filter", "mapValues", "flatMapValues", NULL},
-                             *const joins[] = {"join",          "leftOuterJoin", "rightOuterJoin",
-                                               "fullOuterJoin", "cogroup",       NULL},
-                             *const plains[] = {"repartition",
-                                                "count",
-                                                "countByValue",
-                                                "groupByKey",
-                                                "window",
-                                                "countByWindow",
-                                                "countByValueAndWindow",
-                                                "groupByKeyAndWindow",
-                                                NULL};
+    static const char *const
+        reduces[] = {"reduce", "reduceByKey", "reduceByWindow", "reduceByKeyAndWindow", NULL},
+        *const values[] = {"filter", "mapValues", "flatMapValues", NULL},
+        *const joins[] = {"join",          "leftOuterJoin", "rightOuterJoin",
+                          "fullOuterJoin", "cogroup",       NULL},
+        *const plains[] = {
+            "repartition",         "glom",   "count",         "countByValue",
+            "groupByKey",          "window", "countByWindow", "countByValueAndWindow",
+            "groupByKeyAndWindow", NULL};
     const char *op = text_at(stage, "op");
 
     if (!op)
