@@ -392,7 +392,9 @@ enum leat_status leat_await_termination_or_timeout(struct leat_context *ctx, int
 {
     enum leat_status status = LEAT_OK;
     struct timespec until;
+    bool unused;
 
+    ended = ended ? ended : &unused;
     *ended = false;
     if (!ctx)
         return leat_fail(err, LEAT_E_MISUSE, "there is no context");

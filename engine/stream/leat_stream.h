@@ -136,7 +136,7 @@ LEAT_API LEAT_CHECKED enum leat_status leat_stop(struct leat_context *ctx, bool 
  * leat_start(): LEAT_E_MISUSE. */
 LEAT_API LEAT_CHECKED enum leat_status leat_await_termination(struct leat_context *ctx,
                                                               struct leat_error *err);
-/* So long at most; *ended false with LEAT_OK: it still runs. */
+/* So long at most; *ended (which may be NULL) false with LEAT_OK: it still runs. */
 LEAT_API LEAT_CHECKED enum leat_status leat_await_termination_or_timeout(struct leat_context *ctx,
                                                                          int64_t timeout_ms,
                                                                          bool *ended,
