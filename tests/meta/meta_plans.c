@@ -8,11 +8,11 @@
  */
 #include "lines.h"
 #include "random_plan.h"
+#include "seed.h"
 
 #include "leat_test.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CASES 1000
@@ -125,9 +125,8 @@ static void write_table(void)
 
 static void plans_of_all_operators_mean_the_same_in_whatever_way_they_run(void)
 {
-    const char *seed_text = getenv("LEAT_SEED"), *cases_text = getenv("LEAT_CASES");
-    uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : (uint64_t)time(NULL);
-    unsigned long cases = cases_text ? strtoul(cases_text, NULL, 10) : seed_text ? 1 : CASES;
+    uint64_t seed = seed_first();
+    unsigned long cases = seed_cases(CASES);
     unsigned failed = 0;
 
     write_table();

@@ -11,6 +11,7 @@
  */
 #include "lines.h"
 #include "random_plan.h"
+#include "seed.h"
 
 #include "leat_test.h"
 
@@ -281,9 +282,8 @@ static bool check_case(uint64_t seed)
 
 static void plans_go_on_from_disk_wherever_the_program_was_killed(void)
 {
-    const char *seed_text = getenv("LEAT_SEED"), *cases_text = getenv("LEAT_CASES");
-    uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : (uint64_t)time(NULL);
-    unsigned long cases = cases_text ? strtoul(cases_text, NULL, 10) / 10 : seed_text ? 1 : CASES;
+    uint64_t seed = seed_first();
+    unsigned long cases = (seed_cases(10 * CASES) + 9) / 10; /* each runs nine times */
     unsigned failed = 0;
 
     printf("seed %llu, %lu cases\n", (unsigned long long)seed, cases);

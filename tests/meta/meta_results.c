@@ -8,11 +8,11 @@
  */
 #include "lines.h"
 #include "random_pipeline.h"
+#include "seed.h"
 
 #include "leat_test.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* ---- ways to run */
 
@@ -94,9 +94,8 @@ static bool check_case(uint64_t seed)
 
 static void results_do_not_depend_on_threads_blocks_and_batches(void)
 {
-    const char *seed_text = getenv("LEAT_SEED"), *cases_text = getenv("LEAT_CASES");
-    uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : (uint64_t)time(NULL);
-    unsigned long cases = cases_text ? strtoul(cases_text, NULL, 10) : seed_text ? 1 : 2000;
+    uint64_t seed = seed_first();
+    unsigned long cases = seed_cases(2000);
     unsigned failed = 0;
 
     printf("seed %llu, %lu cases\n", (unsigned long long)seed, cases);

@@ -9,11 +9,11 @@
  */
 #include "lines.h"
 #include "random_pipeline.h"
+#include "seed.h"
 
 #include "leat_test.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define BATCHES_MAX 24
 
@@ -257,9 +257,8 @@ static void cases_that_failed_once_hold(void)
 
 static void a_run_in_pieces_gives_what_a_whole_one_gives(void)
 {
-    const char *seed_text = getenv("LEAT_SEED"), *cases_text = getenv("LEAT_CASES");
-    uint64_t seed = seed_text ? strtoull(seed_text, NULL, 10) : (uint64_t)time(NULL);
-    unsigned long cases = cases_text ? strtoul(cases_text, NULL, 10) : seed_text ? 1 : 2000;
+    uint64_t seed = seed_first();
+    unsigned long cases = seed_cases(2000);
     unsigned failed = 0;
 
     printf("seed %llu, %lu cases\n", (unsigned long long)seed, cases);
