@@ -149,3 +149,15 @@ const char *run(struct leat_context *ctx, struct leat_stream *s, struct seen *se
     leat_context_free(ctx);
     return seen->text;
 }
+
+bool runs_with_all_memory(struct leat_context *ctx, enum leat_status pushed)
+{
+    CU_ASSERT(pushed == LEAT_OK || leat_oom_hit());
+    enum leat_status status = leat_start(ctx, &err);
+    CU_ASSERT(status == LEAT_OK || leat_oom_hit());
+    if (status != LEAT_OK)
+        return false;
+    status = leat_stop(ctx, true, &err);
+    CU_ASSERT(status == LEAT_OK || leat_oom_hit());
+    return !leat_oom_hit();
+}

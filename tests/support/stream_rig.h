@@ -44,6 +44,10 @@ void push_text(struct leat_stream *queue, const char *text);
 /* Everything that was pushed is worked off; what came out of `s`. Frees the context. */
 const char *run(struct leat_context *ctx, struct leat_stream *s, struct seen *seen);
 
+/* In LEAT_OOM_SWEEP, where `pushed` is how the pushing went: the context starts and works off what
+ * it has; each step may fail for want of memory only. Nothing was wanting? */
+bool runs_with_all_memory(struct leat_context *ctx, enum leat_status pushed);
+
 #define COMES_OUT(ctx, stream, expected)                                                           \
     do {                                                                                           \
         struct seen seen_;                                                                         \

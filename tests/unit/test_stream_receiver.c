@@ -519,12 +519,7 @@ static void a_receiver_without_memory_ends_in_order(void)
 
         total_init(&t);
         leat_foreach_rdd(leat_receiver_stream(ctx, &f, NULL), add_up, &t);
-        enum leat_status status = leat_start(ctx, &err);
-        CU_ASSERT(status == LEAT_OK || leat_oom_hit());
-        if (status == LEAT_OK) {
-            status = leat_stop(ctx, true, &err);
-            CU_ASSERT(status == LEAT_OK || leat_oom_hit());
-        }
+        (void)runs_with_all_memory(ctx, LEAT_OK);
         leat_context_free(ctx);
     }
 }
