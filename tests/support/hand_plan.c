@@ -301,6 +301,8 @@ static void init_counting(struct hand_plan *h)
 
 void hand_plan_init(struct hand_plan *h, const struct hand_options *options)
 {
+    static const struct leat_spec spec = {.name = {"by hand", sizeof "by hand" - 1}};
+
     *h = (struct hand_plan){.options = *options};
     h->segments[0].columns = h->segments[1].columns = LEAT_COL_PATHS;
     for (uint32_t s = 0; s < options->sources; s++)
@@ -310,6 +312,7 @@ void hand_plan_init(struct hand_plan *h, const struct hand_options *options)
         (struct leat_plan_sink){.name = LEAT_LIT("counts"), .module = options->sink_module};
     h->sinks[1] =
         (struct leat_plan_sink){.name = LEAT_LIT("lines"), .module = options->sink_module};
+    h->plan.spec = &spec;
     h->plan.sources = h->sources;
     h->plan.sources_count = options->sources;
     h->plan.stages = h->stages;
