@@ -39,3 +39,14 @@ int64_t leat_clock_monotonic_ms(const struct leat_clock *c)
     c = c ? c : &leat_clock_system;
     return c->monotonic_ms(c);
 }
+
+/* The time of day first: were it read second, what passes in between would be counted twice. */
+int64_t leat_clock_forward_ms(const struct leat_clock *c, int64_t *ahead_ms)
+{
+    int64_t day_ms = leat_clock_now_ms(c);
+    int64_t steady_ms = leat_clock_monotonic_ms(c);
+
+    if (*ahead_ms == LEAT_CLOCK_UNREAD || day_ms - steady_ms > *ahead_ms)
+        *ahead_ms = day_ms - steady_ms;
+    return steady_ms + *ahead_ms;
+}

@@ -22,4 +22,10 @@ extern LEAT_API const struct leat_clock leat_clock_system;
 LEAT_API int64_t leat_clock_now_ms(const struct leat_clock *c);
 LEAT_API int64_t leat_clock_monotonic_ms(const struct leat_clock *c);
 
+/* The time of day, but it never goes back: when that clock is set back, the monotonic one counts
+ * on. *ahead_ms is what it is before the monotonic clock; LEAT_CLOCK_UNREAD before the first call.
+ * However long the caller is held up within, it is not later than the time of day. */
+#define LEAT_CLOCK_UNREAD INT64_MIN
+int64_t leat_clock_forward_ms(const struct leat_clock *c, int64_t *ahead_ms);
+
 #endif

@@ -35,16 +35,9 @@ bool leat_job_is_ready(const struct leat_job_thread *job)
     return atomic_load(&job->is_ready);
 }
 
-/* The time of day, but it never goes back: when that clock is set back, the monotonic one counts
- * on. */
 static void read_clock(struct leat_job_thread *job)
 {
-    int64_t steady_ms = leat_clock_monotonic_ms(job->options.clock);
-    int64_t day_ms = leat_clock_now_ms(job->options.clock);
-
-    if (day_ms - steady_ms > job->ahead_ms || job->now_ms == 0)
-        job->ahead_ms = day_ms - steady_ms;
-    job->now_ms = steady_ms + job->ahead_ms;
+    job->now_ms = leat_clock_forward_ms(job->options.clock, &job->ahead_ms);
 }
 
 /* ---- actions */
@@ -432,6 +425,7 @@ enum leat_status leat_job_start(const struct leat_plan *plan,
     job->ended_arg = arg;
     job->joined = true;
     job->lock_fd = -1;
+    job->ahead_ms = LEAT_CLOCK_UNREAD;
     job->blocks.cap = memory / 8 * 3;
     job->work.cap = memory / 2; /* the rest is the client libraries' and the program's own */
     leat_queue_init(&job->in);
