@@ -29,7 +29,8 @@ def drop_file(folder, name, data):
 
 
 def lines_of(dir, pattern="out/*.jsonl"):
-    return [line for p in sorted(pathlib.Path(dir).glob(pattern))
+    """Of final files in their order; one that is being written has a name with a dot."""
+    return [line for p in sorted(pathlib.Path(dir).glob(pattern)) if p.name[0] != "."
             for line in p.read_text().splitlines()]
 
 
