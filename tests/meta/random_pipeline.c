@@ -338,6 +338,32 @@ static void join_streams(struct dice *d, struct random_pipeline *p)
         say(p, "      - map: { b: b, a: a }\n");
 }
 
+/* A call of the dice for each statement: arguments are worked out in an order of the compiler's. */
+void random_row(struct dice *d, const struct random_pipeline *p, uint32_t keys, uint64_t ts,
+                struct random_row *r)
+{
+    uint32_t n = dice_below(d, 40);
+    uint32_t items = dice_below(d, 4);
+    char list[32] = "";
+
+    for (uint32_t i = 0; i < items; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", i ? "," : "",
+                 dice_below(d, 9));
+    r->part = dice_below(d, p->parts);
+    r->source = p->sources == 2 ? dice_below(d, 2) : 0;
+    snprintf(r->key, sizeof r->key, "p%u", n % 3);
+    uint32_t hundredths = dice_below(d, 100);
+    uint32_t x = dice_below(d, 100);
+    int m = (int)dice_below(d, 100) - 50;
+    uint32_t digit = dice_below(d, 5);
+    char letter = "abc"[dice_below(d, 3)];
+    uint32_t key = dice_below(d, keys);
+    snprintf(r->value, sizeof r->value,
+             "{\"k\":\"k%u\",\"s\":\"%c%u\",\"n\":%u,\"m\":%d,\"x\":%u.%02u,\"l\":[%s],"
+             "\"ts\":%llu,\"extra\":null}",
+             key, letter, digit, n, m, x, hundredths, list, (unsigned long long)ts);
+}
+
 static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms)
 {
     uint32_t keys = 1 + dice_below(d, 12);
@@ -348,22 +374,8 @@ static void rows(struct dice *d, struct random_pipeline *p, uint32_t disorder_ms
                     : dice_percent(d, 4) ? 3000 + dice_below(d, 2500)
                                          : 1 + dice_below(d, 300);
     for (uint32_t i = 0; i < p->rows_count; i++) {
-        struct random_row *r = &p->rows[i];
-        uint32_t n = dice_below(d, 40), l = dice_below(d, 4);
-        char list[32] = "";
         ts += dice_percent(d, 3) ? dice_below(d, 20000) : dice_below(d, 400);
-        for (uint32_t k = 0; k < l; k++)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", k ? "," : "",
-                     dice_below(d, 9));
-        r->part = dice_below(d, p->parts);
-        r->source = p->sources == 2 ? dice_below(d, 2) : 0;
-        snprintf(r->key, sizeof r->key, "p%u", n % 3);
-        snprintf(r->value, sizeof r->value,
-                 "{\"k\":\"k%u\",\"s\":\"%c%u\",\"n\":%u,\"m\":%d,\"x\":%u.%02u,\"l\":[%s],"
-                 "\"ts\":%llu,\"extra\":null}",
-                 dice_below(d, keys), "abc"[dice_below(d, 3)], dice_below(d, 5), n,
-                 (int)dice_below(d, 100) - 50, dice_below(d, 100), dice_below(d, 100), list,
-                 (unsigned long long)(ts - (disorder_ms ? dice_below(d, disorder_ms) : 0)));
+        random_row(d, p, keys, ts - (disorder_ms ? dice_below(d, disorder_ms) : 0), &p->rows[i]);
     }
 }
 

@@ -41,6 +41,11 @@ struct random_pipeline {
 
 void random_pipeline(struct dice *d, struct random_pipeline *p);
 
+/* A row of one of the sources and parts of p: k s (text; k one of so many), n m (int), x (double),
+ * l (list of int), ts. */
+void random_row(struct dice *d, const struct random_pipeline *p, uint32_t keys, uint64_t ts,
+                struct random_row *r);
+
 static inline const char *random_source(uint32_t number)
 {
     return number ? "in2" : "in";

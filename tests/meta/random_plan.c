@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Pairs of rows that a join may have in all: they are in memory at once when windows end together.
+ */
+#define PAIRS_MAX 50000
+
 #define REC        "k: k, s: s, m: m, x: x, l: l, ts: ts"
 #define ELEMENT(n) "{'k': k, 's': s, 'n': " n ", 'm': m, 'x': x, 'l': l, 'ts': ts}"
 
@@ -33,16 +37,21 @@ LEAT_PRINTF(3, 4) static void add(struct plan_stream *s, bool cut, const char *f
 
 static void flat_op(struct dice *d, struct random_plan *plan, struct plan_stream *s)
 {
-    static const char *const several[] = {
-        "flat_map: \"l.map(v, " ELEMENT("n + v") ")\"",
-        "flat_map: \"[this, " ELEMENT("n * 2") "]\"",
+    static const struct {
+        const char *text;
+        uint32_t copies;
+    } several[] = {
+        {"flat_map: \"l.map(v, " ELEMENT("n + v") ")\"", 3},
+        {"flat_map: \"[this, " ELEMENT("n * 2") "]\"", 2},
     };
 
     if (dice_percent(d, 50)) {
         add(s, true, "flat_map: \"n %% 4 != 2 ? [this] : []\"");
         return;
     }
-    add(s, true, "%s", ONE_OF(d, several));
+    uint32_t which = dice_below(d, 2);
+    add(s, true, "%s", several[which].text);
+    s->copies *= several[which].copies;
     plan->ties = true;
 }
 
@@ -103,6 +112,7 @@ static void key_ops(struct dice *d, struct random_plan *plan, struct plan_stream
         add(s, true, "%s", ONE_OF(d, more));
     if (dice_percent(d, 8)) {
         add(s, true, "flat_map_values: \"[this, this]\"");
+        s->copies *= 2;
         plan->ties = true;
     }
 }
@@ -172,20 +182,33 @@ static void whole_op(struct dice *d, const struct random_plan *plan, struct plan
         reduce_op(d, plan, s, keyed, cut);
 }
 
-static const char *window_size(struct dice *d, const struct random_plan *plan, bool sessions)
-{
-    static const char *const event[] = {"size: 10s",
-                                        "size: 10s, slide: 5s",
-                                        "size: 7s, slide: 3s",
-                                        "size: 1m, slide: 2s",
-                                        "size: 1h, offset: 7m",
-                                        "size: 3s, slide: 10s",
-                                        "size: 1d, zone: Europe/Paris",
-                                        "session: 2s",
-                                        "session: 5s"};
-    static const char *const batch[] = {"size: 3s", "size: 3s, slide: 1s", "size: 4s, slide: 2s"};
+struct window_choice {
+    const char *text;
+    uint32_t overlap; /* windows that a time is in */
+};
 
-    return plan->rows.event_time ? one_of(d, event, sessions ? 9 : 7) : ONE_OF(d, batch);
+static const struct window_choice *window_size(struct dice *d, const struct random_plan *plan,
+                                               bool sessions)
+{
+    static const struct window_choice event[] = {
+        {"size: 10s", 1},
+        {"size: 10s, slide: 5s", 2},
+        {"size: 7s, slide: 3s", 3},
+        {"size: 1m, slide: 2s", 30},
+        {"size: 1h, offset: 7m", 1},
+        {"size: 3s, slide: 10s", 1},
+        {"size: 1d, zone: Europe/Paris", 1},
+        {"session: 2s", 1},
+        {"session: 5s", 1},
+    };
+    static const struct window_choice batch[] = {
+        {"size: 3s", 1},
+        {"size: 3s, slide: 1s", 3},
+        {"size: 4s, slide: 2s", 2},
+    };
+
+    return plan->rows.event_time ? &event[dice_below(d, sessions ? 9 : 7)]
+                                 : &batch[dice_below(d, 3)];
 }
 
 /* Operators with a window of their own. */
@@ -268,8 +291,12 @@ static void join_op(struct dice *d, struct random_plan *plan, struct plan_stream
 
     if (!within && !pending && dice_percent(d, 50))
         pending = true;
-    if (pending)
-        add(s, true, "window: { %s }", window_size(d, plan, false));
+    plan->overlap = 1;
+    if (pending) {
+        const struct window_choice *window = window_size(d, plan, false);
+        add(s, true, "window: { %s }", window->text);
+        plan->overlap = window->overlap;
+    }
     if (!within && !plan->ties && plan->rows.event_time && dice_percent(d, 30))
         add(s, false, "cogroup: { with: right, as: [a, b] }");
     else
@@ -290,6 +317,7 @@ static void right_stream(struct dice *d, struct random_plan *plan, const char *k
     struct plan_stream *s = &plan->streams[0];
 
     s->name = "right";
+    s->copies = 1;
     s->from = plan->rows.sources == 2 ? "in2" : "in";
     for (uint32_t i = dice_below(d, 3); i > 0; i--)
         row_op(d, plan, s);
@@ -321,6 +349,7 @@ static void out_stream(struct dice *d, struct random_plan *plan, const struct pl
     uint32_t kind = dice_below(d, 100);
 
     s->name = "out";
+    s->copies = 1;
     s->from = plan->rows.sources == 2 && !join ? "[in, in2]" : "in";
     if (join)
         right_stream(d, plan, key);
@@ -348,13 +377,24 @@ static void out_stream(struct dice *d, struct random_plan *plan, const struct pl
     if (kind < 50) {
         window_op(d, plan, s, keyed);
     } else if (plan->rows.event_time || dice_percent(d, 50)) {
-        add(s, true, "window: { %s }", window_size(d, plan, true));
+        add(s, true, "window: { %s }", window_size(d, plan, true)->text);
         whole_op(d, plan, s, keyed, false);
     } else {
         whole_op(d, plan, s, keyed, true);
         return;
     }
     behind(d, plan, s);
+}
+
+/* So many that no join has more than PAIRS_MAX pairs, if all rows have one key and one window. */
+static uint32_t most_rows(const struct random_plan *plan)
+{
+    uint64_t of_two = (uint64_t)plan->streams[0].copies * plan->streams[1].copies * plan->overlap;
+    uint32_t most = 1;
+
+    while ((most + 1) * (most + 1) * of_two <= PAIRS_MAX)
+        most++;
+    return most;
 }
 
 /* Times grow by a millisecond at least, then rows that are near each other change places. */
@@ -366,6 +406,8 @@ static void make_rows(struct dice *d, struct random_plan *plan)
 
     p->parts = 1 + dice_below(d, 4);
     p->rows_count = dice_percent(d, 3) && !plan->has_right ? 2500 : 1 + dice_below(d, 250);
+    if (plan->overlap && p->rows_count > most_rows(plan))
+        p->rows_count = most_rows(plan);
     for (uint32_t i = 0; i < p->rows_count; i++)
         at[i] = ts += 1 + (dice_percent(d, 3) ? dice_below(d, 20000) : dice_below(d, 400));
     for (uint32_t i = 0; mixed && i + mixed < p->rows_count; i++) {
@@ -376,25 +418,11 @@ static void make_rows(struct dice *d, struct random_plan *plan)
     }
     plan->lateness_ms = 0;
     for (uint32_t i = 0; i < p->rows_count; i++) {
-        struct random_row *r = &p->rows[i];
-        uint32_t n = dice_below(d, 40), l = dice_below(d, 4);
-        char list[32] = "";
         if (at[i] > greatest)
             greatest = at[i];
         else if (greatest - at[i] > plan->lateness_ms)
             plan->lateness_ms = (uint32_t)(greatest - at[i]);
-        for (uint32_t k = 0; k < l; k++)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", k ? "," : "",
-                     dice_below(d, 9));
-        r->part = dice_below(d, p->parts);
-        r->source = p->sources == 2 ? dice_below(d, 2) : 0;
-        snprintf(r->key, sizeof r->key, "p%u", n % 3);
-        snprintf(r->value, sizeof r->value,
-                 "{\"k\":\"k%u\",\"s\":\"%c%u\",\"n\":%u,\"m\":%d,\"x\":%u.%02u,\"l\":[%s],"
-                 "\"ts\":%llu}",
-                 dice_below(d, keys), "abc"[dice_below(d, 3)], dice_below(d, 5), n,
-                 (int)dice_below(d, 100) - 50, dice_below(d, 100), dice_below(d, 100), list,
-                 (unsigned long long)at[i]);
+        random_row(d, p, keys, at[i], &p->rows[i]);
     }
 }
 

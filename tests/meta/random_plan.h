@@ -22,6 +22,7 @@ struct plan_stream {
     const char *name, *from;
     struct plan_op ops[PLAN_OPS];
     uint32_t count;
+    uint32_t copies; /* what one row of its source becomes, at most */
 };
 
 struct random_plan {
@@ -29,8 +30,9 @@ struct random_plan {
     uint32_t lateness_ms;
     struct plan_stream streams[2]; /* "right" if it is wanted, then "out" */
     bool has_right;
-    bool ties;      /* rows may have the same time, so their order is not said */
-    bool one_batch; /* results depend on how batches are cut */
+    uint32_t overlap; /* windows of the join that a row is in; 0: there is none */
+    bool ties;        /* rows may have the same time, so their order is not said */
+    bool one_batch;   /* results depend on how batches are cut */
     /* A key that stays with nothing in its window is shown while its state partition has something
      * else in the window, so where it is depends on who else is there. */
     bool same_partitions;
