@@ -49,3 +49,24 @@ end_process() {
     kill -KILL "$pid" 2>/dev/null || true
     rm -f "$1/pid"
 }
+
+# fetch_hadoop JAVA: Hadoop's jars, those of HDFS among them, from Maven into $HADOOP/lib; JAVA is what
+# else has to be installed, java or javac. Into a folder beside it, then moved: what is there is whole.
+HADOOP_VERSION=${LEAT_HADOOP_VERSION:-3.4.2}
+HADOOP=${LEAT_CACHE:-$HOME/.cache/leat}/hadoop-jars-$HADOOP_VERSION
+fetch_hadoop() {
+    local new why
+    command -v "$1" >/dev/null || say_and_skip "no $1: apt-get install default-jdk-headless maven"
+    [ ! -d "$HADOOP" ] || return 0
+    command -v mvn >/dev/null || say_and_skip "no Maven: apt-get install maven"
+    mkdir -p "$(dirname "$HADOOP")"
+    new=$(mktemp -d "$HADOOP.XXXXXX")
+    sed "s/@VERSION@/$HADOOP_VERSION/" "$(dirname "${BASH_SOURCE[0]}")/hadoop.pom" >"$new/pom.xml"
+    if ! timeout 300 mvn -q -B -f "$new/pom.xml" dependency:copy-dependencies \
+        -DoutputDirectory="$new/lib" -DincludeScope=runtime >"$new/log" 2>&1; then
+        why=$(grep -m1 ERROR "$new/log" | cut -c1-200)
+        rm -rf "$new"
+        say_and_skip "Hadoop $HADOOP_VERSION cannot be had from Maven: $why"
+    fi
+    mv -T "$new" "$HADOOP" 2>/dev/null || rm -rf "$new" # somebody else was quicker
+}
