@@ -45,21 +45,10 @@ static int visible(void)
     return lines;
 }
 
-static void clear(void)
-{
-    DIR *d = opendir(leat_test_dir());
-    char path[1024];
-
-    for (struct dirent *entry; d && (entry = readdir(d));) {
-        snprintf(path, sizeof path, "%s/%.200s", leat_test_dir(), entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            leat_fs_remove_tree(&leat_fs_posix, path);
-    }
-    closedir(d);
-}
-
-static const struct sink_case sink = {
-    .name = "save_as_text_files", .settings = settings, .visible = visible, .clear = clear};
+static const struct sink_case sink = {.name = "save_as_text_files",
+                                      .settings = settings,
+                                      .visible = visible,
+                                      .clear = leat_test_clear_dir};
 
 LEAT_SINK_CONTRACT(sink)
 
@@ -90,7 +79,7 @@ static const struct leat_container blocks = {
 static const struct sink_case contained = {.name = "save_as_object_files",
                                            .settings = settings,
                                            .visible = visible,
-                                           .clear = clear,
+                                           .clear = leat_test_clear_dir,
                                            .container = &blocks};
 
 /* clang-format off */
@@ -124,7 +113,7 @@ static void open_as(struct rig *r, const char *name, const char *const *given,
     uint64_t n = 0;
 
     memset(r, 0, sizeof *r);
-    clear();
+    leat_test_clear_dir();
     instance_init_sink(&r->i, name, given);
     r->i.env.container = container;
     if (container)
