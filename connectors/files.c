@@ -60,9 +60,12 @@ static const struct leat_opt options[] = {
     LEAT_OPT(struct files, follow, .def = "false",
              .help = "Whether files are still written: their last line then waits for its end."),
     LEAT_OPT(struct files, select, .def = "all", .choices = selections,
-             .help = "all: every file, as soon as it is seen. new: each file in the batch of the "
-                     "time of its last change, if that is later than the pipeline's first start. "
-                     "recent: the same with those of the time of `remember` before."),
+             .help =
+                 "all: every file, as soon as it is seen. new: each file in the batch of the "
+                 "time of its last change, if that is later than the pipeline's first start. "
+                 "recent: the same with those of the time of `remember` before. Between all and "
+                 "the others files go by other names: a pipeline that has run and changes "
+                 "from one to the other reads again what it then selects."),
     LEAT_OPT(struct files, remember, .def = "1m", .min = 1,
              .help =
                  "With select: new or recent, a file that is seen so long after its last change "

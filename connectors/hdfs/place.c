@@ -1,3 +1,4 @@
+/* place.c - a path as people write it, taken apart: see struct hdfs_place. Thread: any. */
 #include "client.h"
 
 #include <stdio.h>
