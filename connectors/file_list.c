@@ -342,35 +342,38 @@ static enum leat_status charge(struct file_list *l, struct leat_error *err)
     return LEAT_OK;
 }
 
+/* All of them are new again at the next look, and their names take no memory until then. */
+static enum leat_status forget(struct file_list *l, uint32_t first, struct leat_arena_mark names,
+                               const struct leat_error *err)
+{
+    l->count = first;
+    l->listed_ms = 0;
+    leat_arena_rewind(&l->arena, names);
+    return err->status;
+}
+
 enum leat_status file_list_refresh(struct file_list *l, uint32_t *first_new, struct leat_error *err)
 {
+    struct leat_arena_mark names = leat_arena_mark(&l->arena);
     uint32_t first = l->count;
 
     *first_new = first;
-    if (look(l, err) != LEAT_OK || (l->count > first && charge(l, err) != LEAT_OK)) {
-        l->count = first; /* all of them are new again at the next look */
-        l->listed_ms = 0;
-        return err->status;
-    }
+    if (look(l, err) != LEAT_OK || (l->count > first && charge(l, err) != LEAT_OK))
+        return forget(l, first, names, err);
     if (l->count == first)
         return LEAT_OK;
     qsort(l->files + first, l->count - first, sizeof *l->files, by_path);
-    if (enter_new(l, first, err) != LEAT_OK) {
-        l->count = first;
-        l->listed_ms = 0;
-        return err->status;
-    }
-    return LEAT_OK;
+    return enter_new(l, first, err) == LEAT_OK ? LEAT_OK : forget(l, first, names, err);
 }
 
 enum leat_status file_list_add(struct file_list *l, const char *path, int64_t changed_ms,
                                uint32_t *number, struct leat_error *err)
 {
+    struct leat_arena_mark names = leat_arena_mark(&l->arena);
+
     *number = l->count;
     if (add(l, (struct listed_file){.path = path, .changed_ms = changed_ms}, err) != LEAT_OK ||
-        charge(l, err) != LEAT_OK || enter_new(l, *number, err) != LEAT_OK) {
-        l->count = *number;
-        return err->status;
-    }
+        charge(l, err) != LEAT_OK || enter_new(l, *number, err) != LEAT_OK)
+        return forget(l, *number, names, err);
     return LEAT_OK;
 }

@@ -378,6 +378,36 @@ static void ten_thousand_finished_files_cost_nothing(void)
     stop(&i);
 }
 
+static void names_that_there_is_no_room_for_take_none_however_often_they_are_looked_for(void)
+{
+    static char setting[128];
+    static const char *const settings[] = {setting, NULL};
+    struct instance i;
+    struct found none = {0};
+    char name[200];
+
+    snprintf(setting, sizeof setting, "path=%s", at("1000"));
+    mkdir(at("1000"), 0755);
+    start(&i, settings);
+    for (int n = 0; n < 1000; n++) {
+        snprintf(name, sizeof name, "1000/%0150d", n);
+        write_file(name, "");
+    }
+    i.budget.cap = 1000;
+    for (int n = 0; n < 10; n++) {
+        allocations = 0;
+        leat_mem_gate = count_allocation;
+        CU_ASSERT_EQUAL(i.module->pull->partitions(i.self, remember, &none, &err), LEAT_E_FULL);
+        leat_mem_gate = NULL;
+        CU_ASSERT(n == 0 || allocations == 0);
+    }
+    allocations = 0;
+    i.budget.cap = 1 << 24;
+    CU_ASSERT_EQUAL(look(&i).count, 1000);
+    stop(&i);
+    leat_fs_remove_tree(&leat_fs_posix, at("1000"));
+}
+
 int main(void)
 {
 #ifdef PLUGIN
@@ -403,5 +433,7 @@ int main(void)
             T(a_compressed_file_that_was_read_is_not_unpacked_again),
             T(a_compressed_file_that_was_cut_off_is_said),
             T(new_files_of_a_directory_are_picked_up), T(ten_thousand_finished_files_cost_nothing),
-            T(a_file_stays_open_while_memory_is_waited_for), CU_TEST_INFO_NULL});
+            T(a_file_stays_open_while_memory_is_waited_for),
+            T(names_that_there_is_no_room_for_take_none_however_often_they_are_looked_for),
+            CU_TEST_INFO_NULL});
 }
