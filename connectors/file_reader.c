@@ -46,18 +46,18 @@ void file_reader_close(struct file_reader *r)
     *r = (struct file_reader){0};
 }
 
-static enum leat_status size_of(const struct file_reader *r, int64_t *size, struct leat_error *err)
+static enum leat_status size_of(struct file_reader *r, int64_t *size, struct leat_error *err)
 {
     struct stat st;
 
     if (file_place_fstat(r->fs, r->fd, r->path, &st) != 0)
         return leat_fail(err, LEAT_E_IO, "cannot look at '%s': %s", r->path, strerror(errno));
     *size = st.st_size;
+    r->changed_ms = file_changed_ms(&st);
     return LEAT_OK;
 }
 
-enum leat_status file_reader_check(const struct file_reader *r, int64_t *most,
-                                   struct leat_error *err)
+enum leat_status file_reader_check(struct file_reader *r, int64_t *most, struct leat_error *err)
 {
     int64_t size = 0;
 

@@ -21,7 +21,7 @@ struct file_reader {
     enum leat_compression compression;
     const struct leat_fs *fs; /* where it is: file_place.h */
     int fd;
-    int64_t changed_ms; /* when it was opened */
+    int64_t changed_ms; /* as of the last look at it: open, check, left */
 
     struct leat_decompressor *decompressor;
     char *packed;      /* PACKED_BYTES of the file */
@@ -43,7 +43,7 @@ void file_reader_close(struct file_reader *r); /* also one that is not open */
 
 /* A file that is read may grow, but not lose any bytes: *most is how many it had at most so far,
  * and is brought up to date. LEAT_E_LOST: it has less now. */
-LEAT_CHECKED enum leat_status file_reader_check(const struct file_reader *r, int64_t *most,
+LEAT_CHECKED enum leat_status file_reader_check(struct file_reader *r, int64_t *most,
                                                 struct leat_error *err);
 
 /* How much text there is behind `from`, at least; -1: not known. LEAT_E_LOST: it ends before. */

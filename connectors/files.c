@@ -428,18 +428,30 @@ static enum leat_status nothing_more(struct files *f, const struct leat_fetch *f
     return LEAT_OK;
 }
 
+/* It has lost nothing, and is the file that was selected. */
+static enum leat_status check_file(struct files *f, struct file_reader *r,
+                                   const struct leat_fetch *fetch, struct leat_error *err)
+{
+    struct listed_file *file = &f->list.files[fetch->part];
+
+    if (file_reader_check(r, &file->most, err) != LEAT_OK)
+        return err->status;
+    if (!is_selecting(f) || r->changed_ms == file->changed_ms)
+        return LEAT_OK;
+    return leat_fail(err, LEAT_E_LOST, "'%s' was changed when it was read up to position %lld",
+                     r->path, (long long)fetch->from);
+}
+
 /* What a file lost while it was read, unseen, its end would hide. */
 static enum leat_status read_checked(struct files *f, struct file_reader *r,
                                      const struct leat_fetch *fetch, struct leat_block **block,
                                      struct leat_error *err)
 {
-    int64_t *most = &f->list.files[fetch->part].most;
-
     if (fetch->earliest)
-        *most = 0;
-    if (file_reader_check(r, most, err) != LEAT_OK || read_some(f, r, fetch, block, err) != LEAT_OK)
+        f->list.files[fetch->part].most = 0;
+    if (check_file(f, r, fetch, err) != LEAT_OK || read_some(f, r, fetch, block, err) != LEAT_OK)
         return err->status;
-    if (!(*block)->at_end || file_reader_check(r, most, err) == LEAT_OK)
+    if (!(*block)->at_end || check_file(f, r, fetch, err) == LEAT_OK)
         return LEAT_OK;
     leat_block_unref(*block);
     *block = NULL;
@@ -461,16 +473,6 @@ static enum leat_status pass_over(struct files *f, const struct leat_fetch *fetc
     return nothing_more(f, fetch, block, err);
 }
 
-static enum leat_status fetch_selected(struct files *f, struct file_reader *r,
-                                       const struct leat_fetch *fetch, struct leat_block **block,
-                                       struct leat_error *err)
-{
-    if (r->changed_ms == f->list.files[fetch->part].changed_ms)
-        return read_checked(f, r, fetch, block, err);
-    return leat_fail(err, LEAT_E_LOST, "'%s' was changed when it was read up to position %lld",
-                     r->path, (long long)fetch->from);
-}
-
 static enum leat_status fetch_open(struct files *f, const struct leat_fetch *fetch,
                                    struct leat_block **block, struct leat_error *err)
 {
@@ -482,10 +484,10 @@ static enum leat_status fetch_open(struct files *f, const struct leat_fetch *fet
         return file->gone && is_selecting(f) && fetch->from == 0 ? pass_over(f, fetch, block, err)
                                                                  : err->status;
     }
-    if (is_selecting(f) && fetch->from == 0 && r->changed_ms != file->changed_ms)
+    enum leat_status status = read_checked(f, r, fetch, block, err);
+    if (status == LEAT_E_LOST && is_selecting(f) && fetch->from == 0 &&
+        r->changed_ms != file->changed_ms)
         return pass_over(f, fetch, block, err);
-    enum leat_status status = is_selecting(f) ? fetch_selected(f, r, fetch, block, err)
-                                              : read_checked(f, r, fetch, block, err);
     if (status != LEAT_OK) {
         if (err->status != LEAT_E_FULL) /* else it goes on from there when there is room */
             drop_reader(f, fetch->part);

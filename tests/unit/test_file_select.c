@@ -243,6 +243,26 @@ static void a_file_that_was_changed_when_it_was_half_read_is_lost(void)
     close_source(&s);
 }
 
+static void a_file_that_is_written_over_while_it_is_read_is_lost(void)
+{
+    struct source s;
+    FILE *f;
+
+    file("a", "one\ntwo\n", 61000);
+    open_source(&s);
+    CU_ASSERT_EQUAL(select_at(&s, 62000), 1);
+    const struct leat_block *b = fetch(&s, s.ids[0], 0, 4);
+    CU_ASSERT_FATAL(b && b->to == 4);
+    f = fopen(at("a"), "w"); /* as long, and the same file for who has it open */
+    if (!f || fputs("all\nnew\n", f) < 0 || fclose(f) != 0)
+        abort();
+    CU_ASSERT_PTR_NULL(fetch(&s, s.ids[0], 4, 100));
+    CU_ASSERT_EQUAL(s.said.status, LEAT_E_LOST);
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.said.text, "was changed when it was read up to position 4"));
+    unlink(at("a"));
+    close_source(&s);
+}
+
 static void selecting_reports_lack_of_memory(void)
 {
     struct source s;
@@ -289,4 +309,5 @@ LEAT_TESTS("file_select", T(a_partition_is_named_after_path_and_time),
            T(a_file_that_was_changed_before_it_was_opened_is_read_as_what_it_became),
            T(a_file_that_cannot_be_read_is_waited_for), T(a_later_life_reads_on_and_nothing_twice),
            T(a_file_that_was_changed_when_it_was_half_read_is_lost),
+           T(a_file_that_is_written_over_while_it_is_read_is_lost),
            T(selecting_reports_lack_of_memory), T(files_that_are_still_written_cannot_be_selected))
