@@ -32,6 +32,7 @@
 #define PIECES    5
 #define MAX_TRIES 4
 #define WAIT_MS   120000 /* a run that takes longer hangs */
+#define HANGS     124
 
 static char dir[32]; /* of a case */
 static unsigned runs, kills;
@@ -148,7 +149,7 @@ static void exec_leat(const char *failpoint, const char *threads, bool last)
     _exit(126);
 }
 
-/* Its exit code; that of a signal is negative. */
+/* Its exit code; that of a signal is negative, and HANGS that of one which had to be ended. */
 static int run_leat(const char *failpoint, const char *threads, bool last)
 {
     int status = 0;
@@ -158,13 +159,16 @@ static int run_leat(const char *failpoint, const char *threads, bool last)
         exec_leat(failpoint, threads, last);
     CU_ASSERT_FATAL(pid > 0);
     struct pollfd fd = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    if (fd.fd >= 0 && poll(&fd, 1, WAIT_MS) == 0) {
+    bool hangs = fd.fd >= 0 && poll(&fd, 1, WAIT_MS) == 0;
+    if (hangs) {
         printf("does not end\n");
         kill(pid, SIGKILL);
     }
     if (fd.fd >= 0)
         close(fd.fd);
     CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+    if (hangs)
+        return HANGS;
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
