@@ -27,9 +27,23 @@ def test_every_link_between_pages_leads_somewhere():
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
 
+def test_every_page_is_in_the_map_of_the_readme():
+    named = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text()))
+    pages = {str(page.relative_to(ROOT)) for page in ROOT.glob("docs/*.md")}
+    assert named == pages, named ^ pages
+
+
+def test_every_module_of_leat_docs_has_a_row_in_the_readme_of_its_folder():
+    for topic in ("connectors", "sinks"):
+        modules = re.findall(r"^## (\w+)", leat("docs", topic)[1], re.M)
+        rows = "".join(re.findall(r"^\|(.*?)\|", (ROOT / topic / "README.md").read_text(), re.M))
+        missing = [name for name in modules if f"`{name}`" not in rows]
+        assert modules and not missing, f"{topic}/README.md has no row for {missing}"
+
+
 def test_every_folder_of_code_has_a_readme():
     folders = {p.parent for pattern in ("engine/**/*.c", "connectors/*.c", "sinks/*.c", "config/*.c")
-               for p in ROOT.glob(pattern)} | {ROOT / "tests", ROOT / "scripts"}
+               for p in ROOT.glob(pattern)} | {ROOT / "languages", ROOT / "tests", ROOT / "scripts"}
     missing = sorted(str(f.relative_to(ROOT)) for f in folders if not (f / "README.md").exists())
     assert not missing, f"no README.md in {missing}"
 
