@@ -4,10 +4,7 @@
  *     "Obj" 1 | map<bytes>: avro.schema, avro.codec, ... | 16 bytes: the sync marker
  *     long: records | long: bytes | so many bytes, packed | the sync marker
  *
- * The position of a record is its number in the file. A block that is damaged inside has the
- * positions of all its records; what stands between two sync markers and is no block has one.
- * Either is read as one error, at the first of them. So positions depend on the bytes of the file
- * alone, however it is read, and any can be gone to by passing over whole blocks.
+ * The position of a record is its number in the file (data/container_reader.h).
  */
 #ifndef LEAT_AVRO_CONTAINER_H
 #define LEAT_AVRO_CONTAINER_H
@@ -108,52 +105,15 @@ enum leat_status avro_rows_next(struct leat_cursor *c, const struct leat_block *
 
 /* ---- container_frames.c: the blocks of a file, one behind the other */
 
-struct avro_frames {
-    struct leat_container_file file; /* set anew for each call from outside */
-    bool whole;                      /* nobody writes it any more */
-    char sync[AVRO_SYNC_BYTES];
-    char *window; /* the bytes of the file from window_at on */
-    size_t window_len;
-    int64_t window_at;
-};
-
-enum avro_frame_kind {
-    AVRO_FRAME_GOOD,
-    AVRO_FRAME_DAMAGED,
-    AVRO_FRAME_END,  /* there is nothing more */
-    AVRO_FRAME_WAIT, /* there is something that is not whole yet */
-};
-
-struct avro_frame {
-    enum avro_frame_kind kind;
-    int64_t at, end; /* its bytes, with count and sync marker */
-    int64_t body;    /* GOOD: where its records are, packed */
-    uint32_t size;   /* GOOD: so many bytes */
-    uint32_t count;  /* positions that it has */
-    const char *why; /* DAMAGED */
-};
-
-LEAT_CHECKED bool avro_frames_init(struct avro_frames *f); /* false: no memory */
-void avro_frames_fini(struct avro_frames *f);
-
-/* `n` bytes of the file at `at`, borrowed until the next call; fewer only at its end. n is at most
- * AVRO_WINDOW. */
-#define AVRO_WINDOW ((size_t)64 * 1024)
-LEAT_CHECKED enum leat_status avro_frames_look(struct avro_frames *f, int64_t at, size_t n,
-                                               struct leat_slice *bytes, struct leat_error *err);
-
-/* What begins at `at`. */
-LEAT_CHECKED enum leat_status avro_frames_next(struct avro_frames *f, int64_t at,
-                                               struct avro_frame *frame, struct leat_error *err);
-
-/* The header. LEAT_E_FULL: it is not whole yet, and the file is still written; LEAT_E_CORRUPT. The
- * head's schema is in arena. */
-LEAT_CHECKED enum leat_status avro_frames_head(struct avro_frames *f, struct leat_arena *arena,
-                                               struct avro_head *head, struct leat_error *err);
+/* parts[0]: the records, packed. */
+#define AVRO_NEXT_BYTES ((size_t)2 * AVRO_LONG_BYTES)
+enum leat_status avro_frames_next(struct leat_container_reader *r, struct leat_slice front,
+                                  struct leat_frame *frame, struct leat_error *err);
 
 /* ---- container_read.c, container_write.c: what leat_container asks for */
 
 extern const struct leat_container avro_container;
+extern const struct leat_container_kind avro_container_kind;
 
 /* What a format knows of the files that it reads: their schemas, each once. In arena, and ends with
  * it. NULL: no memory. */

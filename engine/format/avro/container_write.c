@@ -67,26 +67,5 @@ enum leat_status avro_container_pack(void *packer, struct leat_slice rows, uint3
 enum leat_status avro_container_whole(const void *self, const struct leat_container_file *file,
                                       int64_t *end, struct leat_error *err)
 {
-    struct avro_frames f;
-    struct avro_frame frame = {.kind = AVRO_FRAME_GOOD};
-    enum leat_status status = LEAT_OK;
-    struct leat_arena scratch = {0};
-    struct avro_head head = {0};
-
-    (void)self; /* the header says it all */
-    *end = 0;
-    if (!avro_frames_init(&f))
-        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    f.file = *file;
-    f.whole = true;
-    status = avro_frames_head(&f, &scratch, &head, err);
-    leat_arena_reset(&scratch);
-    for (int64_t at = (int64_t)head.bytes; status == LEAT_OK && frame.kind == AVRO_FRAME_GOOD;
-         at = frame.end) {
-        status = avro_frames_next(&f, at, &frame, err);
-        if (status == LEAT_OK && frame.kind == AVRO_FRAME_GOOD)
-            *end = frame.end;
-    }
-    avro_frames_fini(&f);
-    return status == LEAT_E_CORRUPT ? LEAT_OK : status; /* not even its header is whole */
+    return leat_container_reader_whole(&avro_container_kind, self, file, end, err);
 }

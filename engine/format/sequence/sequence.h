@@ -11,10 +11,7 @@
  *
  * Numbers have their high byte first. A text is its length as a vint, and its bytes.
  *
- * The position of a record is its number in the file. A block that is damaged inside has the
- * positions of all its records; what is no record and no block, up to the next marker, has one.
- * Either is read as one error, at the first of them: so positions depend on the bytes of the file
- * alone, however it is read.
+ * The position of a record is its number in the file (data/container_reader.h).
  */
 #ifndef LEAT_SEQUENCE_H
 #define LEAT_SEQUENCE_H
@@ -134,54 +131,18 @@ LEAT_CHECKED bool sequence_head_make(const struct sequence *s, struct leat_arena
 
 /* ---- frames.c: records and blocks of a file, one behind the other */
 
-struct sequence_frames {
-    struct leat_container_file file; /* set anew for each call from outside */
-    bool whole;                      /* nobody writes it any more */
-    bool by_blocks;
-    char sync[SEQUENCE_SYNC_BYTES];
-    char *window; /* the bytes of the file from window_at on */
-    size_t window_len;
-    int64_t window_at;
+/* A file that is read. */
+struct sequence_reader {
+    struct leat_container_reader base;
+    struct sequence_head head;
+    size_t max_record; /* a longer one is cut to one byte more */
+    struct leat_decompressor *decompressor;
 };
 
-enum sequence_frame_kind {
-    SEQUENCE_FRAME_RECORD,
-    SEQUENCE_FRAME_BLOCK,
-    SEQUENCE_FRAME_MARK, /* a sync marker between records */
-    SEQUENCE_FRAME_DAMAGED,
-    SEQUENCE_FRAME_END,  /* there is nothing more */
-    SEQUENCE_FRAME_WAIT, /* there is something that is not whole yet */
-};
-
-struct sequence_frame {
-    enum sequence_frame_kind kind;
-    int64_t at, end; /* its bytes */
-    uint32_t count;  /* positions that it has */
-    struct {
-        int64_t at;
-        uint32_t bytes;
-    } parts[4];      /* RECORD: key and value; BLOCK: its four */
-    const char *why; /* DAMAGED */
-};
-
-LEAT_CHECKED bool sequence_frames_init(struct sequence_frames *f); /* false: no memory */
-void sequence_frames_fini(struct sequence_frames *f);
-
-/* `n` bytes of the file at `at`, borrowed until the next call; fewer only at its end. n is at most
- * SEQUENCE_WINDOW. */
-#define SEQUENCE_WINDOW ((size_t)64 * 1024)
-LEAT_CHECKED enum leat_status sequence_frames_look(struct sequence_frames *f, int64_t at, size_t n,
-                                                   struct leat_slice *bytes,
-                                                   struct leat_error *err);
-
-/* What begins at `at`. */
-LEAT_CHECKED enum leat_status sequence_frames_next(struct sequence_frames *f, int64_t at,
-                                                   struct sequence_frame *frame,
-                                                   struct leat_error *err);
-
-/* The header. LEAT_E_FULL: it is not whole yet, and the file is still written; LEAT_E_CORRUPT. */
-LEAT_CHECKED enum leat_status
-sequence_frames_head(struct sequence_frames *f, struct sequence_head *head, struct leat_error *err);
+/* A record's parts are key and value, a block's its four. */
+#define SEQUENCE_NEXT_BYTES (SEQUENCE_MARK_BYTES + SEQUENCE_VINT_BYTES)
+enum leat_status sequence_next(struct leat_container_reader *base, struct leat_slice front,
+                               struct leat_frame *frame, struct leat_error *err);
 
 /* ---- rows.c: records in memory */
 
@@ -206,6 +167,7 @@ struct sequence_row {
 /* ---- read.c, write.c: what leat_container asks for */
 
 extern const struct leat_container sequence_container;
+extern const struct leat_container_kind sequence_kind;
 
 void *sequence_packer(const void *self);
 void sequence_packer_free(void *packer);

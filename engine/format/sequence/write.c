@@ -183,23 +183,5 @@ enum leat_status sequence_pack(void *packer, struct leat_slice rows, uint32_t co
 enum leat_status sequence_whole(const void *self, const struct leat_container_file *file,
                                 int64_t *end, struct leat_error *err)
 {
-    struct sequence_frames f;
-    struct sequence_frame frame = {.kind = SEQUENCE_FRAME_MARK};
-    struct sequence_head head;
-
-    (void)self; /* the header says it all */
-    *end = 0;
-    if (!sequence_frames_init(&f))
-        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    f.file = *file;
-    f.whole = true;
-    enum leat_status status = sequence_frames_head(&f, &head, err);
-    for (int64_t at = (int64_t)head.bytes; status == LEAT_OK && frame.kind < SEQUENCE_FRAME_DAMAGED;
-         at = frame.end) {
-        status = sequence_frames_next(&f, at, &frame, err);
-        if (status == LEAT_OK && frame.kind < SEQUENCE_FRAME_MARK)
-            *end = frame.end;
-    }
-    sequence_frames_fini(&f);
-    return status == LEAT_E_CORRUPT ? LEAT_OK : status; /* not even its header is whole */
+    return leat_container_reader_whole(&sequence_kind, self, file, end, err);
 }
