@@ -1,6 +1,10 @@
 #include "stream_rig.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static struct leat_error err;
+static char own_tmp[64];
 
 void seen_init(struct seen *s)
 {
@@ -148,6 +152,47 @@ const char *run(struct leat_context *ctx, struct leat_stream *s, struct seen *se
     CU_ASSERT(seen->in_order);
     leat_context_free(ctx);
     return seen->text;
+}
+
+static void has_words(const char *words, const char *what)
+{
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, words));
+    if (!strstr(err.text, words))
+        printf("    %s: %s\n", what, err.text);
+}
+
+void is_refused(struct leat_context *ctx, const char *words)
+{
+    CU_ASSERT_NOT_EQUAL(leat_start(ctx, &err), LEAT_OK);
+    has_words(words, "refused with");
+    leat_context_free(ctx);
+}
+
+void ends_with(struct leat_context *ctx, struct leat_stream *s, const char *before,
+               const char *words)
+{
+    struct seen seen;
+
+    seen_init(&seen);
+    leat_foreach_rdd(s, see, &seen);
+    OK(leat_start(ctx, &err));
+    CU_ASSERT_NOT_EQUAL(leat_await_termination(ctx, &err), LEAT_OK);
+    has_words(words, "it ended with");
+    CU_ASSERT_STRING_EQUAL(seen.text, before);
+    leat_context_free(ctx);
+}
+
+void begin_own_tmp(void)
+{
+    snprintf(own_tmp, sizeof own_tmp, "%s/oom", leat_test_dir());
+    CU_ASSERT_EQUAL_FATAL(mkdir(own_tmp, 0700), 0);
+    CU_ASSERT_EQUAL_FATAL(setenv("TMPDIR", own_tmp, 1), 0);
+}
+
+void end_own_tmp(void)
+{
+    unsetenv("TMPDIR");
+    CU_ASSERT_EQUAL(rmdir(own_tmp), 0);
 }
 
 bool runs_with_all_memory(struct leat_context *ctx, enum leat_status pushed)

@@ -41,6 +41,18 @@ void push_text(struct leat_stream *queue, const char *text);
 #define PUSH(queue, ...)                                                                           \
     push_ints(queue, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
 
+/* The context does not start, for a reason with these words. Frees it. */
+void is_refused(struct leat_context *ctx, const char *words);
+/* It starts, and ends by itself for a reason with these words, when this has come out of `s`. Frees
+ * it. */
+void ends_with(struct leat_context *ctx, struct leat_stream *s, const char *before,
+               const char *words);
+
+/* From here to there contexts have their temporary directories in one of the test's own, of which
+ * nothing may be left. */
+void begin_own_tmp(void);
+void end_own_tmp(void);
+
 /* Everything that was pushed is worked off; what came out of `s`. Frees the context. */
 const char *run(struct leat_context *ctx, struct leat_stream *s, struct seen *seen);
 

@@ -4,9 +4,6 @@
  */
 #include "stream_rig.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 static struct leat_error err;
 
 /* ---- misuse */
@@ -186,11 +183,7 @@ static void a_function_can_stop_the_context_it_is_called_by_but_not_wait(void)
 
 static void building_reports_lack_of_memory(void)
 {
-    char dir[64];
-
-    snprintf(dir, sizeof dir, "%s/oom", leat_test_dir());
-    CU_ASSERT_EQUAL_FATAL(mkdir(dir, 0700), 0);
-    CU_ASSERT_EQUAL_FATAL(setenv("TMPDIR", dir, 1), 0);
+    begin_own_tmp();
     LEAT_OOM_SWEEP {
         struct leat_context *ctx = leat_context_new("test", 20);
         struct leat_stream *queue = leat_queue_stream(ctx, true);
@@ -207,8 +200,7 @@ static void building_reports_lack_of_memory(void)
             CU_ASSERT_STRING_EQUAL(seen.text, "a=2 b=1");
         leat_context_free(ctx);
     }
-    unsetenv("TMPDIR");
-    CU_ASSERT_EQUAL(rmdir(dir), 0); /* nothing was left in it */
+    end_own_tmp();
 }
 
 LEAT_TESTS("stream_misuse", T(the_first_mistake_is_kept_with_its_line_and_returned_by_start),

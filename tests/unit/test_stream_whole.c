@@ -3,9 +3,6 @@
  */
 #include "stream_rig.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 static struct leat_error err;
 
 /* ---- functions of a program; of nothing they make nothing */
@@ -293,21 +290,6 @@ static void more_than_a_chunk_comes_out_whole(void)
 
 /* ---- mistakes */
 
-static void ends_with(struct leat_context *ctx, struct leat_stream *s, const char *text)
-{
-    struct seen seen;
-
-    seen_init(&seen);
-    leat_foreach_rdd(s, see, &seen);
-    OK(leat_start(ctx, &err));
-    CU_ASSERT_NOT_EQUAL(leat_await_termination(ctx, &err), LEAT_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, text));
-    if (!strstr(err.text, text))
-        printf("    it ended with: %s\n", err.text);
-    CU_ASSERT_STRING_EQUAL(seen.text, "");
-    leat_context_free(ctx);
-}
-
 static void a_function_that_fails_ends_the_batch_whatever_on_error_says(void)
 {
     struct leat_context *ctx = new_context();
@@ -315,7 +297,7 @@ static void a_function_that_fails_ends_the_batch_whatever_on_error_says(void)
 
     leat_set(ctx, "on_error", "drop");
     PUSH(queue, 1, 2);
-    ends_with(ctx, leat_transform(queue, fails, NULL), "leat_transform: 2 at once");
+    ends_with(ctx, leat_transform(queue, fails, NULL), "", "leat_transform: 2 at once");
 }
 
 static void a_function_that_gives_no_list_ends_the_batch(void)
@@ -323,21 +305,12 @@ static void a_function_that_gives_no_list_ends_the_batch(void)
     struct leat_context *ctx = new_context();
     struct leat_stream *queue = leat_queue_stream(ctx, true);
 
-    ends_with(ctx, leat_transform(queue, gives_nothing, NULL),
+    ends_with(ctx, leat_transform(queue, gives_nothing, NULL), "",
               "leat_transform: the function gives nothing, not a list of elements");
     ctx = new_context();
     queue = leat_queue_stream(ctx, true);
-    ends_with(ctx, leat_map_partitions(queue, gives_a_number, NULL),
+    ends_with(ctx, leat_map_partitions(queue, gives_a_number, NULL), "",
               "leat_map_partitions: the function gives int, not a list of elements");
-}
-
-static void is_refused(struct leat_context *ctx, const char *text)
-{
-    CU_ASSERT_NOT_EQUAL(leat_start(ctx, &err), LEAT_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, text));
-    if (!strstr(err.text, text))
-        printf("    refused with: %s\n", err.text);
-    leat_context_free(ctx);
 }
 
 static void what_makes_no_sense_is_refused(void)
@@ -368,11 +341,7 @@ static void what_makes_no_sense_is_refused(void)
 
 static void lack_of_memory_is_an_error(void)
 {
-    char dir[64];
-
-    snprintf(dir, sizeof dir, "%s/oom", leat_test_dir());
-    CU_ASSERT_EQUAL_FATAL(mkdir(dir, 0700), 0);
-    CU_ASSERT_EQUAL_FATAL(setenv("TMPDIR", dir, 1), 0);
+    begin_own_tmp();
     LEAT_OOM_SWEEP {
         struct leat_context *ctx = leat_context_new("test", 20);
         struct leat_stream *queue = leat_queue_stream(ctx, true);
@@ -389,8 +358,7 @@ static void lack_of_memory_is_an_error(void)
             CU_ASSERT_STRING_EQUAL(seen.text, "[4,2]");
         leat_context_free(ctx);
     }
-    unsetenv("TMPDIR");
-    CU_ASSERT_EQUAL(rmdir(dir), 0);
+    end_own_tmp();
 }
 
 LEAT_TESTS("stream_whole", T(a_function_gets_the_elements_of_a_partition_in_their_order),
