@@ -306,6 +306,7 @@ static void turn(struct leat_job_thread *job)
         (!job->must_mark || leat_job_is_marked(job))) {
         job->started = true;
         atomic_store(&job->is_ready, true);
+        leat_job_watch_started(job);
         leat_job_event(job, (struct leat_event){.kind = LEAT_EV_START});
     }
     if (!job->over &&

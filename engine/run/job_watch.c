@@ -8,6 +8,12 @@ static const struct leat_job_watch *watch_of(const struct leat_job_thread *job)
     return job->options.watch;
 }
 
+void leat_job_watch_started(const struct leat_job_thread *job)
+{
+    if (watch_of(job))
+        watch_of(job)->started(watch_of(job)->arg);
+}
+
 void leat_job_watch_cut(const struct leat_job_thread *job, int64_t batch_ms)
 {
     if (watch_of(job))

@@ -27,6 +27,8 @@ enum leat_job_watch_receiver { LEAT_WATCH_STARTED, LEAT_WATCH_FAILED, LEAT_WATCH
 
 /* They return at once, and call nothing of the job. Thread: job. */
 struct leat_job_watch {
+    /* It has recovered, and ticks from here on. */
+    void (*started)(void *arg);
     /* What is in a batch is decided; it begins to run. */
     void (*cut)(void *arg, int64_t batch_ms, int64_t now_ms);
     /* It is committed everywhere, or the job has failed with it under way. Once per batch that was

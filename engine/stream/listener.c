@@ -135,6 +135,16 @@ static void copy_why(struct event *e, const struct leat_error *why)
         snprintf(e->why, sizeof e->why, "%s", why->text);
 }
 
+/* For who waits for the context; listeners do not hear it. */
+static void on_started(void *arg)
+{
+    struct leat_context *ctx = arg;
+
+    pthread_mutex_lock(&ctx->lock);
+    pthread_cond_broadcast(&ctx->changed);
+    pthread_mutex_unlock(&ctx->lock);
+}
+
 static void on_cut(void *arg, int64_t batch_ms, int64_t now_ms)
 {
     struct leat_context *ctx = arg;
@@ -265,7 +275,8 @@ enum leat_status stream_listeners_start(struct leat_context *ctx,
                                         void (*heard)(struct leat_context *ctx),
                                         struct leat_error *err)
 {
-    ctx->watch = (struct leat_job_watch){.cut = on_cut,
+    ctx->watch = (struct leat_job_watch){.started = on_started,
+                                         .cut = on_cut,
                                          .batch = on_batch,
                                          .output = on_output,
                                          .receiver = on_receiver,

@@ -4,13 +4,11 @@
  */
 #include "streaming.h"
 
-#include "stream.h"
+#include "stream_ready.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PATIENCE_S 120 /* for one batch, on a busy machine */
 
@@ -118,17 +116,12 @@ static bool wait_for(struct run *r, int64_t time_ms, struct failure *why)
 
 bool run_batches(struct run *r, size_t count, struct failure *why)
 {
-    int64_t give_up_ms = leat_clock_monotonic_ms(NULL) + PATIENCE_S * 1000;
     struct leat_error err;
     bool good = true;
 
     if (leat_start(r->ctx, &r->ended) != LEAT_OK)
         return true;
-    while (!leat_job_is_ready(r->ctx->job) && leat_get_state(r->ctx) == LEAT_ACTIVE && good) {
-        usleep(500);
-        if (leat_clock_monotonic_ms(NULL) > give_up_ms)
-            good = differs(why, "it does not begin");
-    }
+    wait_until_ready(r->ctx);
     for (size_t k = 1; k <= count && good && leat_get_state(r->ctx) == LEAT_ACTIVE; k++) {
         int64_t time_ms = r->begin_ms + (int64_t)k * r->batch_ms;
         good = !r->before || r->before(k, r->arg, why);

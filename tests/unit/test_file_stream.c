@@ -3,7 +3,7 @@
  * batch, also behind a restart. Files are moved into their directory with the times that they need.
  */
 #include "leat_test.h"
-#include "stream.h"
+#include "stream_ready.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -133,8 +133,7 @@ static void start(struct program *p, struct leat_stream *s)
 {
     leat_foreach_rdd(s, see, p);
     OK(leat_start(p->ctx, &err));
-    while (!leat_job_is_ready(p->ctx->job) && leat_get_state(p->ctx) == LEAT_ACTIVE)
-        usleep(1000);
+    wait_until_ready(p->ctx);
 }
 
 /* Until the batch of this time, or a later one, is out. */

@@ -2,10 +2,9 @@
  * Tests engine/stream by a clock that the test moves: when batches are, and who knows of it.
  */
 #include "leat_test.h"
-#include "stream.h"
+#include "stream_ready.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 static struct leat_error err;
 
@@ -56,8 +55,7 @@ static void run_with(struct leat_context *ctx, struct leat_stream *s, int count,
     ctx->clock = &clock.clock;
     leat_foreach_rdd(s, see, seen);
     OK(leat_start(ctx, &err));
-    while (!leat_job_is_ready(ctx->job) && leat_get_state(ctx) == LEAT_ACTIVE)
-        usleep(1000);
+    wait_until_ready(ctx);
     for (int k = 1; k <= count; k++) {
         if (before)
             before(s, k - 1);
