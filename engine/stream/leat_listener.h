@@ -3,17 +3,16 @@
  *
  *     static void completed(const struct leat_batch_info *b, void *arg)
  *     {
- *         printf("batch of %lld ms took %lld ms\n", (long long)b->batch_ms, (long
- * long)b->total_ms);
+ *         printf("%" PRId64 ": %" PRId64 " ms\n", b->batch_ms, b->total_ms);
  *     }
  *     leat_add_listener(ctx, &(struct leat_listener){.batch_completed = completed}, NULL);
  *
  * Thread: all functions of all listeners of a context are called on one thread of its own, one
- * after the other, in the order in which things happened; a
- * batch may start while the one before it is written. Batches do not wait for them. They may
- * call what a function of the context may: leat_stop() asks for the stop and returns, waiting is
- * refused. leat_stop() and leat_await_termination() return when listeners have heard everything; so
- * a listener that does not return keeps them waiting.
+ * after the other, in the order in which things happened; a batch may start while the one before it
+ * is written. Batches do not wait for them. They may call what a function of the context may:
+ * leat_stop() asks for the stop and returns, waiting is refused. leat_stop() and
+ * leat_await_termination() return when listeners have heard everything; so a listener that does not
+ * return keeps them waiting.
  *
  * A listener that is too slow misses something: when 256 things wait for it, further ones are left
  * out, and `missed` of the next says how many since the start.

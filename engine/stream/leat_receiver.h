@@ -42,7 +42,9 @@ struct leat_receiver_functions {
      * pauses, any other ends the job; on_stop is not called then. */
     enum leat_status (*on_start)(struct leat_receiver *receiver, void *arg, struct leat_error *err);
     /* End those threads and wait for them: when it has returned nothing is stored any more. No
-     * thread is within a storing function when it is called, and what is stored now is refused. */
+     * thread is within a storing function when it is called, and what is stored now is refused. It
+     * is part of leat_stop(), which those threads therefore cannot call: they would wait for
+     * themselves. */
     void (*on_stop)(struct leat_receiver *receiver, void *arg);
     /* All values whose number is less than `upto` are safe. NULL: nobody wants to know. */
     void (*on_safe)(struct leat_receiver *receiver, int64_t upto, void *arg);
@@ -67,8 +69,9 @@ leat_receiver_pair_stream_at(struct leat_context *ctx,
  * ... from leat_start() on, across restarts of the receiver. Waits for room; within a function that
  * leat calls it does not: LEAT_E_FULL, nothing was taken. LEAT_E_ABORTED: the receiver is not
  * started, is about to stop or has stopped; nothing was taken. LEAT_E_DATA: the value takes more
- * than 1 MiB. LEAT_E_MISUSE: the receiver is one of the other kind, or the value is an error.
- * Thread: any, several at once. */
+ * than 1 MiB, has a string that is not UTF-8, or is nested more than 64 deep. LEAT_E_MISUSE: the
+ * receiver is one of the other kind, or the value is an error or has one in it. Thread: any,
+ * several at once. */
 LEAT_API LEAT_CHECKED enum leat_status leat_receiver_store(struct leat_receiver *receiver,
                                                            struct leat_value value, int64_t *number,
                                                            struct leat_error *err);

@@ -4,6 +4,9 @@
  */
 #include "stream_rig.h"
 
+#include <sched.h>
+#include <stdatomic.h>
+
 static struct leat_error err;
 
 /* ---- misuse */
@@ -181,6 +184,85 @@ static void a_function_can_stop_the_context_it_is_called_by_but_not_wait(void)
     leat_context_free(ctx);
 }
 
+static struct leat_receiver *receivers[2]; /* of values, of pairs */
+
+static void no_stop(struct leat_receiver *r, void *arg)
+{
+    (void)r, (void)arg;
+}
+
+static enum leat_status add_count(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    (void)e;
+    atomic_fetch_add((atomic_int *)arg, (int)rdd->count);
+    return LEAT_OK;
+}
+
+static enum leat_status begin_values(struct leat_receiver *r, void *arg, struct leat_error *e)
+{
+    (void)arg;
+    receivers[0] = r;
+    return leat_receiver_store(r, leat_int(1), NULL, e);
+}
+
+static enum leat_status begin_pairs(struct leat_receiver *r, void *arg, struct leat_error *e)
+{
+    (void)arg;
+    receivers[1] = r;
+    return leat_receiver_store_pair(r, (struct leat_pair){leat_int(1), leat_int(2)}, NULL, e);
+}
+
+static void data(enum leat_status status, const char *words)
+{
+    CU_ASSERT_EQUAL(status, LEAT_E_DATA);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, words));
+}
+
+static void what_no_stream_could_have_is_refused_wherever_it_is_in_a_value(void)
+{
+    const struct leat_receiver_functions values = {.on_start = begin_values, .on_stop = no_stop},
+                                         pairs = {.on_start = begin_pairs, .on_stop = no_stop};
+    const struct leat_value bad = leat_string(LEAT_LIT("a\xff")), two[] = {leat_int(3), bad};
+    const struct leat_value list = {.tag = LEAT_LIST, .len = 2, .as.items = two},
+                            map = {.tag = LEAT_MAP, .len = 1, .as.items = two},
+                            bytes = {.tag = LEAT_BYTES, .len = 2, .as.text = "a\xff"},
+                            error = {.tag = LEAT_ERROR},
+                            in_list = {.tag = LEAT_LIST, .len = 1, .as.items = &error};
+    struct leat_value deep[66] = {leat_int(1)};
+    struct leat_context *ctx = new_context();
+    atomic_int count = 0;
+
+    for (int i = 1; i < 66; i++)
+        deep[i] = (struct leat_value){.tag = LEAT_LIST, .len = 1, .as.items = &deep[i - 1]};
+    leat_foreach_rdd(leat_receiver_stream(ctx, &values, NULL), add_count, &count);
+    leat_foreach_rdd(leat_receiver_pair_stream(ctx, &pairs, NULL), add_count, &count);
+    OK(leat_start(ctx, &err));
+    while (atomic_load(&count) < 2)
+        sched_yield();
+    data(leat_receiver_store(receivers[0], bad, NULL, &err), "number 0 has a string that is not");
+    data(leat_receiver_store(receivers[0], list, NULL, &err), "UTF-8");
+    data(leat_receiver_store(receivers[0], map, NULL, &err), "UTF-8");
+    data(leat_receiver_store_block(receivers[0], two, 2, &err), "number 1 has a string");
+    deep[0] = (struct leat_value){.tag = LEAT_LIST};
+    data(leat_receiver_store(receivers[0], deep[64], NULL, &err), "nested more than 64 deep");
+    deep[0] = leat_int(1);
+    data(leat_receiver_store(receivers[0], deep[65], NULL, &err), "nested more than 64 deep");
+    CU_ASSERT_EQUAL(leat_receiver_store(receivers[0], in_list, NULL, &err), LEAT_E_MISUSE);
+    data(leat_receiver_store_pair(receivers[1], (struct leat_pair){bad, bytes}, NULL, &err),
+         "UTF-8");
+    data(leat_receiver_store_pair(receivers[1], (struct leat_pair){bytes, bad}, NULL, &err),
+         "UTF-8");
+    data(leat_receiver_store_pair(receivers[1], (struct leat_pair){bytes, deep[64]}, NULL, &err),
+         "nested");
+    OK(leat_receiver_store(receivers[0], bytes, NULL, &err));
+    OK(leat_receiver_store(receivers[0], deep[64], NULL, &err));
+    OK(leat_receiver_store(receivers[0], leat_string((struct leat_slice){0}), NULL, &err));
+    OK(leat_receiver_store_pair(receivers[1], (struct leat_pair){bytes, deep[63]}, NULL, &err));
+    OK(leat_stop(ctx, true, &err));
+    CU_ASSERT_EQUAL(atomic_load(&count), 6);
+    leat_context_free(ctx);
+}
+
 static void building_reports_lack_of_memory(void)
 {
     begin_own_tmp();
@@ -211,4 +293,5 @@ LEAT_TESTS("stream_misuse", T(the_first_mistake_is_kept_with_its_line_and_return
            T(a_context_that_is_stopped_before_it_began_stays_stopped),
            T(settings_that_are_none_are_refused),
            T(a_function_can_stop_the_context_it_is_called_by_but_not_wait),
+           T(what_no_stream_could_have_is_refused_wherever_it_is_in_a_value),
            T(building_reports_lack_of_memory))
