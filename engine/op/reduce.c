@@ -117,20 +117,22 @@ static void shape(const struct leat_group *g, struct leat_bytes *text)
     leat_shape_program(text, "inverse", of(g)->undo.program);
 }
 
-/* Does `filter` want it? What it cannot say is no. */
-static bool passes(const struct leat_group *g, struct leat_work *w, struct leat_slice key,
-                   const struct leat_held *h)
+/* Does `filter` want it? A bool, or an error. */
+static struct leat_value wanted(const struct leat_group *g, struct leat_work *w,
+                                struct leat_slice key, const struct leat_held *h)
 {
     struct leat_value values[3] = {leat_held_get(h, w->scratch)};
     struct leat_error err;
 
     if (!of(g)->filter.program)
-        return true;
+        return leat_bool(true);
     values[1] = values[0];
     if (leat_key_decode(key, g->key_shape, w->scratch, &values[2], &err) != LEAT_OK)
-        return false;
+        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
     struct leat_value v = leat_small_expr_eval(&of(g)->filter, w, w->scratch, values, 3);
-    return v.tag == LEAT_BOOL && v.as.b;
+    return v.tag == LEAT_BOOL || v.tag == LEAT_ERROR
+               ? v
+               : leat_value_fail(LEAT_V_TYPE, "the filter gives no bool");
 }
 
 static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
@@ -140,7 +142,12 @@ static enum leat_status emit(const struct leat_group *g, struct leat_work *w,
     const struct leat_held *h = partial;
     uint32_t row;
 
-    if (!h->set || !passes(g, w, r->key, h))
+    if (!h->set)
+        return LEAT_OK;
+    struct leat_value yes = wanted(g, w, r->key, h);
+    if (yes.tag == LEAT_ERROR)
+        return leat_group_bad(w, yes, leat_program_source(of(g)->filter.program), err);
+    if (!yes.as.b)
         return LEAT_OK;
     if (leat_group_row(g, w, r, &row, err) != LEAT_OK)
         return err->status;
@@ -154,7 +161,10 @@ static bool stays(const struct leat_group *g, struct leat_work *w, struct leat_s
 {
     const struct leat_held *h = partial;
 
-    return h->set && passes(g, w, key, h);
+    if (!h->set)
+        return false;
+    struct leat_value yes = wanted(g, w, key, h); /* an error: nothing is left of this key */
+    return yes.tag == LEAT_BOOL && yes.as.b;
 }
 
 /* clang-format off */
