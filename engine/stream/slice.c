@@ -216,7 +216,7 @@ static enum leat_status find(const struct leat_stream *s, int64_t from_ms,
         k = k->next;
     if (!k)
         return leat_fail(err, LEAT_E_MISUSE, "batches of this stream are not kept: leat_persist()");
-    if (from_ms <= k->gone_ms)
+    if (k->gone_ms >= 0 && from_ms <= k->gone_ms)
         return leat_fail(err, LEAT_E_LOST,
                          "batches up to %" PRId64 " are not kept any more: leat_remember()",
                          k->gone_ms);

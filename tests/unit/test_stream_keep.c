@@ -159,6 +159,7 @@ static void batches_of_the_remembered_time_are_shown_in_order(void)
     OK(leat_start(ctx, &err));
     OK(leat_stop(ctx, true, &err));
     CU_ASSERT_STRING_EQUAL(slice_of(queue, 0, INT64_MAX), "1|2|3");
+    CU_ASSERT_STRING_EQUAL(slice_of(queue, INT64_MIN, INT64_MAX), "1|2|3");
     CU_ASSERT_STRING_EQUAL(slice_of(pairs, 0, INT64_MAX), "1=1|2=1|3=1");
     CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[2], t.of[3]), "2|3");
     CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[1], t.of[3] - 1), "1|2");
