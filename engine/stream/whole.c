@@ -131,12 +131,10 @@ struct leat_stream *leat_glom_at(struct leat_stream *s, const char *where)
     return map_partitions(s, all_in_one, NULL, false, where, "leat_glom");
 }
 
-/* Are all there, and of one context? Lock: held. */
-static bool are_of_one(struct leat_stream *const *streams, size_t count, const char *where,
-                       const char *what)
+/* Are all there, and of this context? Lock: held. */
+static bool are_of_one(struct leat_context *ctx, struct leat_stream *const *streams, size_t count,
+                       const char *where, const char *what)
 {
-    struct leat_context *ctx = streams[0]->ctx;
-
     for (size_t i = 0; i < count; i++) {
         if (streams[i] == &ctx->broken)
             return false;
@@ -181,13 +179,15 @@ static struct leat_stream *transform(struct leat_stream *const *streams, size_t 
                                      leat_transform_function *fn, void *arg, bool to_pair,
                                      const char *where, const char *what)
 {
-    struct leat_stream *first = streams && count ? streams[0] : NULL;
+    struct leat_stream *first = NULL;
 
+    for (size_t i = 0; streams && i < count && !first; i++)
+        first = streams[i];
     if (!first)
         return NULL;
     if (!stream_begin(first, where, what))
         return &first->ctx->broken;
-    if (!are_of_one(streams, count, where, what)) {
+    if (!are_of_one(first->ctx, streams, count, where, what)) {
         pthread_mutex_unlock(&first->ctx->lock);
         return &first->ctx->broken;
     }
@@ -227,7 +227,7 @@ static struct leat_stream *transform_with(struct leat_stream *a, struct leat_str
                                           leat_transform_function *fn, void *arg, bool to_pair,
                                           const char *where, const char *what)
 {
-    struct leat_stream *const both[] = {a ? a : b, a ? b : NULL};
+    struct leat_stream *const both[] = {a, b};
 
     return transform(both, 2, fn, arg, to_pair, where, what);
 }

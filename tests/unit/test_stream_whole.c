@@ -332,6 +332,14 @@ static void what_makes_no_sense_is_refused(void)
     leat_print(leat_transform_with(leat_queue_stream(ctx, true), NULL, counts, NULL), 1);
     is_refused(ctx, "one of the streams is missing");
     ctx = new_context();
+    leat_print(leat_transform_with(NULL, leat_queue_stream(ctx, true), counts, NULL), 1);
+    is_refused(ctx, "one of the streams is missing");
+    ctx = new_context();
+    two[0] = NULL;
+    two[1] = leat_queue_stream(ctx, true);
+    leat_print(leat_transform_all(two, 2, counts, NULL), 1);
+    is_refused(ctx, "one of the streams is missing");
+    ctx = new_context();
     leat_print(leat_map_partitions(leat_queue_stream(ctx, true), NULL, NULL), 1);
     is_refused(ctx, "without a function");
     ctx = new_context();
