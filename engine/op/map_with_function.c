@@ -24,19 +24,6 @@ struct map_with_function {
     bool initial, snapshots;
 };
 
-static enum leat_status take_state(const struct map_with_function *p,
-                                   struct leat_stateful_memory *m, uint32_t number,
-                                   struct leat_error *err)
-{
-    m->cell[p->state_cell] = (struct leat_value){0};
-    if (!number)
-        return LEAT_OK;
-    struct leat_slice bytes = leat_arena_copy(m->cells.arena, leat_state_value(&m->table, number));
-    if (!bytes.ptr)
-        return leat_arena_failed(m->cells.arena, err);
-    return leat_value_decode(&bytes, m->cells.arena, &m->cell[p->state_cell], err);
-}
-
 /* Null: out of memory. */
 static struct leat_value tagged(struct leat_arena *arena, int64_t tag, struct leat_value v)
 {
@@ -79,17 +66,27 @@ static struct leat_value ask(const struct map_with_function *p, struct leat_stat
     return leat_value_fail(LEAT_V_TYPE, "the function says nothing of the state");
 }
 
-static enum leat_status time_out(const struct map_with_function *p, struct leat_stateful_memory *m,
-                                 struct leat_task *task, uint32_t number, struct leat_error *err)
+/* Both into their cells, and copied: they may move. */
+static enum leat_status take_key(const struct map_with_function *p, struct leat_stateful_memory *m,
+                                 uint32_t number, struct leat_error *err)
 {
-    int64_t due_ms = leat_state_due_ms(&m->table, number);
-    struct leat_slice key = leat_arena_copy(m->cells.arena, leat_state_key(&m->table, number)),
-                      what = {0};
+    struct leat_slice key = leat_arena_copy(m->cells.arena, leat_state_key(&m->table, number));
 
     if (!key.ptr)
         return leat_arena_failed(m->cells.arena, err);
-    if (leat_stateful_set_key(&p->stateful, m, key, err) != LEAT_OK ||
-        take_state(p, m, number, err) != LEAT_OK ||
+    if (leat_stateful_set_key(&p->stateful, m, key, err) != LEAT_OK)
+        return err->status;
+    return leat_stateful_take_state(m, number, p->state_cell, err);
+}
+
+static enum leat_status time_out(const void *plan, struct leat_stateful_memory *m,
+                                 struct leat_task *task, uint32_t number, struct leat_error *err)
+{
+    const struct map_with_function *p = plan;
+    int64_t due_ms = leat_state_due_ms(&m->table, number);
+    struct leat_slice what = {0};
+
+    if (take_key(p, m, number, err) != LEAT_OK ||
         leat_state_remove(&m->table, number, err) != LEAT_OK)
         return err->status;
     struct leat_value v = ask(p, m, task, true, &what);
@@ -107,16 +104,9 @@ static enum leat_status store(const struct map_with_function *p, struct leat_sta
                               const struct leat_stateful_row *row, struct leat_value state,
                               struct leat_error *err)
 {
-    int64_t old_ms = LEAT_NO_TIME;
-    uint32_t now;
-
-    if (number && p->stateful.timed)
-        old_ms = leat_state_due_ms(&m->table, number);
     m->encoded.len = 0;
     leat_value_encode(state, &m->encoded);
-    return leat_stateful_store(&p->stateful, m, number, row->key, row->hash,
-                               leat_stateful_due_ms(&p->stateful, task, row->time_ms, old_ms), &now,
-                               err);
+    return leat_stateful_store_fresh(&p->stateful, m, task, number, row, err);
 }
 
 static enum leat_status take_over(const struct map_with_function *p, struct leat_stateful_memory *m,
@@ -152,24 +142,15 @@ static struct leat_value take_value(const struct map_with_function *p,
     return m->cell[p->value_cell] = v.as.items[1];
 }
 
-static enum leat_status take_row(const struct map_with_function *p, struct leat_stateful_memory *m,
-                                 struct leat_task *task, const struct leat_stateful_row *row,
-                                 struct leat_error *err)
+static enum leat_status take_row(const void *plan, struct leat_stateful_memory *m,
+                                 struct leat_task *task, uint32_t number,
+                                 const struct leat_stateful_row *row, struct leat_error *err)
 {
-    uint32_t number = leat_state_find(&m->table, row->key, row->hash);
+    const struct map_with_function *p = plan;
     struct leat_slice what = leat_program_source(p->call);
     bool first;
 
-    if (number && p->stateful.timed &&
-        leat_stateful_is_over(&p->stateful, task, leat_state_due_ms(&m->table, number),
-                              row->time_ms)) {
-        if (time_out(p, m, task, number, err) != LEAT_OK)
-            return err->status;
-        number = 0;
-    }
-    if (leat_stateful_set_key(&p->stateful, m, row->key, err) != LEAT_OK ||
-        leat_stateful_set_row(&p->stateful, m, row, err) != LEAT_OK ||
-        take_state(p, m, number, err) != LEAT_OK)
+    if (leat_stateful_take_state(m, number, p->state_cell, err) != LEAT_OK)
         return err->status;
     struct leat_value v = take_value(p, m, &first);
     if (first)
@@ -181,68 +162,33 @@ static enum leat_status take_row(const struct map_with_function *p, struct leat_
     return take_over(p, m, task, number, row, v, err);
 }
 
-static enum leat_status expire(const struct map_with_function *p, struct leat_stateful_memory *m,
-                               struct leat_task *task, struct leat_error *err)
+static enum leat_status tell(const void *plan, struct leat_stateful_memory *m,
+                             struct leat_task *task, uint32_t number, struct leat_error *err)
 {
-    struct leat_stateful_mark at;
-    uint32_t number;
+    const struct map_with_function *p = plan;
+    struct leat_value *two = leat_arena_array(m->cells.arena, 2, sizeof *two);
 
-    if (!m->table.timed || task->watermark_ms == LEAT_NO_TIME)
-        return LEAT_OK;
-    while ((number = leat_state_take_due(&m->table, task->watermark_ms))) {
-        if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK ||
-            time_out(p, m, task, number, err) != LEAT_OK)
-            return err->status;
-        leat_stateful_tidy(task, &at);
-    }
-    return LEAT_OK;
-}
-
-static enum leat_status snapshot(const struct map_with_function *p, struct leat_stateful_memory *m,
-                                 struct leat_task *task, struct leat_error *err)
-{
-    struct leat_state_walk walk = {0};
-    struct leat_stateful_mark at;
-    uint32_t number;
-
-    while ((number = leat_state_next(&m->table, &walk))) {
-        if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK)
-            return err->status;
-        struct leat_slice key = leat_arena_copy(m->cells.arena, leat_state_key(&m->table, number));
-        struct leat_value *two = leat_arena_array(m->cells.arena, 2, sizeof *two);
-        if (!key.ptr || !two)
-            return leat_arena_failed(m->cells.arena, err);
-        if (leat_stateful_set_key(&p->stateful, m, key, err) != LEAT_OK ||
-            take_state(p, m, number, err) != LEAT_OK)
-            return err->status;
-        two[0] = m->cell[LEAT_COL_KEY];
-        two[1] = m->cell[p->state_cell];
-        if (emit(p, m, task, 1, (struct leat_value){.tag = LEAT_LIST, .len = 2, .as.items = two},
-                 task->batch->time_ms - 1, err) != LEAT_OK)
-            return err->status;
-    }
-    return LEAT_OK;
+    if (!two)
+        return leat_arena_failed(m->cells.arena, err);
+    if (take_key(p, m, number, err) != LEAT_OK)
+        return err->status;
+    two[0] = m->cell[LEAT_COL_KEY];
+    two[1] = m->cell[p->state_cell];
+    return emit(p, m, task, 1, (struct leat_value){.tag = LEAT_LIST, .len = 2, .as.items = two},
+                task->batch->time_ms - 1, err);
 }
 
 static enum leat_status finish(const void *plan, void *memory, struct leat_task *task,
                                struct leat_error *err)
 {
+    static const struct leat_stateful_calls calls = {take_row, time_out};
     const struct map_with_function *p = plan;
-    struct leat_stateful_memory *m = memory;
-    struct leat_stateful_mark at;
 
-    leat_stateful_begin(&p->stateful, m, task);
-    for (uint32_t i = 0; i < m->rows_count; i++) {
-        leat_stateful_look_ahead(m, i);
-        if (leat_stateful_mark(task, 2, &at, err) != LEAT_OK ||
-            take_row(p, m, task, &m->rows[i], err) != LEAT_OK)
-            return err->status;
-        leat_stateful_tidy(task, &at);
-    }
-    if (expire(p, m, task, err) != LEAT_OK ||
-        (p->snapshots && snapshot(p, m, task, err) != LEAT_OK))
+    leat_stateful_begin(&p->stateful, memory, task);
+    if (leat_stateful_each_row(p, &calls, memory, task, err) != LEAT_OK ||
+        (p->snapshots && leat_stateful_each_key(p, tell, memory, task, err) != LEAT_OK))
         return err->status;
-    return leat_stateful_end(m, task, err);
+    return leat_stateful_end(memory, task, err);
 }
 
 static void shape(const void *plan, struct leat_bytes *text)

@@ -129,9 +129,10 @@ static void emit(const struct map_with_state *p, struct leat_stateful_memory *m,
 
 /* The key is due: it says so and is gone. What its expression cannot say is an error, and the key
  * is gone all the same. */
-static enum leat_status time_out(const struct map_with_state *p, struct leat_stateful_memory *m,
+static enum leat_status time_out(const void *plan, struct leat_stateful_memory *m,
                                  struct leat_task *task, uint32_t number, struct leat_error *err)
 {
+    const struct map_with_state *p = plan;
     int64_t due_ms = leat_state_due_ms(&m->table, number);
     struct leat_slice key = {0}, what = {0};
 
@@ -217,85 +218,37 @@ static enum leat_status evaluate(const struct map_with_state *p, struct leat_sta
     return LEAT_OK;
 }
 
-static enum leat_status store(const struct map_with_state *p, struct leat_stateful_memory *m,
-                              const struct leat_task *task, uint32_t number,
-                              const struct leat_stateful_row *row, struct leat_error *err)
+static enum leat_status take_row(const void *plan, struct leat_stateful_memory *m,
+                                 struct leat_task *task, uint32_t number,
+                                 const struct leat_stateful_row *row, struct leat_error *err)
 {
-    int64_t old_ms = LEAT_NO_TIME;
-    uint32_t now;
-
-    if (number && p->stateful.timed)
-        old_ms = leat_state_due_ms(&m->table, number);
-    m->encoded.len = 0;
-    for (uint32_t i = 0; i < p->shape->count; i++)
-        leat_value_encode(m->cell[p->state_first + i], &m->encoded);
-    return leat_stateful_store(&p->stateful, m, number, row->key, row->hash,
-                               leat_stateful_due_ms(&p->stateful, task, row->time_ms, old_ms), &now,
-                               err);
-}
-
-static enum leat_status take_row(const struct map_with_state *p, struct leat_stateful_memory *m,
-                                 struct leat_task *task, const struct leat_stateful_row *row,
-                                 struct leat_error *err)
-{
-    uint32_t number = leat_state_find(&m->table, row->key, row->hash);
+    const struct map_with_state *p = plan;
     struct said s = {0};
 
-    if (number && p->stateful.timed &&
-        leat_stateful_is_over(&p->stateful, task, leat_state_due_ms(&m->table, number),
-                              row->time_ms)) {
-        if (time_out(p, m, task, number, err) != LEAT_OK)
-            return err->status;
-        number = 0;
-    }
-    if (leat_stateful_set_key(&p->stateful, m, row->key, err) != LEAT_OK ||
-        leat_stateful_set_row(&p->stateful, m, row, err) != LEAT_OK ||
-        evaluate(p, m, task, number, &s, err) != LEAT_OK)
+    if (evaluate(p, m, task, number, &s, err) != LEAT_OK)
         return err->status;
     if (s.bad.tag == LEAT_ERROR)
         return leat_stateful_bad(&p->stateful, m, task, row, s.bad, s.what, err);
     if (s.speaks)
         emit(p, m, task, &p->emit, p->emit_columns, s.value, row->time_ms);
-    if (!s.removes)
-        return store(p, m, task, number, row, err);
-    return number ? leat_state_remove(&m->table, number, err) : LEAT_OK;
-}
-
-static enum leat_status expire(const struct map_with_state *p, struct leat_stateful_memory *m,
-                               struct leat_task *task, struct leat_error *err)
-{
-    struct leat_stateful_mark at;
-    uint32_t number;
-
-    if (!m->table.timed || task->watermark_ms == LEAT_NO_TIME)
-        return LEAT_OK;
-    while ((number = leat_state_take_due(&m->table, task->watermark_ms))) {
-        if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK ||
-            time_out(p, m, task, number, err) != LEAT_OK)
-            return err->status;
-        leat_stateful_tidy(task, &at);
-    }
-    return LEAT_OK;
+    if (s.removes)
+        return number ? leat_state_remove(&m->table, number, err) : LEAT_OK;
+    m->encoded.len = 0;
+    for (uint32_t i = 0; i < p->shape->count; i++)
+        leat_value_encode(m->cell[p->state_first + i], &m->encoded);
+    return leat_stateful_store_fresh(&p->stateful, m, task, number, row, err);
 }
 
 static enum leat_status finish(const void *plan, void *memory, struct leat_task *task,
                                struct leat_error *err)
 {
+    static const struct leat_stateful_calls calls = {take_row, time_out};
     const struct map_with_state *p = plan;
-    struct leat_stateful_memory *m = memory;
-    struct leat_stateful_mark at;
 
-    leat_stateful_begin(&p->stateful, m, task);
-    for (uint32_t i = 0; i < m->rows_count; i++) {
-        leat_stateful_look_ahead(m, i);
-        if (leat_stateful_mark(task, 2, &at, err) != LEAT_OK ||
-            take_row(p, m, task, &m->rows[i], err) != LEAT_OK)
-            return err->status;
-        leat_stateful_tidy(task, &at);
-    }
-    if (expire(p, m, task, err) != LEAT_OK)
+    leat_stateful_begin(&p->stateful, memory, task);
+    if (leat_stateful_each_row(p, &calls, memory, task, err) != LEAT_OK)
         return err->status;
-    return leat_stateful_end(m, task, err);
+    return leat_stateful_end(memory, task, err);
 }
 
 static void shape(const void *plan, struct leat_bytes *text)

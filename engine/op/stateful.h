@@ -1,6 +1,6 @@
 /*
- * stateful.h - what update_state_by_key and map_with_state share: how rows come to their state, and
- * how expressions see both.
+ * stateful.h - what update_state_by_key, map_with_state and map_with_function share: how rows come
+ * to their state, and how expressions see both.
  *
  * Stage 1 does not combine: each row crosses the exchange by itself, with the values that the
  * expressions name and no others (stateful_send.c). Behind it a batch's rows are kept until all of
@@ -148,8 +148,6 @@ enum leat_status leat_stateful_process(const void *plan, void *memory, struct le
 /* For finish: the rows are in order, cells are ready for expressions of this batch. */
 void leat_stateful_begin(const struct leat_stateful *plan, struct leat_stateful_memory *m,
                          struct leat_task *task);
-/* Before row i is dealt with, in order: those behind it come into the cache. */
-void leat_stateful_look_ahead(const struct leat_stateful_memory *m, uint32_t i);
 /* The last call of finish. */
 LEAT_CHECKED enum leat_status leat_stateful_end(struct leat_stateful_memory *m,
                                                 struct leat_task *task, struct leat_error *err);
@@ -202,6 +200,42 @@ LEAT_CHECKED enum leat_status leat_stateful_store(const struct leat_stateful *pl
                                                   struct leat_slice key, uint32_t hash,
                                                   int64_t due_ms, uint32_t *now,
                                                   struct leat_error *err);
+
+/* The same after a row of the key, from which it is fresh again: it is due later then. */
+LEAT_CHECKED enum leat_status
+leat_stateful_store_fresh(const struct leat_stateful *plan, struct leat_stateful_memory *m,
+                          const struct leat_task *task, uint32_t number,
+                          const struct leat_stateful_row *row, struct leat_error *err);
+/* State that is one value, into this cell: a copy, for it may move. Null for number 0. */
+LEAT_CHECKED enum leat_status leat_stateful_take_state(struct leat_stateful_memory *m,
+                                                       uint32_t number, uint32_t cell,
+                                                       struct leat_error *err);
+
+/* What an operator does that is called with row by row. There is room for one row of each. */
+struct leat_stateful_calls {
+    /* Key and row are in their cells; number 0: there is no state. */
+    enum leat_status (*row)(const void *plan, struct leat_stateful_memory *m,
+                            struct leat_task *task, uint32_t number,
+                            const struct leat_stateful_row *row, struct leat_error *err);
+    /* The key is over: it says so and is removed. */
+    enum leat_status (*over)(const void *plan, struct leat_stateful_memory *m,
+                             struct leat_task *task, uint32_t number, struct leat_error *err);
+};
+/* All rows of the batch in order, each behind the end of what was over before it; then all keys
+ * that are over. `plan` begins with a struct leat_stateful. */
+LEAT_CHECKED enum leat_status leat_stateful_each_row(const void *plan,
+                                                     const struct leat_stateful_calls *calls,
+                                                     struct leat_stateful_memory *m,
+                                                     struct leat_task *task,
+                                                     struct leat_error *err);
+/* Each key that has state. There is room for one row of each. */
+typedef enum leat_status leat_stateful_key_call(const void *plan, struct leat_stateful_memory *m,
+                                                struct leat_task *task, uint32_t number,
+                                                struct leat_error *err);
+LEAT_CHECKED enum leat_status leat_stateful_each_key(const void *plan, leat_stateful_key_call *call,
+                                                     struct leat_stateful_memory *m,
+                                                     struct leat_task *task,
+                                                     struct leat_error *err);
 
 /* When a key that has this row is due, which was due at old_ms (LEAT_NO_TIME: it is new). */
 int64_t leat_stateful_due_ms(const struct leat_stateful *plan, const struct leat_task *task,

@@ -126,14 +126,6 @@ void leat_stateful_begin(const struct leat_stateful *plan, struct leat_stateful_
                                           : task->batch->time_ms - task->batch->interval_ms);
 }
 
-void leat_stateful_look_ahead(const struct leat_stateful_memory *m, uint32_t i)
-{
-    if (i + LEAT_LOOK_AHEAD < m->rows_count)
-        leat_state_look_ahead(&m->table, m->rows[i + LEAT_LOOK_AHEAD].hash, false);
-    if (i + LEAT_LOOK_AHEAD / 2 < m->rows_count)
-        leat_state_look_ahead(&m->table, m->rows[i + LEAT_LOOK_AHEAD / 2].hash, true);
-}
-
 enum leat_status leat_stateful_end(struct leat_stateful_memory *m, struct leat_task *task,
                                    struct leat_error *err)
 {
@@ -336,6 +328,107 @@ bool leat_stateful_is_over(const struct leat_stateful *plan, const struct leat_t
         row_ms = task->batch->time_ms - task->batch->interval_ms;
     return due_ms <= row_ms;
 }
+
+enum leat_status leat_stateful_store_fresh(const struct leat_stateful *plan,
+                                           struct leat_stateful_memory *m,
+                                           const struct leat_task *task, uint32_t number,
+                                           const struct leat_stateful_row *row,
+                                           struct leat_error *err)
+{
+    int64_t old_ms = LEAT_NO_TIME;
+    uint32_t now;
+
+    if (number && plan->timed)
+        old_ms = leat_state_due_ms(&m->table, number);
+    return leat_stateful_store(plan, m, number, row->key, row->hash,
+                               leat_stateful_due_ms(plan, task, row->time_ms, old_ms), &now, err);
+}
+
+enum leat_status leat_stateful_take_state(struct leat_stateful_memory *m, uint32_t number,
+                                          uint32_t cell, struct leat_error *err)
+{
+    m->cell[cell] = (struct leat_value){0};
+    if (!number)
+        return LEAT_OK;
+    struct leat_slice bytes = leat_arena_copy(m->cells.arena, leat_state_value(&m->table, number));
+    if (!bytes.ptr)
+        return leat_arena_failed(m->cells.arena, err);
+    return leat_value_decode(&bytes, m->cells.arena, &m->cell[cell], err);
+}
+
+/* ---- row by row, key by key */
+
+/* Before row i is dealt with: those behind it come into the cache. */
+static void look_ahead(const struct leat_stateful_memory *m, uint32_t i)
+{
+    if (i + LEAT_LOOK_AHEAD < m->rows_count)
+        leat_state_look_ahead(&m->table, m->rows[i + LEAT_LOOK_AHEAD].hash, false);
+    if (i + LEAT_LOOK_AHEAD / 2 < m->rows_count)
+        leat_state_look_ahead(&m->table, m->rows[i + LEAT_LOOK_AHEAD / 2].hash, true);
+}
+
+static enum leat_status one_row(const void *plan, const struct leat_stateful_calls *calls,
+                                struct leat_stateful_memory *m, struct leat_task *task,
+                                const struct leat_stateful_row *row, struct leat_error *err)
+{
+    const struct leat_stateful *p = plan;
+    uint32_t number = leat_state_find(&m->table, row->key, row->hash);
+
+    if (number && p->timed &&
+        leat_stateful_is_over(p, task, leat_state_due_ms(&m->table, number), row->time_ms)) {
+        if (calls->over(plan, m, task, number, err) != LEAT_OK)
+            return err->status;
+        number = 0;
+    }
+    if (leat_stateful_set_key(p, m, row->key, err) != LEAT_OK ||
+        leat_stateful_set_row(p, m, row, err) != LEAT_OK)
+        return err->status;
+    return calls->row(plan, m, task, number, row, err);
+}
+
+enum leat_status leat_stateful_each_row(const void *plan, const struct leat_stateful_calls *calls,
+                                        struct leat_stateful_memory *m, struct leat_task *task,
+                                        struct leat_error *err)
+{
+    struct leat_stateful_mark at = {0};
+    uint32_t number;
+
+    for (uint32_t i = 0; i < m->rows_count; i++) {
+        look_ahead(m, i);
+        if (leat_stateful_mark(task, 2, &at, err) != LEAT_OK ||
+            one_row(plan, calls, m, task, &m->rows[i], err) != LEAT_OK)
+            return err->status;
+        leat_stateful_tidy(task, &at);
+    }
+    if (!m->table.timed || task->watermark_ms == LEAT_NO_TIME)
+        return LEAT_OK;
+    while ((number = leat_state_take_due(&m->table, task->watermark_ms))) {
+        if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK ||
+            calls->over(plan, m, task, number, err) != LEAT_OK)
+            return err->status;
+        leat_stateful_tidy(task, &at);
+    }
+    return LEAT_OK;
+}
+
+enum leat_status leat_stateful_each_key(const void *plan, leat_stateful_key_call *call,
+                                        struct leat_stateful_memory *m, struct leat_task *task,
+                                        struct leat_error *err)
+{
+    struct leat_state_walk walk = {0};
+    struct leat_stateful_mark at = {0};
+    uint32_t number;
+
+    while ((number = leat_state_next(&m->table, &walk))) {
+        if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK ||
+            call(plan, m, task, number, err) != LEAT_OK)
+            return err->status;
+        leat_stateful_tidy(task, &at);
+    }
+    return LEAT_OK;
+}
+
+/* ---- the log */
 
 enum leat_status leat_stateful_append(const void *plan, void *memory, struct leat_bytes *delta,
                                       struct leat_error *err)

@@ -56,19 +56,6 @@ static enum leat_status take_values(const struct update_state *p, struct leat_st
     return LEAT_OK;
 }
 
-/* What is known of the state is copied first: it may move. */
-static enum leat_status take_state(const struct update_state *p, struct leat_stateful_memory *m,
-                                   uint32_t number, struct leat_error *err)
-{
-    m->cell[p->state_cell] = (struct leat_value){0};
-    if (!number)
-        return LEAT_OK;
-    struct leat_slice bytes = leat_arena_copy(m->cells.arena, leat_state_value(&m->table, number));
-    if (!bytes.ptr)
-        return leat_arena_failed(m->cells.arena, err);
-    return leat_value_decode(&bytes, m->cells.arena, &m->cell[p->state_cell], err);
-}
-
 /* A key that is asked for its state. */
 struct call {
     uint32_t number, hash;
@@ -102,7 +89,7 @@ static enum leat_status update(const struct update_state *p, struct leat_statefu
     struct leat_slice what = {0};
 
     if (leat_stateful_set_key(&p->stateful, m, c->key, err) != LEAT_OK ||
-        take_state(p, m, c->number, err) != LEAT_OK)
+        leat_stateful_take_state(m, c->number, p->state_cell, err) != LEAT_OK)
         return err->status;
     struct leat_value state = leat_cell_eval(p->update, m, task, &what);
     if (state.tag == LEAT_ERROR)
@@ -202,11 +189,18 @@ static enum leat_status expire(struct leat_stateful_memory *m, const struct leat
     return LEAT_OK;
 }
 
-/* A key without rows keeps the time at which it is due. */
-static enum leat_status update_other(const struct update_state *p, struct leat_stateful_memory *m,
+/* Those that had rows have spoken already: they are marked. A key without rows keeps the time at
+ * which it is due. */
+static enum leat_status update_other(const void *plan, struct leat_stateful_memory *m,
                                      struct leat_task *task, uint32_t number,
                                      struct leat_error *err)
 {
+    const struct update_state *p = plan;
+
+    if (leat_state_is_marked(&m->table, number)) {
+        leat_state_mark(&m->table, number, false);
+        return LEAT_OK;
+    }
     struct call c = {.number = number,
                      .key = leat_arena_copy(m->cells.arena, leat_state_key(&m->table, number)),
                      .time_ms = task->batch->time_ms - 1};
@@ -222,27 +216,6 @@ static enum leat_status update_other(const struct update_state *p, struct leat_s
     return update(p, m, task, &c, err);
 }
 
-/* Those that had rows have spoken already: they are marked. */
-static enum leat_status others(const struct update_state *p, struct leat_stateful_memory *m,
-                               struct leat_task *task, struct leat_error *err)
-{
-    struct leat_state_walk walk = {0};
-    uint32_t number;
-
-    while ((number = leat_state_next(&m->table, &walk))) {
-        if (leat_state_is_marked(&m->table, number)) {
-            leat_state_mark(&m->table, number, false);
-            continue;
-        }
-        struct leat_stateful_mark at;
-        if (leat_stateful_mark(task, 1, &at, err) != LEAT_OK ||
-            update_other(p, m, task, number, err) != LEAT_OK)
-            return err->status;
-        leat_stateful_tidy(task, &at);
-    }
-    return LEAT_OK;
-}
-
 static enum leat_status finish(const void *plan, void *memory, struct leat_task *task,
                                struct leat_error *err)
 {
@@ -251,7 +224,7 @@ static enum leat_status finish(const void *plan, void *memory, struct leat_task 
 
     leat_stateful_begin(&p->stateful, m, task);
     if (touched(p, m, task, err) != LEAT_OK || expire(m, task, err) != LEAT_OK ||
-        (p->all && others(p, m, task, err) != LEAT_OK))
+        (p->all && leat_stateful_each_key(p, update_other, m, task, err) != LEAT_OK))
         return err->status;
     return leat_stateful_end(m, task, err);
 }
