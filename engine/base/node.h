@@ -77,6 +77,14 @@ struct leat_node {
 /* The child of a map under this key, or NULL; NULL for a scalar, a list and NULL. */
 const struct leat_node *leat_node_find(const struct leat_node *map, const char *key);
 
+/* Put `child` where a row of children ends, which is &map->first to begin with. */
+static inline void leat_node_append(struct leat_node ***end, struct leat_node *child)
+{
+    child->next = NULL;
+    **end = child;
+    *end = &child->next;
+}
+
 /* A scalar's text with its interpolations done, for whatever is no expression. ptr NULL: they could
  * not be done, see filled->problem. */
 struct leat_slice leat_node_value(const struct leat_node *scalar);

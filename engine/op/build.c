@@ -130,13 +130,14 @@ struct leat_slice leat_build_last_name(const struct leat_node *node)
 
 struct leat_node *leat_build_fields(struct leat_build *b, const struct leat_node *list)
 {
-    struct leat_node *map = leat_arena_alloc(b->arena, sizeof *map), *last = NULL;
+    struct leat_node *map = leat_arena_alloc(b->arena, sizeof *map), **end;
 
     if (!map)
         return NULL;
     *map = *list;
     map->kind = LEAT_NODE_MAP;
     map->first = NULL;
+    end = &map->first;
     for (const struct leat_node *n = list->first; n; n = n->next) {
         struct leat_node *field = leat_arena_alloc(b->arena, sizeof *field);
         if (!field)
@@ -144,12 +145,7 @@ struct leat_node *leat_build_fields(struct leat_build *b, const struct leat_node
         *field = *n;
         field->key = leat_build_last_name(n);
         field->key_mark = n->mark;
-        field->next = NULL;
-        if (last)
-            last->next = field;
-        else
-            map->first = field;
-        last = field;
+        leat_node_append(&end, field);
     }
     return map;
 }

@@ -162,23 +162,23 @@ static const struct leat_node *function_for(struct replacing *r, const struct le
     return function;
 }
 
+/* A copy with other children. */
+static const struct leat_node *
+with_children(struct replacing *r, const struct leat_node *node,
+              const struct leat_node *(*child)(struct replacing *r, const struct leat_node *node))
+{
+    struct leat_node *copy = copy_of(r->p, node), **end = &copy->first;
+
+    for (const struct leat_node *n = node->first; n; n = n->next)
+        leat_node_append(&end, copy_of(r->p, child(r, n)));
+    return copy;
+}
+
 static const struct leat_node *replace(struct replacing *r, const struct leat_node *node)
 {
     if (is_foreign(node))
         return function_for(r, node);
-    if (!has_foreign(node))
-        return node;
-    struct leat_node *copy = copy_of(r->p, node), *last = NULL;
-    for (const struct leat_node *n = node->first; n; n = n->next) {
-        struct leat_node *child = copy_of(r->p, replace(r, n));
-        child->next = NULL;
-        if (last)
-            last->next = child;
-        else
-            copy->first = child;
-        last = child;
-    }
-    return copy;
+    return has_foreign(node) ? with_children(r, node, replace) : node;
 }
 
 static const struct place *place_of(struct leat_slice op, const struct leat_node *option)
@@ -192,29 +192,23 @@ static const struct place *place_of(struct leat_slice op, const struct leat_node
     return NULL;
 }
 
-/* `{ lua: TEXT, with: [stream] }`: the option `function` of the operator. */
-static const struct leat_node *beside_with(struct replacing *r, const struct leat_node *arg)
+static const struct leat_node *replace_in_option(struct replacing *r, const struct leat_node *node)
 {
-    struct leat_node *copy = copy_of(r->p, arg), *last = NULL;
+    r->place = place_of(r->op, node);
+    return replace(r, node);
+}
 
-    for (const struct leat_node *n = arg->first; n; n = n->next) {
-        struct leat_node *option = copy_of(r->p, n);
-        option->next = NULL;
-        if (is_text_of_function(n)) {
-            struct leat_node map = *n;
-            map.kind = LEAT_NODE_MAP;
-            map.first = option;
-            option = copy_of(r->p, function_for(r, &map));
-            option->key = LEAT_LIT("function");
-            option->next = NULL;
-        }
-        if (last)
-            last->next = option;
-        else
-            copy->first = option;
-        last = option;
-    }
-    return copy;
+/* Of `{ lua: TEXT, with: [stream] }`: what is a function becomes the option of that name. */
+static const struct leat_node *name_function(struct replacing *r, const struct leat_node *node)
+{
+    if (!is_text_of_function(node))
+        return node;
+    struct leat_node map = *node;
+    map.kind = LEAT_NODE_MAP;
+    map.first = copy_of(r->p, node);
+    struct leat_node *option = copy_of(r->p, function_for(r, &map));
+    option->key = LEAT_LIT("function");
+    return option;
 }
 
 static bool has_function_beside(const struct leat_spec_op *op)
@@ -234,29 +228,14 @@ const struct leat_node *plan_functions(struct planner *p, const struct leat_spec
     struct replacing r = {.p = p, .op = op->name, .place = place_of(op->name, NULL)};
     const struct leat_node *arg = op->arg;
 
-    if (has_function_beside(op)) {
-        arg = beside_with(&r, arg);
-        *failed = r.failed;
+    if (has_function_beside(op))
+        arg = with_children(&r, arg, name_function);
+    else if (!arg || !has_foreign(arg))
         return arg;
-    }
-    if (!arg || !has_foreign(arg))
-        return arg;
-    if (r.place || is_foreign(arg)) {
+    else if (r.place || is_foreign(arg))
         arg = replace(&r, arg);
-    } else {
-        struct leat_node *copy = copy_of(p, arg), *last = NULL;
-        for (const struct leat_node *n = arg->first; n; n = n->next) {
-            r.place = place_of(op->name, n);
-            struct leat_node *option = copy_of(p, replace(&r, n));
-            option->next = NULL;
-            if (last)
-                last->next = option;
-            else
-                copy->first = option;
-            last = option;
-        }
-        arg = copy;
-    }
+    else
+        arg = with_children(&r, arg, replace_in_option);
     *failed = r.failed;
     return arg;
 }

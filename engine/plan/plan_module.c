@@ -152,10 +152,10 @@ static const struct leat_node *usual_options(struct planner *p, const struct lea
     map->kind = LEAT_NODE_MAP;
     end = &map->first;
     for (const struct leat_usual *o = connector->usual_options; o->name; o++) {
-        *end = plan_alloc(p, sizeof **end);
-        (*end)->key = leat_slice_str(o->name);
-        (*end)->text = leat_slice_str(o->value);
-        end = &(*end)->next;
+        struct leat_node *option = plan_alloc(p, sizeof *option);
+        option->key = leat_slice_str(o->name);
+        option->text = leat_slice_str(o->value);
+        leat_node_append(&end, option);
         map->count++;
     }
     return map;

@@ -36,9 +36,7 @@ bool spec_lists(const char *const *keys, struct leat_slice key)
 
 static void append(struct leat_node *map, struct leat_node ***end, struct leat_node *child)
 {
-    child->next = NULL;
-    **end = child;
-    *end = &child->next;
+    leat_node_append(end, child);
     map->count++;
 }
 
