@@ -144,8 +144,11 @@ static const struct leat_functions *open_file(struct leat_slice path, const stru
             diags, leat_diag_error(diags, node, "'%.*s' has no functions for leat", LEAT_FMT(path)),
             "its source ends with LEAT_FUNCTIONS(...), see expr/user_function.h");
     else if (functions->abi != LEAT_FUNCTIONS_ABI)
-        leat_diag_error(diags, node, "'%.*s' was built for interface %u, this leat has %d",
-                        LEAT_FMT(path), functions->abi, LEAT_FUNCTIONS_ABI);
+        leat_diag_hint(diags,
+                       leat_diag_error(diags, node,
+                                       "'%.*s' was built for interface %u, this leat has %d",
+                                       LEAT_FMT(path), functions->abi, LEAT_FUNCTIONS_ABI),
+                       "compile it again with the expr/user_function.h of this leat");
     else
         return functions;
     dlclose(handle);

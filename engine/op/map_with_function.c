@@ -250,8 +250,8 @@ static void build(void *plan, struct leat_build *b)
 
 static const struct leat_state state = LEAT_STATEFUL_STATE(shape);
 
-static const struct leat_op op =
-    LEAT_STATEFUL_OP(&state, .internal = true, .finish = finish, .build = build);
+static const struct leat_op op = LEAT_STATEFUL_OP(
+    &state, .internal = true, .known_as = "map_with_state", .finish = finish, .build = build);
 
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,

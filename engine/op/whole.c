@@ -23,8 +23,11 @@ static bool refuse_windows(struct leat_build *b)
 bool leat_whole_build(struct leat_whole *w, struct leat_build *b, const struct leat_node *node)
 {
     if (!node->handed) {
-        leat_diag_error(b->diags, node, "'%.*s' wants a function, this is an expression",
-                        LEAT_FMT(b->name));
+        leat_diag_hint(b->diags,
+                       leat_diag_error(b->diags, node,
+                                       "'%.*s' wants a function, this is an expression",
+                                       LEAT_FMT(b->name)),
+                       "write { lua: \"return values\" } or { module: FILE.so#NAME }");
         return false;
     }
     if (refuse_windows(b))

@@ -122,8 +122,11 @@ static void check_framing(struct planner *p, const struct leat_module *connector
         leat_diag_error(p->diags, node, "a container is a file of its own, '%s' has none",
                         connector->name);
     else if (!contained && connector->containers && !connector->by_lines)
-        leat_diag_error(p->diags, node, "'%s' writes files that frame themselves, '%s' does not",
-                        connector->name, format->name);
+        leat_diag_hint(p->diags,
+                       leat_diag_error(p->diags, node,
+                                       "'%s' writes files that frame themselves, '%s' does not",
+                                       connector->name, format->name),
+                       "leave it out, then it is %s", connector->usual_format);
     else if (!contained && connector->by_lines && format->format->any_bytes)
         leat_diag_hint(
             p->diags,

@@ -1,8 +1,6 @@
 /* plan_remote.c - options that name a place in a file system over a network: whose that is. */
 #include "plan/build.h"
 
-#include <stdio.h>
-
 /* The text of an option; ptr NULL: it has none. */
 static struct leat_slice text_of(const struct leat_opt *o, const void *self)
 {
@@ -33,33 +31,27 @@ static bool scheme_of(struct leat_slice text, char scheme[32])
     return true;
 }
 
-/* NULL: err says why. */
-static const struct leat_module *find(const char *scheme, struct leat_error *err)
-{
-    const struct leat_module *m = leat_module_find_remote(scheme);
-    struct leat_error why;
-
-    if (m || leat_module_load_named(scheme, err) != LEAT_OK)
-        return m;
-    m = leat_module_find_remote(scheme);
-    if (!m && leat_module_is_absent("file system", scheme, &why))
-        leat_fail(err, LEAT_E_CONFIG, "the file system '%s' %s", scheme, why.text);
-    else if (!m)
-        leat_fail(err, LEAT_E_CONFIG, "there is no file system '%s'", scheme);
-    return m;
-}
-
+/* NULL: told at the text. */
 static const struct leat_module *resolve(struct planner *p, const char *scheme,
-                                         struct leat_slice text, struct leat_error *err)
+                                         struct leat_slice text, const struct leat_node *given)
 {
-    const struct leat_module *m = find(scheme, err);
     struct leat_slice path = leat_arena_copy(p->arena, text);
+    struct leat_node place = given ? *given : (struct leat_node){0};
+    struct leat_error err;
 
+    place.key = (struct leat_slice){0};
+    place.key_mark = (struct leat_mark){0};
+    const struct leat_module *m = plan_find_module(
+        p, &(struct leat_spec_module){.name = leat_slice_str(scheme), .node = &place},
+        leat_module_find_remote, "file system");
     if (!m)
         return NULL;
     if (!path.ptr)
-        leat_arena_failed(p->arena, err);
-    return path.ptr && m->remote->check(path.ptr, err) == LEAT_OK ? m : NULL;
+        leat_arena_failed(p->arena, &err);
+    if (path.ptr && m->remote->check(path.ptr, &err) == LEAT_OK)
+        return m;
+    leat_diag_error(p->diags, given, "%s", err.text);
+    return NULL;
 }
 
 /* Is it the scheme of such a file system, whether it can be used or not? */
@@ -75,7 +67,6 @@ const struct leat_module *plan_remote(struct planner *p, const struct leat_spec_
                                       const struct leat_module *m, const void *self)
 {
     const struct leat_module *found = NULL;
-    struct leat_error err;
     char scheme[32];
 
     for (const struct leat_opt *o = m->opts; o && o->name; o++) {
@@ -83,11 +74,14 @@ const struct leat_module *plan_remote(struct planner *p, const struct leat_spec_
         const struct leat_node *given = leat_node_find(named->given, o->name);
         if (!scheme_of(text, scheme))
             continue;
-        if (o->place && !(found = resolve(p, scheme, text, &err)))
-            leat_diag_error(p->diags, given, "%s", err.text);
-        else if (!o->place && is_remote(scheme))
-            leat_diag_error(p->diags, given, "the '%s' of '%s' cannot be in the file system '%s'",
-                            o->name, m->name, scheme);
+        if (o->place)
+            found = resolve(p, scheme, text, given);
+        else if (is_remote(scheme))
+            leat_diag_hint(p->diags,
+                           leat_diag_error(p->diags, given,
+                                           "the '%s' of '%s' cannot be in the file system '%s'",
+                                           o->name, m->name, scheme),
+                           "name a path of this host");
     }
     return found;
 }

@@ -363,6 +363,8 @@ static void apply_op(struct planner *p, const struct leat_spec_op *op, struct pl
     struct leat_spec_op with_functions = *op;
     bool failed = false;
     with_functions.arg = plan_functions(p, op, &failed);
+    if (m->op->known_as)
+        with_functions.name = leat_slice_str(m->op->known_as);
     if (failed) {
         *list = NULL;
         return;

@@ -105,6 +105,7 @@ def test_a_file_of_another_kind_or_interface_is_refused():
                                 "LEAT_API extern const struct leat_functions leat_functions;\n"
                                 "const struct leat_functions leat_functions = {99, NULL};\n"))
     assert code == 78 and "was built for interface 99, this leat has 1" in err, err
+    assert "compile it again" in err, err
 
 
 def test_a_function_gets_all_of_a_batch_or_of_a_partition():

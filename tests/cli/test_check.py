@@ -220,6 +220,21 @@ def test_a_misspelt_module_gets_the_nearest_name_also_of_a_loadable_one():
     assert code == 78 and "unknown source 'mqqt'" in err and "did you mean 'mqtt'?" in err, err
 
 
+def test_the_file_systems_that_are_known_are_named_where_a_path_is_in_none_of_them():
+    known = (pathlib.Path(LEAT).parent / "engine/modules/hdfs.so").exists()
+    for scheme, instead in (("s3", "known here: hdfs"), ("hdf", "did you mean 'hdfs'?")):
+        with folder() as d:
+            code, _, err = leat("check", write(d, "f.yaml", f"""leat: 1
+name: f
+sources:
+  in: {{ generate: {{ count: 1 }} }}
+sinks:
+  out: {{ from: in, save_as_text_files: {{ prefix: "{scheme}://bucket/out" }} }}
+"""))
+        assert code == 78 and f"f.yaml:6:51: error: unknown file system '{scheme}'" in err, err
+        assert instead in err or not known, err
+
+
 def test_a_module_that_is_not_installed_is_told_from_one_that_does_not_exist():
     with folder() as d:
         program = pathlib.Path(d) / "leat"

@@ -46,7 +46,8 @@ def test_operators_of_the_library_are_refused_by_name():
 
 def test_what_takes_a_function_takes_no_expression_and_no_window():
     for name in ("transform", "map_partitions"):
-        refused(name + ": a", text="'%s' wants a function, this is an expression" % name)
+        err = refused(name + ": a", text="'%s' wants a function, this is an expression" % name)
+        assert "write { lua: " in err, err
         refused(name, text="'%s' needs a function" % name)
     refused("transform: {}", text="function")
 

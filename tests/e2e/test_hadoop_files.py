@@ -209,6 +209,7 @@ def test_a_stream_without_a_key_and_a_format_of_lines_are_refused():
         assert code == 78 and "'save_as_hadoop_files' needs a stream with a key" in err, err
         code, _, err = leat("check", pipeline(dir, "json", source, "[ count_by_value ]", sink + ", format: json"))
         assert code == 78 and "writes files that frame themselves, 'json' does not" in err, err
+        assert "leave it out, then it is sequence_file" in err, err
         code, _, err = leat("check", pipeline(dir, "codec", source, "[ count_by_value ]",
                                               sink + ", format: { sequence_file: { codec: gzip } }"))
         assert code == 78 and "codec is for compress: record or block" in err, err

@@ -174,7 +174,8 @@ def test_what_cannot_be_a_place_in_hdfs_is_told_before_anything_runs():
         "hdfs://a b@namenode:9870/out": "before the '@' stands the name of a user",
         "hdfs://namenode:9870/out/../x": "no empty part, no '.' and no '..'",
         "hdfs://namenode:9870//out": "no empty part",
-        "s3://bucket/out": "there is no file system 's3'",
+        "s3://bucket/out": "unknown file system 's3'",
+        "hdf://namenode:9870/out": "did you mean 'hdfs'?",
     }
     with folder() as dir:
         for prefix, said in wrong.items():
@@ -189,6 +190,7 @@ sinks:
 """)
         code, out, err = leat("check", file)
         assert code == 78 and "the 'path' of 'files' cannot be in the file system 'hdfs'" in out + err, out + err
+        assert "name a path of this host" in out + err, out + err
 
 
 main(sys.modules[__name__])

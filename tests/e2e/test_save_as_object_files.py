@@ -104,6 +104,7 @@ def test_what_is_no_container_is_refused_and_two_sinks_in_one_place():
         sink = f'save_as_object_files: {{ prefix: "{dir}/out" }}'
         code, _, err = leat("check", pipeline(dir, "bad", source, "[ filter: true ]", sink + ", format: json"))
         assert code == 78 and "'save_as_object_files' writes files that frame themselves, 'json' does not" in err, err
+        assert "leave it out, then it is avro" in err, err
         two = pipeline(dir, "two", source, "[ filter: true ]", sink)
         with open(two, "a") as f:
             f.write(f'  more: {{ from: s, save_as_text_files: {{ prefix: "{dir}/out" }} }}\n')

@@ -246,7 +246,7 @@ static void what_makes_no_sense_is_refused(void)
     is_refused(ctx, "without a function");
     ctx = new_context();
     leat_print(mapped(leat_queue_stream(ctx, true), running_sum), 1);
-    is_refused(ctx, "needs a stream with a key");
+    is_refused(ctx, "'map_with_state' needs a stream with a key");
     ctx = new_context();
     leat_print(leat_state_snapshots(leat_queue_pair_stream(ctx, true)), 1);
     is_refused(ctx, "the stream is none of leat_map_with_state()");
