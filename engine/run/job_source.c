@@ -17,7 +17,8 @@
 #define FETCH_BYTES_MAX ((size_t)1024 * 1024)
 #define GATHER_EARLY_MS 5
 #define GATHER_LATE_MS  2
-#define ROW_BYTES       64 /* guess, where a block does not say how many rows it has */
+#define HUNGRY_MS       60000 /* a partition that gets no memory is spoken of behind so long */
+#define ROW_BYTES       64    /* guess, where a block does not say how many rows it has */
 
 /* ---- waiting for the other side */
 
@@ -398,6 +399,22 @@ static bool others_hold_memory(const struct leat_job_thread *job, uint32_t part)
     return false;
 }
 
+/* What batches give back others get: no reason to end, but somebody has to know. */
+static void note_hunger(struct leat_job_thread *job, struct leat_job_source *s,
+                        struct leat_job_source_part *p, const struct leat_error *why)
+{
+    int64_t now_ms = job->now_ms;
+
+    p->hungry_ms = p->hungry_ms ? p->hungry_ms : now_ms;
+    if (now_ms - p->hungry_ms < HUNGRY_MS || now_ms - s->hungry_said_ms < HUNGRY_MS)
+        return;
+    s->hungry_said_ms = now_ms;
+    leat_warn(&s->log,
+              "partition '%.*s' was not read for %" PRId64 " s, while others were: %s; give the "
+              "pipeline more `memory`",
+              LEAT_FMT(p->part.name), (now_ms - p->hungry_ms) / 1000, why->text);
+}
+
 static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_fetch *f,
                                   struct leat_error *err)
 {
@@ -417,6 +434,8 @@ static enum leat_status unfetched(struct leat_job_thread *job, struct leat_job_f
                          LEAT_FMT(s->plan->name), f->error.text);
     if (stuck || f->error.status != LEAT_E_FULL)
         leat_retry_say(&s->retry, &s->log, &f->error);
+    else
+        note_hunger(job, s, job->parts[f->part], &f->error);
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_fetch_failures, 1);
     leat_job_event(job, (struct leat_event){
                             .kind = LEAT_EV_UNFETCHED, .part = f->part, .status = f->error.status});
@@ -446,6 +465,7 @@ enum leat_status leat_job_fetched(struct leat_job_thread *job, struct leat_job_f
         if (s->is_listed && s->plan->module->pull)
             leat_retry_over(&s->retry, &s->log);
         job->parts[f->part]->was_lost = false;
+        job->parts[f->part]->hungry_ms = 0;
         if (job->options.to_ms)
             cut_off(&job->step.parts[f->part], f->block);
         take_block(job, f->part, f->block);

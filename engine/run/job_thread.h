@@ -54,6 +54,7 @@ struct leat_job_source_part {
     bool is_behind;                  /* at least once: committed less than the log has */
     bool is_new;                     /* nobody has committed a position of it */
     bool was_lost;                   /* the next fetch is for the earliest there is */
+    int64_t hungry_ms;               /* since when it gets no memory for a block; 0: it does */
     uint64_t moved_in;               /* the last group that was captured in which it moved ... */
     uint32_t moved_at;               /* ... and its place in that record's positions */
     struct leat_part_metrics metrics;
@@ -82,6 +83,7 @@ struct leat_job_source {
     struct leat_chunk *rows;            /* of blocks that a format looks at; NULL: none was */
     bool is_open, is_listed, is_behind; /* one of its partitions */
     struct leat_retry retry;            /* again_ms: when to open or list it; LEAT_JOB_NEVER */
+    int64_t hungry_said_ms;             /* when it was last said that one of them is hungry */
 
     /* whose partitions belong to ticks */
     int64_t begin_ms;     /* of the job's first life */
