@@ -3,6 +3,7 @@
 #include "container_file.h"
 #include "leat_test.h"
 
+#include <endian.h>
 #include <stdio.h>
 
 static struct leat_error err;
@@ -489,6 +490,37 @@ static void a_record_that_no_reader_would_take_is_refused(void)
     free(rows);
 }
 
+static void what_packing_makes_too_long_is_refused(void)
+{
+    size_t len = (size_t)64 << 20; /* just not too long as it is */
+    char *rows = malloc(len);
+    struct container_bytes file = {0};
+    uint64_t n = 88172645463325252;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(rows);
+    for (size_t i = 0; i < len; i += sizeof n) { /* nothing that can be packed */
+        n ^= n << 13;
+        n ^= n >> 7;
+        n ^= n << 17;
+        memcpy(rows + i, &n, sizeof n);
+    }
+    memcpy(rows, &(uint64_t){htobe64((uint64_t)(len - 8) << 32)}, sizeof(uint64_t)); /* no key */
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const packed[][2] = {{"compress=record", NULL},
+                                                {"compress=block", NULL}};
+        struct container_world w;
+        cf_init_as(&w, "sequence_file", packed[i], LEAT_FORMAT_WRITES);
+        void *packer = w.container->packer(w.i.self);
+        CU_ASSERT_EQUAL(
+            w.container->pack(packer, (struct leat_slice){rows, len}, 1, cf_put, &file, &err),
+            LEAT_E_DATA);
+        CU_ASSERT_EQUAL(file.len, 0);
+        w.container->packer_free(packer);
+        cf_fini(&w);
+    }
+    free(rows);
+}
+
 static void packing_reports_lack_of_memory(void)
 {
     for (size_t i = 0; i < WAYS; i++) {
@@ -552,4 +584,4 @@ LEAT_TESTS("sequence_file", T(what_is_written_is_read_from_any_record_on_however
            T(classes_of_a_fixed_size_are_read), T(a_text_that_is_none_is_an_error_of_its_record),
            T(what_has_no_key_or_value_is_an_error),
            T(a_record_that_no_reader_would_take_is_refused), T(packing_reports_lack_of_memory),
-           T(reading_reports_lack_of_memory))
+           T(what_packing_makes_too_long_is_refused), T(reading_reports_lack_of_memory))

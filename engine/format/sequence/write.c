@@ -159,22 +159,30 @@ static enum leat_status pack_rows(struct packer *p, struct leat_slice rows, uint
     return LEAT_OK;
 }
 
-/* Rows come in blocks of some KiB: one that is too long is one record. */
+static enum leat_status too_long(size_t bytes, struct leat_error *err)
+{
+    return leat_fail(err, LEAT_E_DATA,
+                     "SequenceFile: a record of %zu MiB, and none is read of more than %zu",
+                     bytes >> 20, SEQUENCE_RECORD_BYTES >> 20);
+}
+
+/* Rows come in blocks of some KiB: one that is too long is one record. It may also become so: what
+ * cannot be packed grows. */
 enum leat_status sequence_pack(void *packer, struct leat_slice rows, uint32_t count,
                                leat_compressed *out, void *arg, struct leat_error *err)
 {
     struct packer *p = packer;
 
     if (rows.len > SEQUENCE_RECORD_BYTES)
-        return leat_fail(err, LEAT_E_DATA,
-                         "SequenceFile: a record of %zu MiB, and none is read of more than %zu",
-                         rows.len >> 20, SEQUENCE_RECORD_BYTES >> 20);
+        return too_long(rows.len, err);
     p->block.len = 0;
     if (p->s->compress.index != SEQUENCE_PLAIN) {
         if (pack_rows(p, rows, count, err) != LEAT_OK)
             return err->status;
         rows = (struct leat_slice){p->block.ptr, p->block.len};
     }
+    if (rows.len > SEQUENCE_RECORD_BYTES)
+        return too_long(rows.len, err);
     if (out(arg, (struct leat_slice){p->mark, SEQUENCE_MARK_BYTES}, err) != LEAT_OK)
         return err->status;
     return out(arg, rows, err);
