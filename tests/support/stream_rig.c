@@ -41,6 +41,8 @@ enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_error *e
 {
     struct seen *s = arg;
 
+    if (rdd->count > sizeof s->words / sizeof *s->words)
+        return leat_fail(e, LEAT_E_FULL, "the test has no place for %zu rows", rdd->count);
     pthread_mutex_lock(&s->lock);
     s->in_order = s->in_order && rdd->time_ms > s->last_ms;
     s->last_ms = rdd->time_ms;
