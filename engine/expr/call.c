@@ -1,11 +1,13 @@
 /* call.c - what functions share; see call.h. Thread: that of the eval. */
 #include "expr/call.h"
 
+#include "data/json.h"
 #include "data/value_ops.h"
 
 #include <math.h>
 
-#define TWO_63 9223372036854775808.0
+#define TWO_63      9223372036854775808.0
+#define ERROR_BYTES 300
 
 struct leat_value *call_items(struct leat_call *call, uint64_t n, struct leat_value *why)
 {
@@ -20,6 +22,26 @@ struct leat_value *call_items(struct leat_call *call, uint64_t n, struct leat_va
     struct leat_value *items = leat_arena_array(call->arena, n + 1, sizeof *items);
     *why = call_full();
     return items;
+}
+
+struct leat_value leat_call_error(struct leat_arena *arena, enum leat_value_error code,
+                                  struct leat_slice text)
+{
+    size_t len = text.len;
+
+    if (len > ERROR_BYTES)
+        for (len = ERROR_BYTES; len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80;)
+            len--;
+    char *copy = leat_arena_array(arena, len + 1, 1);
+    if (!copy)
+        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
+    bool valid = leat_utf8_valid(text.ptr, text.ptr + len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        copy[i] = c < 0x20 || c == 0x7f ? ' ' : c >= 0x80 && !valid ? '?' : text.ptr[i];
+    }
+    return (struct leat_value){
+        .tag = LEAT_ERROR, .code = (uint16_t)code, .len = (uint32_t)len, .as.text = copy};
 }
 
 void call_out_start(struct call_out *out, struct leat_call *call)

@@ -49,6 +49,11 @@ struct leat_function {
 bool leat_call_charge(struct leat_call *call, uint64_t steps);
 struct leat_value leat_call_exhausted(void);
 
+/* The error of a function of the user's, with a copy of its words: at most 300 bytes, one line, and
+ * UTF-8, whatever it put into them of a record. */
+LEAT_API struct leat_value leat_call_error(struct leat_arena *arena, enum leat_value_error code,
+                                           struct leat_slice text);
+
 /* Per worker, made on first use and kept: leat_regex_scratch_new() of regex.h. */
 struct leat_regex_scratch;
 struct leat_regex_scratch *leat_eval_regex(struct leat_eval *ev); /* NULL: out of memory */

@@ -31,14 +31,13 @@ struct leat_value leat_call_text(struct leat_call *call, const char *ptr, size_t
 
 struct leat_value leat_call_fail(struct leat_call *call, const char *fmt, ...)
 {
-    char text[300];
+    char text[400];
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    struct leat_slice s = leat_arena_copy(call->arena, leat_slice_str(text));
-    return leat_value_fail(LEAT_V_ARGUMENT, s.ptr ? s.ptr : "the function failed");
+    return leat_call_error(call->arena, LEAT_V_ARGUMENT, leat_slice_str(text));
 }
 
 /* Room doubles, from 4 on: there is none left whenever so many are in it. An item of a map is a

@@ -13,7 +13,6 @@
 static const char owner; /* its address names our place in struct leat_eval */
 
 #define LINE_PREFIX "line:"
-#define ERROR_BYTES 300
 
 /* ---- a call */
 
@@ -43,28 +42,16 @@ static int run(lua_State *lua)
     return 0;
 }
 
-/* "line:47: text" becomes "line 47: text". A script may put into it what a record holds: it stays
- * one line of text, whatever that is. */
+/* "line:47: text" becomes "line 47: text". */
 static struct leat_value failure(struct lua_worker *w, enum leat_value_error code, const char *text,
                                  size_t len)
 {
     size_t prefix = sizeof LINE_PREFIX - 1;
+    struct leat_value v = leat_call_error(w->arena, code, (struct leat_slice){text, len});
 
-    if (len > ERROR_BYTES)
-        for (len = ERROR_BYTES; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
-            len--;
-    char *copy = leat_arena_array(w->arena, len + 1, 1);
-    if (!copy)
-        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-    bool valid = leat_utf8_valid(text, text + len);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        copy[i] = c < 0x20 || c == 0x7f ? ' ' : c >= 0x80 && !valid ? '?' : text[i];
-    }
-    if (len > prefix && memcmp(copy, LINE_PREFIX, prefix) == 0)
-        copy[prefix - 1] = ' ';
-    return (struct leat_value){
-        .tag = LEAT_ERROR, .code = (uint16_t)code, .len = (uint32_t)len, .as.text = copy};
+    if (v.len > prefix && memcmp(v.as.text, LINE_PREFIX, prefix) == 0)
+        ((char *)(uintptr_t)v.as.text)[prefix - 1] = ' ';
+    return v;
 }
 
 /* What lua_pcall() left on the stack: nothing is converted, for that could need memory. */
