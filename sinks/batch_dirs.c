@@ -22,6 +22,13 @@ static uint32_t tag_of(const char *job, const char *prefix)
     return hash;
 }
 
+void batch_dirs_path(const char *prefix, const char *suffix, int64_t time_ms,
+                     char into[BATCH_DIRS_PATH])
+{
+    snprintf(into, BATCH_DIRS_PATH, "%s%s%" PRId64 "%s%s", prefix, prefix[0] ? "-" : "", time_ms,
+             suffix[0] ? "." : "", suffix);
+}
+
 enum leat_status batch_dirs_open(void *self, const struct leat_env *env, struct leat_error *err)
 {
     struct batch_dirs *d = self;
@@ -36,8 +43,6 @@ enum leat_status batch_dirs_open(void *self, const struct leat_env *env, struct 
     d->saved = NULL;
     d->used = d->rows = 0;
     d->packer = NULL;
-    if (!d->prefix[0])
-        return leat_fail(err, LEAT_E_CONFIG, "prefix is empty");
     if (strlen(d->prefix) + strlen(d->suffix) > BATCH_DIRS_PATH / 2 || strchr(d->suffix, '/'))
         return leat_fail(err, LEAT_E_CONFIG, "prefix and suffix are too long, or suffix has a '/'");
     memcpy(d->parent, slash ? (len ? d->prefix : "/") : ".", len ? len : 1);
@@ -219,8 +224,7 @@ enum leat_status batch_dirs_begin(void *self, uint64_t n, int64_t batch_time_ms,
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");
     snprintf(s->path, sizeof s->path, "%s/%s%" PRIu32 "-%" PRIu64 "-%" PRId64 "-%" PRIx64,
              d->parent, d->hidden, d->env->epoch, n, batch_time_ms, d->attempt++);
-    snprintf(s->final_path, sizeof s->final_path, "%s-%" PRId64 "%s%s", d->prefix, batch_time_ms,
-             d->suffix[0] ? "." : "", d->suffix);
+    batch_dirs_path(d->prefix, d->suffix, batch_time_ms, s->final_path);
     s->next = d->saved;
     d->saved = s;
     int result = leat_fs_make_parents(fs, s->path);

@@ -3,6 +3,7 @@
  *
  *     <prefix>-<batch time in ms>[.<suffix>]/part-00000, part-00001, ..., _SUCCESS
  *
+ * Without a prefix, there is no dash, and the directories are in the working directory.
  * There is a part for each partition of the stream, also for those that gave nothing. Every batch
  * has its directory, also an empty one. It is written under a hidden name beside its place, synced,
  * and renamed when the batch is committed; a directory that is there already is replaced, as it is
@@ -40,6 +41,10 @@ struct batch_dirs {
     uint32_t rows; /* in buffer */
     void *packer;  /* of env->container, where there is one; NULL: not needed yet */
 };
+
+/* Where the directory of a batch is; both may be empty. */
+void batch_dirs_path(const char *prefix, const char *suffix, int64_t time_ms,
+                     char into[BATCH_DIRS_PATH]);
 
 /* What leat_sink asks for, with a struct batch_dirs as the first member of self. */
 enum leat_status batch_dirs_open(void *self, const struct leat_env *env, struct leat_error *err);

@@ -9,7 +9,7 @@
 static const struct leat_opt options[] = {
     LEAT_OPT(struct batch_dirs, prefix, .place = true,
              .help = "How the path of every directory starts, such as out/counts or "
-                     "hdfs://namenode:9870/out/counts."),
+                     "hdfs://namenode:9870/out/counts; \"\": it is the batch's time alone."),
     LEAT_OPT(struct batch_dirs, suffix, .def = "",
              .help = "How its name ends, behind a dot; nothing: without one."),
     {0},

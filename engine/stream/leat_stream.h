@@ -441,7 +441,8 @@ typedef enum leat_status leat_rdd_function(const struct leat_rdd *rdd, void *arg
 LEAT_API void leat_foreach_rdd_at(struct leat_stream *stream, leat_rdd_function *fn, void *arg,
                                   const char *where);
 
-/* A directory PREFIX-TIME[.SUFFIX] per batch, with a file part-NNNNN per partition and _SUCCESS. */
+/* A directory PREFIX-TIME[.SUFFIX] per batch, with a file part-NNNNN per partition and _SUCCESS.
+ * Both may be NULL or "": without a prefix it is TIME[.SUFFIX], in the working directory. */
 #define leat_save_as_text_files(stream, prefix, suffix)                                            \
     leat_save_as_text_files_at(stream, prefix, suffix, LEAT_HERE)
 LEAT_API void leat_save_as_text_files_at(struct leat_stream *stream, const char *prefix,

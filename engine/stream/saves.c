@@ -3,13 +3,11 @@
  */
 #include "stream.h"
 
-static struct stream_output *save(struct leat_stream *s, const char *sink, const char *what,
-                                  const char *prefix, const char *suffix, const char *where)
+static struct stream_output *save(struct leat_stream *s, const char *sink, const char *prefix,
+                                  const char *suffix, const char *where)
 {
     struct leat_node *given = stream_map(s->ctx, where);
 
-    if (!prefix)
-        stream_mistake(s->ctx, where, LEAT_E_MISUSE, "%s: without a prefix", what);
     stream_put(given, "prefix", stream_text(s->ctx, where, prefix ? prefix : ""));
     stream_put(given, "suffix", stream_text(s->ctx, where, suffix ? suffix : ""));
     return stream_add_output(s, where, sink, given);
@@ -18,22 +16,18 @@ static struct stream_output *save(struct leat_stream *s, const char *sink, const
 void leat_save_as_text_files_at(struct leat_stream *s, const char *prefix, const char *suffix,
                                 const char *where)
 {
-    static const char what[] = "leat_save_as_text_files";
-
-    if (!s || !stream_begin(s, where, what))
+    if (!s || !stream_begin(s, where, "leat_save_as_text_files"))
         return;
-    (void)save(s, "save_as_text_files", what, prefix, suffix, where);
+    (void)save(s, "save_as_text_files", prefix, suffix, where);
     pthread_mutex_unlock(&s->ctx->lock);
 }
 
 void leat_save_as_object_files_at(struct leat_stream *s, const char *prefix, const char *suffix,
                                   const char *where)
 {
-    static const char what[] = "leat_save_as_object_files";
-
-    if (!s || !stream_begin(s, where, what))
+    if (!s || !stream_begin(s, where, "leat_save_as_object_files"))
         return;
-    (void)save(s, "save_as_object_files", what, prefix, suffix, where);
+    (void)save(s, "save_as_object_files", prefix, suffix, where);
     pthread_mutex_unlock(&s->ctx->lock);
 }
 
@@ -47,7 +41,7 @@ void leat_save_as_hadoop_files_at(struct leat_stream *s, const char *prefix, con
         return;
     struct leat_context *ctx = s->ctx;
     struct leat_node *format = stream_map(ctx, where), *given = stream_map(ctx, where);
-    struct stream_output *o = save(s, "save_as_hadoop_files", what, prefix, suffix, where);
+    struct stream_output *o = save(s, "save_as_hadoop_files", prefix, suffix, where);
     if (!options && count)
         stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without its options", what);
     for (size_t i = 0; options && i < count; i++) {

@@ -3,6 +3,8 @@
  */
 #include "streaming.h"
 
+#include "batch_dirs.h"
+
 #include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -118,10 +120,14 @@ json_t *file_name(json_t *c, json_t *in, int partitions, struct failure *why)
     json_t *files = json_object(), *rows = json_pack("[[i]]", 1), *name = NULL;
 
     (void)c;
-    if (prefix && strstr(prefix, "://"))
-        differs(why, "the library cannot write to %s", prefix);
-    else
+    if (prefix && strstr(prefix, "://")) { /* there is no such server: what the sink calls it */
+        const char *suffix = text_at(in, "suffix");
+        char path[BATCH_DIRS_PATH];
+        batch_dirs_path(prefix, suffix ? suffix : "", number_at(in, "time_ms", 0), path);
+        name = json_string(path);
+    } else {
         name = save(in, rows, partitions, files, why);
+    }
     json_decref(files);
     json_decref(rows);
     return name;

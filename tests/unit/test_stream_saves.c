@@ -4,6 +4,8 @@
 #include "base/fs.h"
 
 #include <glob.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct leat_error err;
 static char prefix[200], pattern[220];
@@ -97,6 +99,29 @@ static void pairs_are_saved_for_hadoop_and_read_again(void)
     }
 }
 
+static void without_a_prefix_a_directory_has_the_name_of_its_time(void)
+{
+    static const struct {
+        const char *prefix, *suffix, *pattern;
+    } cases[] = {{NULL, NULL, "[0-9]*[0-9]/_SUCCESS"}, {"", "txt", "[0-9]*[0-9].txt/_SUCCESS"}};
+    char *home = getcwd(NULL, 0);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(home);
+    for (size_t i = 0; i < 2; i++) {
+        struct leat_context *ctx = new_context();
+        char dir[240];
+        snprintf(dir, sizeof dir, "%s/unnamed-%zu", leat_test_dir(), i);
+        CU_ASSERT_EQUAL_FATAL(mkdir(dir, 0700), 0);
+        CU_ASSERT_EQUAL_FATAL(chdir(dir), 0);
+        leat_save_as_text_files(counted(ctx), cases[i].prefix, cases[i].suffix);
+        works_off(ctx);
+        CU_ASSERT(matches(cases[i].pattern) >= 1);
+        CU_ASSERT_EQUAL(matches("*"), matches(cases[i].pattern));
+    }
+    CU_ASSERT_EQUAL_FATAL(chdir(home), 0);
+    free(home);
+}
+
 /* ---- mistakes */
 
 static void refused(struct leat_context *ctx, enum leat_status status, const char *why)
@@ -112,10 +137,6 @@ static void refused(struct leat_context *ctx, enum leat_status status, const cha
 static void what_cannot_be_saved_is_said_at_the_start(void)
 {
     struct leat_context *ctx = new_context();
-    leat_save_as_object_files(leat_queue_stream(ctx, true), NULL, "");
-    refused(ctx, LEAT_E_MISUSE, "leat_save_as_object_files: without a prefix");
-
-    ctx = new_context();
     leat_save_as_hadoop_files(leat_queue_stream(ctx, true), "x", NULL, NULL, 0);
     refused(ctx, LEAT_E_CONFIG, "'save_as_hadoop_files' needs a stream with a key");
 
@@ -153,5 +174,6 @@ static void what_the_library_has_not_of_avro_is_said_at_the_start(void)
 
 LEAT_TESTS("stream_saves", T(objects_are_saved_in_a_directory_per_batch_and_read_again),
            T(pairs_are_saved_for_hadoop_and_read_again),
+           T(without_a_prefix_a_directory_has_the_name_of_its_time),
            T(what_cannot_be_saved_is_said_at_the_start),
            T(what_the_library_has_not_of_avro_is_said_at_the_start))
