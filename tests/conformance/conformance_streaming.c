@@ -3,8 +3,9 @@
  *
  * conformance_streaming FILE.json [PARTITIONS]: {"cases": [{id, kind, pipeline, input, expected,
  * ...}]}. Each case runs with 1, 2 and 4 partitions, or with so many, and has to pass with all. The
- * kinds scenario, rule and generator are told in words: they are skipped. Prints a line per failing
- * case and "N passed, N failed, N skipped"; exits 1 when a case failed, 2 without cases.
+ * kinds scenario, rule and generator are told in words: they are skipped, and so is what leat has
+ * no counterpart of. Prints a line per failing case and per case without counterpart, and "N
+ * passed, N failed, N skipped"; exits 1 when a case failed, 2 without cases.
  */
 #include "streaming.h"
 
@@ -69,6 +70,16 @@ static bool passes(json_t *c, run_case *run, int only)
     return true;
 }
 
+/* Is it skipped, and has that been said where it needs a word? */
+static bool skips(json_t *c, bool in_words)
+{
+    const char *id = text_at(c, "id"), *reason = has_no_counterpart(c);
+
+    if (reason)
+        printf("%s: skipped: %s\n", id ? id : "?", reason);
+    return reason || in_words;
+}
+
 int main(int argc, char **argv)
 {
     json_error_t error;
@@ -85,7 +96,7 @@ int main(int argc, char **argv)
     json_array_foreach(json_object_get(file, "cases"), i, c)
     {
         run_case *run = runner_of(text_at(c, "kind"));
-        if (!run)
+        if (skips(c, !run))
             skipped++;
         else if (passes(c, run, only))
             passed++;

@@ -128,6 +128,9 @@ bool run_statemap(json_t *c, int partitions, struct failure *why); /* streaming_
 bool run_vector(json_t *c, int partitions, struct failure *why);
 bool run_recovery(json_t *c, int partitions, struct failure *why);
 
+/* streaming_without.c: why leat has nothing like it; NULL: it has */
+const char *has_no_counterpart(json_t *c);
+
 /* What a vector gives for its `in`: a new reference; NULL: why. */
 typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
 

@@ -47,7 +47,7 @@ bool run_text(json_t *c, int partitions, struct failure *why)
     struct run r;
 
     if (!caught)
-        return differs(why, "the library has no web page");
+        return differs(why, "the case does not say what is printed, or there is no file for it");
     bool good = run_init(&r, batch_ms, number_at(c, "time_ms", 0) - batch_ms, partitions, why) &&
                 print_batch(&r, json_object_get(c, "input"), num, caught, why);
     run_free(&r);
