@@ -50,23 +50,36 @@ end_process() {
     rm -f "$1/pid"
 }
 
-# fetch_hadoop JAVA: Hadoop's jars, those of HDFS among them, from Maven into $HADOOP/lib; JAVA is what
-# else has to be installed, java or javac. Into a folder beside it, then moved: what is there is whole.
+# fetch_jars WHAT POM VERSION DIR: the jars of a POM, and what they need, from Maven into DIR/lib. One
+# at a time, into a folder beside it that is then renamed: a DIR with `complete` in it is whole, and
+# whatever else an end in the middle leaves behind is cleared away by the next one.
+fetch_jars() {
+    local why
+    [ ! -f "$4/complete" ] || return 0
+    command -v mvn >/dev/null || say_and_skip "no Maven: apt-get install maven"
+    mkdir -p "$(dirname "$4")"
+    exec 9>"$4.lock"
+    flock 9
+    if [ ! -f "$4/complete" ]; then
+        rm -rf "$4" "$4.new"
+        mkdir "$4.new"
+        sed "s/@VERSION@/$3/" "$2" >"$4.new/pom.xml"
+        if ! timeout 300 mvn -q -B -f "$4.new/pom.xml" dependency:copy-dependencies \
+            -DoutputDirectory="$4.new/lib" -DincludeScope=runtime >"$4.new/log" 2>&1 9>&-; then
+            why=$(grep -m1 ERROR "$4.new/log" | cut -c1-200)
+            say_and_skip "$1 $3 cannot be had from Maven: $why"
+        fi
+        touch "$4.new/complete"
+        mv -T "$4.new" "$4"
+    fi
+    exec 9>&-
+}
+
+# fetch_hadoop JAVA: Hadoop's jars, those of HDFS among them, into $HADOOP/lib; JAVA is what else has to
+# be installed, java or javac.
 HADOOP_VERSION=${LEAT_HADOOP_VERSION:-3.4.2}
 HADOOP=${LEAT_CACHE:-$HOME/.cache/leat}/hadoop-jars-$HADOOP_VERSION
 fetch_hadoop() {
-    local new why
     command -v "$1" >/dev/null || say_and_skip "no $1: apt-get install default-jdk-headless maven"
-    [ ! -d "$HADOOP" ] || return 0
-    command -v mvn >/dev/null || say_and_skip "no Maven: apt-get install maven"
-    mkdir -p "$(dirname "$HADOOP")"
-    new=$(mktemp -d "$HADOOP.XXXXXX")
-    sed "s/@VERSION@/$HADOOP_VERSION/" "$(dirname "${BASH_SOURCE[0]}")/hadoop.pom" >"$new/pom.xml"
-    if ! timeout 300 mvn -q -B -f "$new/pom.xml" dependency:copy-dependencies \
-        -DoutputDirectory="$new/lib" -DincludeScope=runtime >"$new/log" 2>&1; then
-        why=$(grep -m1 ERROR "$new/log" | cut -c1-200)
-        rm -rf "$new"
-        say_and_skip "Hadoop $HADOOP_VERSION cannot be had from Maven: $why"
-    fi
-    mv -T "$new" "$HADOOP" 2>/dev/null || rm -rf "$new" # somebody else was quicker
+    fetch_jars Hadoop "$(dirname "${BASH_SOURCE[0]}")/hadoop.pom" "$HADOOP_VERSION" "$HADOOP"
 }
