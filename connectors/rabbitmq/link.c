@@ -1,5 +1,7 @@
 #include "link.h"
 
+#include "conf.h"
+
 #include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
@@ -21,128 +23,6 @@
 #define PRECONDITION    406
 #define ACCESS_REFUSED  403
 #define PROTOCOL_HEADER 'A' /* how librabbitmq gives one */
-#define SASL_BYTES      1024
-
-const struct leat_opt rabbit_tls_options[] = {
-    LEAT_OPT(struct rabbit_tls, enable, .def = "false",
-             .help = "Speak TLS; any other setting of tls implies it."),
-    LEAT_OPT(struct rabbit_tls, ca, .optional = true,
-             .help = "File with the certificates to trust (PEM); else those of the system."),
-    LEAT_OPT(struct rabbit_tls, certificate, .optional = true,
-             .help = "File with the client's certificate (PEM)."),
-    LEAT_OPT(struct rabbit_tls, key, .optional = true,
-             .help = "File with the client's private key (PEM)."),
-    LEAT_OPT(struct rabbit_tls, key_password, .optional = true, .secret = true,
-             .help = "Password of the private key."),
-    LEAT_OPT(struct rabbit_tls, verify, .def = "true",
-             .help = "Whether the broker's certificate and host name are checked."),
-    {0},
-};
-
-/* ---- options */
-
-struct broker {
-    char host[256];
-    int port;
-};
-
-static bool has_tls(const struct rabbit_tls *tls)
-{
-    return tls->enable || tls->ca || tls->certificate || tls->key || !tls->verify;
-}
-
-/* "host", "host:port", "[::1]:port". */
-static bool read_broker(struct leat_slice text, int standard_port, struct broker *b)
-{
-    const char *end = text.ptr + text.len, *colon = memrchr(text.ptr, ':', text.len);
-    bool bracket = text.len && text.ptr[0] == '[';
-    struct leat_slice host = text;
-
-    b->port = standard_port;
-    if (bracket) {
-        const char *close = memchr(text.ptr, ']', text.len);
-        if (!close || (close + 1 != end && close[1] != ':'))
-            return false;
-        host = (struct leat_slice){text.ptr + 1, (size_t)(close - text.ptr) - 1};
-        colon = close + 1 == end ? NULL : close + 1;
-    } else if (colon) {
-        host.len = (size_t)(colon - text.ptr);
-    }
-    if (colon) {
-        int64_t port;
-        const char *why;
-        if (!leat_parse_int((struct leat_slice){colon + 1, (size_t)(end - colon) - 1}, &port,
-                            &why) ||
-            port < 1 || port > 65535)
-            return false;
-        b->port = (int)port;
-    }
-    if (host.len == 0 || host.len >= sizeof b->host ||
-        (!bracket && memchr(host.ptr, ':', host.len)))
-        return false;
-    snprintf(b->host, sizeof b->host, "%.*s", LEAT_FMT(host));
-    return true;
-}
-
-/* The n-th of the list, round and round. False: *b is not an address; text says which. */
-static bool find_broker(const struct rabbit_conf *conf, uint32_t n, struct broker *b,
-                        struct leat_slice *text, uint32_t *count)
-{
-    const char *at = conf->brokers;
-    uint32_t total = 1, number = 0;
-
-    for (const char *c = at; *c; c++)
-        total += *c == ',';
-    *count = total;
-    for (;; at = strchr(at, ',') + 1, number++)
-        if (number == n % total) {
-            while (*at == ' ')
-                at++;
-            *text = (struct leat_slice){at, strcspn(at, ", ")};
-            return read_broker(*text, has_tls(&conf->tls) ? 5671 : 5672, b);
-        }
-}
-
-static bool is_here(const char *host)
-{
-    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-           strcmp(host, "::1") == 0;
-}
-
-static const char *password(const struct rabbit_conf *conf)
-{
-    if (conf->password)
-        return conf->password;
-    return strcmp(conf->user, "guest") == 0 ? "guest" : NULL;
-}
-
-enum leat_status rabbit_conf_check(const struct rabbit_conf *conf, struct leat_error *err)
-{
-    struct broker b;
-    struct leat_slice text;
-    uint32_t count = 1;
-
-    if (!password(conf))
-        return leat_fail(err, LEAT_E_CONFIG, "user: '%s' needs `password`", conf->user);
-    if (strlen(conf->user) + strlen(password(conf)) + 2 > SASL_BYTES)
-        return leat_fail(err, LEAT_E_CONFIG, "user and password: longer than %d bytes together",
-                         SASL_BYTES - 2);
-    if (strlen(conf->vhost) > 255)
-        return leat_fail(err, LEAT_E_CONFIG, "vhost: at most 255 bytes");
-    if (!conf->tls.certificate != !conf->tls.key)
-        return leat_fail(err, LEAT_E_CONFIG, "tls: `certificate` and `key` belong together");
-    for (uint32_t i = 0; i < count; i++) {
-        if (!find_broker(conf, i, &b, &text, &count))
-            return leat_fail(err, LEAT_E_CONFIG, "brokers: '%.*s' is not host:port",
-                             LEAT_FMT(text));
-        if (!has_tls(&conf->tls) && !conf->insecure && !is_here(b.host))
-            return leat_fail(err, LEAT_E_CONFIG,
-                             "brokers: the password would go to '%s' in the clear: add "
-                             "`tls: { enable: true }`, or `insecure: true` if that is meant",
-                             b.host);
-    }
-    return LEAT_OK;
-}
 
 /* ---- failures */
 
@@ -183,7 +63,7 @@ enum leat_status rabbit_link_failed(const struct rabbit_link *l, int code, struc
     case AMQP_STATUS_SOCKET_CLOSED:
     case AMQP_STATUS_SOCKET_ERROR:
         return unreachable(l, err,
-                           l->frame_max || has_tls(&l->conf->tls)
+                           l->frame_max || rabbit_has_tls(&l->conf->tls)
                                ? "it closed the connection"
                                : "it closed the connection before the login (does this port "
                                  "speak TLS?)");
@@ -359,8 +239,8 @@ enum leat_status rabbit_link_call(struct rabbit_link *l, amqp_method_number_t id
 
 static enum leat_status start(struct rabbit_link *l, struct leat_error *err)
 {
-    char name[128], response[SASL_BYTES];
-    const char *word = password(l->conf);
+    char name[128], response[RABBIT_SASL_BYTES];
+    const char *word = rabbit_password(l->conf);
     size_t user_len = strlen(l->conf->user), word_len = strlen(word);
     void *offered;
 
@@ -510,12 +390,12 @@ static void limit_writing(const struct rabbit_link *l)
     setsockopt(l->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
-static enum leat_status connect_to(struct rabbit_link *l, const struct broker *b,
+static enum leat_status connect_to(struct rabbit_link *l, const struct rabbit_broker *b,
                                    struct leat_error *err)
 {
     struct timeval wait = {.tv_sec = l->conf->timeout.ms / 1000,
                            .tv_usec = l->conf->timeout.ms % 1000 * 1000};
-    bool tls = has_tls(&l->conf->tls);
+    bool tls = rabbit_has_tls(&l->conf->tls);
 
     l->state = amqp_new_connection();
     amqp_socket_t *socket = !l->state ? NULL
@@ -536,11 +416,11 @@ static enum leat_status connect_to(struct rabbit_link *l, const struct broker *b
 
 enum leat_status rabbit_link_open(struct rabbit_link *l, struct leat_error *err)
 {
-    struct broker b;
+    struct rabbit_broker b;
     struct leat_slice text;
     uint32_t count;
 
-    if (!find_broker(l->conf, l->turn++, &b, &text, &count))
+    if (!rabbit_find_broker(l->conf, l->turn++, &b, &text, &count))
         return leat_fail(err, LEAT_E_CONFIG, "brokers: '%.*s' is not host:port", LEAT_FMT(text));
     snprintf(l->peer, sizeof l->peer, "%s:%d", b.host, b.port);
     l->blocked = false;
