@@ -124,11 +124,6 @@ static enum leat_status append(struct leat_whole_rows *to, const struct leat_who
     return LEAT_OK;
 }
 
-static struct leat_value list_of(const struct leat_value *items, uint32_t count)
-{
-    return (struct leat_value){.tag = LEAT_LIST, .len = count, .as.items = items};
-}
-
 static enum leat_status transform_finish(const void *plan, void *memory, struct leat_task *task,
                                          struct leat_error *err)
 {
@@ -150,8 +145,8 @@ static enum leat_status transform_finish(const void *plan, void *memory, struct 
     }
     if (t->sides == 1)
         return leat_whole_call(&t->whole, task, values[0], keys[0], err);
-    return leat_whole_call(&t->whole, task, list_of(values, t->sides), list_of(keys, t->sides),
-                           err);
+    return leat_whole_call(&t->whole, task, leat_whole_list(values, t->sides),
+                           leat_whole_list(keys, t->sides), err);
 }
 
 /* ---- build */

@@ -68,19 +68,19 @@ enum leat_status leat_whole_add(struct leat_whole_rows *rows, struct leat_arena 
     return LEAT_OK;
 }
 
-static struct leat_value list_of(const struct leat_value *items, uint32_t count)
+struct leat_value leat_whole_list(const struct leat_value *items, uint32_t count)
 {
     return (struct leat_value){.tag = LEAT_LIST, .len = count, .as.items = items};
 }
 
 struct leat_value leat_whole_values(const struct leat_whole_rows *rows)
 {
-    return list_of(rows->values, rows->count);
+    return leat_whole_list(rows->values, rows->count);
 }
 
 struct leat_value leat_whole_keys(const struct leat_whole_rows *rows, bool has_key)
 {
-    return has_key ? list_of(rows->keys, rows->count) : (struct leat_value){0};
+    return has_key ? leat_whole_list(rows->keys, rows->count) : (struct leat_value){0};
 }
 
 /* The last moment of the batch: its time is the end of it. */

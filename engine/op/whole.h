@@ -29,7 +29,8 @@ bool leat_whole_build(struct leat_whole *w, struct leat_build *b, const struct l
 LEAT_CHECKED enum leat_status leat_whole_add(struct leat_whole_rows *rows, struct leat_arena *arena,
                                              struct leat_value key, struct leat_value value,
                                              struct leat_error *err);
-/* As lists. */
+/* As lists; items are borrowed. */
+struct leat_value leat_whole_list(const struct leat_value *items, uint32_t count);
 struct leat_value leat_whole_values(const struct leat_whole_rows *rows);
 struct leat_value leat_whole_keys(const struct leat_whole_rows *rows, bool has_key);
 

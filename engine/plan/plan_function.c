@@ -88,13 +88,37 @@ static struct leat_node *copy_of(struct planner *p, const struct leat_node *node
     return copy;
 }
 
+static bool is_first_of_op(const struct place *p)
+{
+    return p == places || strcmp(p->op, p[-1].op) != 0;
+}
+
+/* "a, b and c": the operators of the table. */
+static void name_ops(char *text, size_t room)
+{
+    const struct place *end = places + sizeof places / sizeof *places, *last = end - 1;
+    size_t used = 0;
+
+    while (!is_first_of_op(last))
+        last--;
+    for (const struct place *p = places; p < end && used < room; p++)
+        if (is_first_of_op(p))
+            used += (size_t)snprintf(text + used, room - used, "%s%s",
+                                     p == places ? ""
+                                     : p == last ? " and "
+                                                 : ", ",
+                                     p->op);
+}
+
 static void refuse(struct replacing *r, const struct leat_node *text)
 {
+    char ops[300];
+
+    name_ops(ops, sizeof ops);
     leat_diag_hint(
         r->p->diags,
         leat_diag_error_key(r->p->diags, text, "'%.*s' cannot stand here", LEAT_FMT(text->key)),
-        "it can in map, flat_map, filter, update_state_by_key, map_with_state, transform "
-        "and map_partitions");
+        "it can in %s", ops);
     r->failed = true;
 }
 
