@@ -10,13 +10,16 @@ struct called {
 
 static const char owner; /* its address names our place in struct leat_eval */
 
-/* NULL: nobody watches, or there is no memory for it. */
+/* NULL: nobody watches. Where there was no memory for it, it stays so: who asks, asks per record.
+ */
 static struct leat_watch *watch_of(struct leat_eval *ev)
 {
     void **kept = ev->calls_limit_s ? leat_eval_kept(ev, &owner, leat_watch_free) : NULL;
 
     if (kept && !*kept)
         *kept = leat_watch_new(ev->job, ev->calls_limit_s);
+    if (!kept || !*kept)
+        ev->calls_limit_s = 0;
     return kept ? *kept : NULL;
 }
 
