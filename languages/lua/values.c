@@ -14,6 +14,9 @@
  */
 #include "lua.h"
 
+#define COMPARED_A_STEP  16 /* so many keys that are compared are a step */
+#define COMPARED_AT_ONCE 1024
+
 /* ---- boxes */
 
 struct box {
@@ -215,11 +218,12 @@ static struct leat_value take_list(lua_State *lua, int at, uint32_t count, uint3
     return (struct leat_value){.tag = LEAT_LIST, .len = count, .as.items = items};
 }
 
-/* Shell's sort: needs no memory, and no table is big enough to mind. */
+/* Shell's sort: needs no memory, and takes a step for some comparisons. */
 static void sort_pairs(lua_State *lua, struct leat_value *pairs, uint32_t count)
 {
     struct leat_arena *arena = lua_worker_of(lua)->arena;
     uint32_t gap = 1;
+    size_t compared = 0;
 
     while (gap < count / 3)
         gap = 3 * gap + 1;
@@ -231,9 +235,14 @@ static void sort_pairs(lua_State *lua, struct leat_value *pairs, uint32_t count)
                  at -= gap) {
                 pairs[2 * at] = pairs[2 * (at - gap)];
                 pairs[2 * at + 1] = pairs[2 * (at - gap) + 1];
+                compared++;
             }
             pairs[2 * at] = key;
             pairs[2 * at + 1] = value;
+            if (++compared >= COMPARED_AT_ONCE) {
+                lua_charge(lua, compared / COMPARED_A_STEP);
+                compared = 0;
+            }
         }
 }
 

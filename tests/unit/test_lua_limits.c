@@ -86,6 +86,34 @@ static void the_limits_are_named(void)
             "the script takes too much memory");
 }
 
+/* A script with a map of many keys, which takes so many steps besides and then gives `what`. */
+static const char *with_many_keys(int64_t steps, const char *what)
+{
+    char script[300];
+
+    snprintf(script, sizeof script,
+             "local m = map{} for i = 1, 20000 do m['k' .. i] = i end "
+             "for i = 1, %lld do end return %s",
+             (long long)steps, what);
+    return lua_run(lua_op("filter", script), 0, ROWS("{}"));
+}
+
+static void sorting_the_keys_of_a_map_that_is_given_takes_steps(void)
+{
+    int64_t enough = 0, too_many = 10000000;
+
+    while (too_many - enough > 5000) {
+        int64_t middle = (enough + too_many) / 2;
+        if (strstr(with_many_keys(middle, "true"), "too many steps"))
+            too_many = middle;
+        else
+            enough = middle;
+    }
+    CU_ASSERT(enough > 10000000 / 2);
+    lua_has(with_many_keys(enough - 1000, "m"), "too many steps");
+    lua_has(with_many_keys(0, "m"), "gives no bool"); /* it came so far */
+}
+
 /* Each is not there, or refuses. */
 static const char *const outside[] = {
     "return io.open('/etc/passwd')",
@@ -363,6 +391,7 @@ static void what_lua_takes_is_charged_to_the_job_and_given_back(void)
 
 LEAT_TESTS("lua_limits", T(a_record_that_fails_is_dropped_and_the_others_go_on),
            T(what_never_ends_or_takes_all_memory_is_ended), T(the_limits_are_named),
+           T(sorting_the_keys_of_a_map_that_is_given_takes_steps),
            T(nothing_outside_can_be_reached_and_nothing_shared_be_written),
            T(the_environment_cannot_be_exchanged),
            T(a_text_that_is_nested_without_end_is_a_mistake), T(an_error_is_one_line_of_text),
