@@ -38,7 +38,7 @@ static struct leat_value call_it(struct leat_eval *ev, const struct op *op)
     leat_watch_enter(watch, &called->watched);
     struct leat_value v = called->callable->call(called->callable, &call, args, op->count);
     leat_watch_leave(watch);
-    return v;
+    return leat_value_sealed(v);
 }
 
 static struct leat_value nothing(struct leat_eval *ev, const struct op *op)

@@ -25,6 +25,16 @@ struct leat_callable {
                               const struct leat_value *args, uint32_t count);
 };
 
+/* Of a list or map that leat_list_add() makes: it has room behind it. Only while the call lasts,
+ * since whoever has a copy later must not write there, too: what leaves a function is sealed. */
+#define LEAT_GROWS 1u
+static inline struct leat_value leat_value_sealed(struct leat_value v)
+{
+    if (v.tag == LEAT_LIST || v.tag == LEAT_MAP)
+        v.flags = 0;
+    return v;
+}
+
 /* leat_compile() of a node with `handed`; its text stands for the function in messages. */
 const struct leat_program *leat_compile_callable(const struct leat_compile *c,
                                                  const struct leat_node *node);

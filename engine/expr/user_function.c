@@ -40,19 +40,21 @@ struct leat_value leat_call_fail(struct leat_call *call, const char *fmt, ...)
     return leat_call_error(call->arena, LEAT_V_ARGUMENT, leat_slice_str(text));
 }
 
-/* Room doubles, from 4 on: there is none left whenever so many are in it. An item of a map is a
+/* Room doubles, from 4 on: there is none left whenever so many are in it. What was not made here,
+ * a state or an element that the function was given, has none: it is copied. An item of a map is a
  * pair of values, `each` is 2. */
 static struct leat_value *room_for(struct leat_call *call, struct leat_value *to, size_t each)
 {
     uint32_t n = to->len;
     bool is_full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
     struct leat_value *items = (struct leat_value *)(uintptr_t)to->as.items;
+    size_t room = 4;
 
-    if (!is_full)
+    if (!is_full && (to->flags & LEAT_GROWS))
         return items;
-    items = n > UINT32_MAX / 2
-                ? NULL
-                : leat_arena_array(call->arena, (n ? 2 * (size_t)n : 4) * each, sizeof *items);
+    while (room <= n)
+        room *= 2;
+    items = n > UINT32_MAX / 2 ? NULL : leat_arena_array(call->arena, room * each, sizeof *items);
     if (!items) {
         *to = leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
         return NULL;
@@ -60,6 +62,7 @@ static struct leat_value *room_for(struct leat_call *call, struct leat_value *to
     if (n)
         memcpy(items, to->as.items, n * each * sizeof *items);
     to->as.items = items;
+    to->flags |= LEAT_GROWS;
     return items;
 }
 
@@ -73,7 +76,7 @@ void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_
     }
     struct leat_value *items = room_for(call, list, 1);
     if (items)
-        items[list->len++] = v;
+        items[list->len++] = leat_value_sealed(v);
 }
 
 void leat_map_add(struct leat_call *call, struct leat_value *map, const char *name,
@@ -89,7 +92,7 @@ void leat_map_add(struct leat_call *call, struct leat_value *map, const char *na
     if (!pairs)
         return;
     pairs[2 * (size_t)map->len] = leat_string(leat_slice_str(name));
-    pairs[2 * (size_t)map->len + 1] = v;
+    pairs[2 * (size_t)map->len + 1] = leat_value_sealed(v);
     map->len++;
 }
 

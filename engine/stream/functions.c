@@ -32,8 +32,8 @@ static struct leat_value list_of_two(struct leat_call *call, struct leat_value a
 
     if (!items)
         return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-    items[0] = a;
-    items[1] = b;
+    items[0] = leat_value_sealed(a);
+    items[1] = leat_value_sealed(b);
     return (struct leat_value){.tag = LEAT_LIST, .len = 2, .as.items = items};
 }
 

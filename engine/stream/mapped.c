@@ -60,7 +60,7 @@ void leat_key_state_update(struct leat_key_state *s, struct leat_value v)
         return;
     }
     s->becomes = LEAT_BECOMES_NEW;
-    s->now = v;
+    s->now = leat_value_sealed(v);
 }
 
 void leat_key_state_remove(struct leat_key_state *s)
@@ -89,7 +89,7 @@ struct leat_value stream_call_mapping(const struct leat_callable *self, struct l
         return out.tag == LEAT_ERROR ? out : s.wrong;
     three[0] = leat_int(s.becomes);
     three[1] = s.now;
-    three[2] = out;
+    three[2] = leat_value_sealed(out);
     return (struct leat_value){.tag = LEAT_LIST, .len = 3, .as.items = three};
 }
 
