@@ -52,7 +52,7 @@ static struct leat_value call_pair(const struct leat_callable *self, struct leat
     return p.value.tag == LEAT_ERROR ? p.value : list_of_two(call, p.key, p.value);
 }
 
-/* a, b */
+/* a, b, or acc, this */
 static struct leat_value call_reduce(const struct leat_callable *self, struct leat_call *call,
                                      const struct leat_value *args, uint32_t count)
 {
@@ -130,6 +130,7 @@ static struct leat_value call_packed_pair_time(const struct leat_callable *self,
 
 static const char *const element_names[] = {"this", "key", NULL};
 static const char *const reduce_names[] = {"a", "b", NULL};
+static const char *const merge_names[] = {"acc", "this", NULL};
 static const char *const keep_names[] = {"value", "key", NULL};
 static const char *const update_names[] = {"values", "state", "key", "meta.batch_time", NULL};
 static const char *const whole_names[] = {"values", "keys", "time", NULL};
@@ -142,6 +143,7 @@ static const struct leat_callable forms[] = {
     [STREAM_MAP_VALUES] = {.names = element_names, .needed = 1, .call = call_map},
     [STREAM_PAIR] = {.names = element_names, .needed = 1, .call = call_pair},
     [STREAM_REDUCE] = {.names = reduce_names, .needed = 2, .call = call_reduce},
+    [STREAM_MERGE_VALUE] = {.names = merge_names, .needed = 2, .call = call_reduce},
     [STREAM_KEEP] = {.names = keep_names, .needed = 2, .call = call_map},
     [STREAM_UPDATE] = {.names = update_names, .needed = 4, .call = call_update},
     [STREAM_TIME] = {.names = element_names, .needed = 1, .call = call_time},

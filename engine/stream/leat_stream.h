@@ -306,17 +306,27 @@ LEAT_API struct leat_stream *leat_transform_all_to_pair_at(struct leat_stream *c
                                                            const char *where);
 
 /* Per batch, or per window behind leat_window(). reduce works on values, and gives nothing for no
- * elements; count gives 0. count_by_value gives pairs of a value and how often it was there. */
+ * elements; count gives 0. count_by_value gives pairs of a value and how often it was there.
+ * combine_by_key makes of each key's values something of another kind: of the first one by `create`
+ * (which gets the pair), of it and a further value by `merge_value`, of two of these by `merge`,
+ * since partitions begin alone. */
 #define leat_reduce(stream, fn, arg)        leat_reduce_at(stream, fn, arg, LEAT_HERE)
 #define leat_reduce_by_key(stream, fn, arg) leat_reduce_by_key_at(stream, fn, arg, LEAT_HERE)
-#define leat_count(stream)                  leat_count_at(stream, LEAT_HERE)
-#define leat_count_by_value(stream)         leat_count_by_value_at(stream, LEAT_HERE)
-#define leat_group_by_key(stream)           leat_group_by_key_at(stream, LEAT_HERE)
+#define leat_combine_by_key(stream, create, merge_value, merge, arg)                               \
+    leat_combine_by_key_at(stream, create, merge_value, merge, arg, LEAT_HERE)
+#define leat_count(stream)          leat_count_at(stream, LEAT_HERE)
+#define leat_count_by_value(stream) leat_count_by_value_at(stream, LEAT_HERE)
+#define leat_group_by_key(stream)   leat_group_by_key_at(stream, LEAT_HERE)
 LEAT_API struct leat_stream *leat_reduce_at(struct leat_stream *stream, leat_reduce_function *fn,
                                             void *arg, const char *where);
 LEAT_API struct leat_stream *leat_reduce_by_key_at(struct leat_stream *stream,
                                                    leat_reduce_function *fn, void *arg,
                                                    const char *where);
+LEAT_API struct leat_stream *leat_combine_by_key_at(struct leat_stream *stream,
+                                                    leat_function *create,
+                                                    leat_reduce_function *merge_value,
+                                                    leat_reduce_function *merge, void *arg,
+                                                    const char *where);
 LEAT_API struct leat_stream *leat_count_at(struct leat_stream *stream, const char *where);
 LEAT_API struct leat_stream *leat_count_by_value_at(struct leat_stream *stream, const char *where);
 LEAT_API struct leat_stream *leat_group_by_key_at(struct leat_stream *stream, const char *where);

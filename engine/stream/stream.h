@@ -138,7 +138,8 @@ enum stream_form {
     STREAM_MAP_VALUES,
     STREAM_PAIR,
     STREAM_REDUCE,
-    STREAM_KEEP, /* `filter` of a window */
+    STREAM_MERGE_VALUE, /* of combine_by_key */
+    STREAM_KEEP,        /* `filter` of a window */
     STREAM_UPDATE,
     STREAM_TIME, /* of an input's element; PACKED: of what a queue has */
     STREAM_PACKED_TIME,

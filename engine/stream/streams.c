@@ -225,6 +225,30 @@ struct leat_stream *leat_reduce_by_key_at(struct leat_stream *s, leat_reduce_fun
     return with_function(s, where, "leat_reduce_by_key", STREAM_REDUCE, (void (*)(void))fn, arg);
 }
 
+struct leat_stream *leat_combine_by_key_at(struct leat_stream *s, leat_function *create,
+                                           leat_reduce_function *merge_value,
+                                           leat_reduce_function *merge, void *arg,
+                                           const char *where)
+{
+    static const char what[] = "leat_combine_by_key";
+
+    if (!s)
+        return NULL;
+    if (!stream_begin(s, where, what))
+        return &s->ctx->broken;
+    struct leat_context *ctx = s->ctx;
+    struct leat_node *map = stream_map(ctx, where);
+    stream_put(map, "create",
+               stream_function(ctx, where, STREAM_MAP_VALUES, (void (*)(void))create, arg, what));
+    stream_put(
+        map, "merge_value",
+        stream_function(ctx, where, STREAM_MERGE_VALUE, (void (*)(void))merge_value, arg, what));
+    stream_put(map, "merge",
+               stream_function(ctx, where, STREAM_REDUCE, (void (*)(void))merge, arg, what));
+    return stream_end_with(s, where, what, "combine_by_key", map,
+                           end_of_window(ctx, where, s->windowed));
+}
+
 struct leat_stream *leat_map_to_pair_at(struct leat_stream *s, leat_pair_function *fn, void *arg,
                                         const char *where)
 {

@@ -164,6 +164,30 @@ static bool reduce(json_t *stage, struct flow *f, struct failure *why)
     return true;
 }
 
+/* The first of three fields that the stage has. */
+static const char *one_of(json_t *stage, const char *a, const char *b, const char *c)
+{
+    const char *name = text_at(stage, a) ? text_at(stage, a) : text_at(stage, b);
+
+    return name ? name : text_at(stage, c);
+}
+
+static bool combine(json_t *stage, struct flow *f, struct failure *why)
+{
+    const struct element_function *create =
+        element_function(one_of(stage, "create", "createCombiner", "fn"));
+    leat_reduce_function *value = reduce_function(one_of(stage, "mergeValue", "merge", "fn")),
+                         *both =
+                             reduce_function(one_of(stage, "mergeCombiners", "combine", "merge"));
+
+    if (!create || !value)
+        return differs(why, "combineByKey: 'create' names no function of a value, or 'mergeValue' "
+                            "none of two");
+    f->stream = leat_combine_by_key(f->stream, of_value, value, both ? both : value,
+                                    (void *)(uintptr_t)create);
+    return true;
+}
+
 static bool plain(json_t *stage, struct flow *f, struct failure *why)
 {
     int64_t size_ms = number_at(stage, "window_ms", 0), slide_ms = number_at(stage, "slide_ms", 0);
@@ -304,6 +328,8 @@ static bool build_stage(struct sources *s, json_t *stage, struct flow *f, struct
         return of_values(stage, f, why);
     if (is_one_of(op, reduces))
         return reduce(stage, f, why);
+    if (strcmp(op, "combineByKey") == 0)
+        return combine(stage, f, why);
     if (is_one_of(op, plains))
         return plain(stage, f, why);
     if (is_one_of(op, joins))

@@ -153,6 +153,53 @@ static void group_by_key_gives_the_values_of_each_key(void)
     COMES_OUT(ctx, leat_group_by_key(pairs_of(ctx, "aba")), "a=[0,2] b=[1]");
 }
 
+static struct leat_value as_list(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    struct leat_value list = leat_list();
+
+    (void)arg;
+    leat_list_add(call, &list, in->value);
+    return list;
+}
+
+static struct leat_value put_to(struct leat_call *call, struct leat_value list, struct leat_value v,
+                                void *arg)
+{
+    (void)arg;
+    if (v.as.i == 9)
+        return leat_call_fail(call, "no nine");
+    leat_list_add(call, &list, v);
+    return list;
+}
+
+static struct leat_value both_lists(struct leat_call *call, struct leat_value a,
+                                    struct leat_value b, void *arg)
+{
+    (void)arg;
+    for (uint32_t i = 0; i < b.len; i++)
+        leat_list_add(call, &a, b.as.items[i]);
+    return a;
+}
+
+static void combine_by_key_makes_another_kind_of_value_of_a_keys_values(void)
+{
+    struct leat_context *ctx = new_context();
+
+    COMES_OUT(ctx, leat_combine_by_key(pairs_of(ctx, "abaa"), as_list, put_to, both_lists, NULL),
+              "a=[0,2,3] b=[1]");
+    ctx = new_context();
+    ends_with(ctx,
+              leat_combine_by_key(pairs_of(ctx, "aaaaaaaaaaaa"), as_list, put_to, both_lists, NULL),
+              "", "leat_combine_by_key: no nine");
+    ctx = new_context();
+    leat_print(leat_combine_by_key(pairs_of(ctx, "a"), as_list, put_to, NULL, NULL), 1);
+    is_refused(ctx, "leat_combine_by_key: without a function");
+    ctx = new_context();
+    leat_print(leat_combine_by_key(leat_queue_stream(ctx, true), as_list, put_to, both_lists, NULL),
+               1);
+    is_refused(ctx, "'combine_by_key' needs a stream with a key");
+}
+
 static void joins_give_both_values_and_null_for_what_is_not_there(void)
 {
     struct leat_context *ctx = new_context();
@@ -323,6 +370,7 @@ LEAT_TESTS("stream", T(words_of_lines_are_counted), T(each_push_of_a_queue_is_a_
            T(each_push_is_a_batch_however_long_batches_take),
            T(filter_keeps_what_the_function_wants), T(map_values_keeps_the_key_and_map_does_not),
            T(functions_behind_a_map_see_no_key), T(group_by_key_gives_the_values_of_each_key),
+           T(combine_by_key_makes_another_kind_of_value_of_a_keys_values),
            T(joins_give_both_values_and_null_for_what_is_not_there),
            T(a_union_has_the_elements_of_both), T(reduce_and_count_by_value_look_at_all_of_a_batch),
            T(a_window_with_an_inverse_gives_what_is_in_it),

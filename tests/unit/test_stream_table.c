@@ -14,6 +14,7 @@ static struct leat_error err;
 /* Builders that give a stream. `c` is a context, `s` a stream of it, or both are NULL. */
 #define BUILDERS(X)                                                                                \
     X(leat_cogroup_at, s, s, "t")                                                                  \
+    X(leat_combine_by_key_at, s, twice, sum, sum, NULL, "t")                                       \
     X(leat_count_at, s, "t")                                                                       \
     X(leat_count_by_value_and_window_at, s, 20, 20, "t")                                           \
     X(leat_count_by_value_at, s, "t")                                                              \
