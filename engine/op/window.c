@@ -66,6 +66,22 @@ static bool check_multiple(struct leat_build *b, const char *option, int64_t ms)
     return false;
 }
 
+/* Results of windows come that often, also those that are counted in windows again. */
+static bool check_came_from(struct leat_build *b, const char *option, int64_t ms)
+{
+    const struct leat_window_spec *before = &b->in[0].came_from;
+
+    if (b->in[0].event_time || !b->in[0].windowed || before->kind != LEAT_WINDOW_SLIDING ||
+        ms % before->slide_ms == 0)
+        return true;
+    struct leat_diag *d =
+        leat_diag_error(b->diags, at(b, option),
+                        "%s must be a multiple of the slide of the windows before it, %lld ms",
+                        option, (long long)before->slide_ms);
+    leat_diag_hint(b->diags, d, "else it holds now more, now fewer of their results");
+    return false;
+}
+
 static bool check_windows(struct leat_build *b, const struct leat_window_spec *spec)
 {
     if (spec->size_ms / spec->slide_ms <= WINDOWS_MAX)
@@ -123,8 +139,10 @@ struct leat_window_spec leat_window_spec_of(struct leat_build *b,
         leat_build_error(b, "'%.*s' needs 'size'", LEAT_FMT(b->name));
         return (struct leat_window_spec){0};
     }
-    ok = check_multiple(b, "size", spec.size_ms);
-    ok = (o->slide.ms == 0 || check_multiple(b, "slide", spec.slide_ms)) && ok;
+    ok = check_multiple(b, "size", spec.size_ms) && check_came_from(b, "size", spec.size_ms);
+    ok = (o->slide.ms == 0 || (check_multiple(b, "slide", spec.slide_ms) &&
+                               check_came_from(b, "slide", spec.slide_ms))) &&
+         ok;
     ok = check_multiple(b, "offset", spec.offset_ms) && ok;
     ok = check_windows(b, &spec) && ok;
     ok = read_zone(b, o, &spec) && ok;

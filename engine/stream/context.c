@@ -220,6 +220,8 @@ static enum leat_status make_plan(struct leat_context *ctx, struct leat_error *e
             s->format.name = LEAT_LIT("_values");
     if (ctx->diags.errors || ctx->diags.no_memory)
         return first_diag(&ctx->diags, err);
+    if (stream_find_intervals(ctx, err) != LEAT_OK)
+        return err->status;
     ctx->plan = leat_plan_build(&ctx->spec, &ctx->diags);
     if (!ctx->plan)
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");

@@ -372,7 +372,9 @@ LEAT_API struct leat_stream *leat_full_outer_join_within_at(struct leat_stream *
                                                             struct leat_stream *b,
                                                             int64_t within_ms, const char *where);
 
-/* Windows of the last `size`, one every `slide`; a slide of 0 is a batch. */
+/* Windows of the last `size`, one every `slide`; a slide of 0 is the stream's: a batch, or the
+ * slide of the windows that it came out of. Size and slide are multiples of that, unless elements
+ * have times of their own. */
 #define leat_window(stream, size_ms, slide_ms) leat_window_at(stream, size_ms, slide_ms, LEAT_HERE)
 #define leat_count_by_window(stream, size_ms, slide_ms)                                            \
     leat_count_by_window_at(stream, size_ms, slide_ms, LEAT_HERE)

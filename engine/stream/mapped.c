@@ -127,7 +127,9 @@ static struct leat_stream *with_initial(struct leat_stream *s, const struct leat
     *queue = leat_queue_pair_stream_at(s->ctx, true, where);
     if (*queue == &s->ctx->broken)
         return s;
+    pthread_mutex_lock(&s->ctx->lock);
     (*queue)->queue->fixed = true;
+    pthread_mutex_unlock(&s->ctx->lock);
     if (leat_queue_push_pairs(*queue, spec->initial, spec->initial_count, &err) != LEAT_OK) {
         pthread_mutex_lock(&s->ctx->lock);
         stream_mistake(s->ctx, where, err.status, "leat_map_with_state: %s", err.text);
@@ -180,6 +182,7 @@ struct leat_stream *leat_map_with_state_at(struct leat_stream *s,
     pthread_mutex_lock(&ctx->lock);
     struct leat_stream *out = stream_add(ctx, where, what);
     if (keeps != &ctx->broken && out != &ctx->broken) {
+        keeps->memory = STREAM_REMEMBERS_MAPPED;
         out->from[0] = keeps;
         out->keeps_options = map;
         keeps->named_after = out;

@@ -25,7 +25,8 @@ struct stream_kept {
     struct leat_stream *of;
     const char *where;
     struct kept_batch *first, *last;
-    int64_t gone_ms; /* batches up to here are; -1: none is */
+    int64_t began_ms; /* the time of the first batch; -1: there was none */
+    int64_t gone_ms;  /* batches up to here are; -1: none is */
 };
 
 /* ---- builders */
@@ -51,7 +52,8 @@ struct leat_stream *leat_persist_at(struct leat_stream *s, const char *level, co
     while (k && k->of != s)
         k = k->next;
     if (!k && (k = stream_alloc(ctx, sizeof *k))) {
-        *k = (struct stream_kept){.next = ctx->kept, .of = s, .where = where, .gone_ms = -1};
+        *k = (struct stream_kept){
+            .next = ctx->kept, .of = s, .where = where, .began_ms = -1, .gone_ms = -1};
         ctx->kept = k;
     }
     pthread_mutex_unlock(&ctx->lock);
@@ -98,8 +100,10 @@ static void drop_first(struct stream_kept *k)
 
 static void append(struct stream_kept *k, struct kept_batch *b)
 {
-    int64_t remember_ms = k->of->ctx->remember_ms;
+    int64_t remember_ms = k->of->remember_ms;
 
+    if (k->began_ms < 0)
+        k->began_ms = b->time_ms;
     *(k->last ? &k->last->next : &k->first) = b;
     k->last = b;
     while (k->first != b && k->first->time_ms <= b->time_ms - remember_ms)
@@ -189,34 +193,27 @@ static enum leat_status show(const struct kept_batch *b, leat_rdd_function *fn, 
     return status;
 }
 
-/* The first one in [from, to] that is later than `after`, with a reference; NULL: there is none.
- * Lock: held. */
-static struct kept_batch *next_of(const struct stream_kept *k, int64_t from_ms, int64_t to_ms,
-                                  int64_t after_ms)
+/* Time goes by batches: one between two of a stream's means the first of them. Lock: held. */
+static int64_t begin_of(const struct leat_stream *s, int64_t time_ms)
 {
-    struct kept_batch *b = k->first;
-
-    while (b && (b->time_ms < from_ms || b->time_ms <= after_ms))
-        b = b->next;
-    if (!b || b->time_ms > to_ms)
-        return NULL;
-    b->refs++;
-    return b;
+    return time_ms > 0 && s->every_ms > 0 ? time_ms - time_ms % s->every_ms : time_ms;
 }
 
 /* Lock: held. */
-static enum leat_status find(const struct leat_stream *s, int64_t from_ms,
+static enum leat_status find(const struct leat_stream *s, int64_t from_ms, int64_t to_ms,
                              const struct stream_kept **kept, struct leat_error *err)
 {
     const struct stream_kept *k = s->ctx->kept;
 
     if (s->ctx->state == LEAT_INITIALIZED)
-        return leat_fail(err, LEAT_E_MISUSE, "the context has not been started");
+        return leat_fail(err, LEAT_E_MISUSE,
+                         "the stream '%.*s' has not been initialized: leat_start() comes first",
+                         LEAT_FMT(s->name));
     while (k && k->of != s)
         k = k->next;
     if (!k)
         return leat_fail(err, LEAT_E_MISUSE, "batches of this stream are not kept: leat_persist()");
-    if (k->gone_ms >= 0 && from_ms <= k->gone_ms)
+    if (k->gone_ms >= 0 && from_ms <= k->gone_ms && to_ms >= k->began_ms)
         return leat_fail(err, LEAT_E_LOST,
                          "batches up to %" PRId64 " are not kept any more: leat_remember()",
                          k->gone_ms);
@@ -224,25 +221,51 @@ static enum leat_status find(const struct leat_stream *s, int64_t from_ms,
     return LEAT_OK;
 }
 
+/* A list of those in [from, to], each with a reference. Lock: held. */
+static struct kept_batch **collect(const struct stream_kept *k, int64_t from_ms, int64_t to_ms,
+                                   size_t *count)
+{
+    const struct kept_batch *first = k->first, *end;
+    struct kept_batch **list;
+    size_t n = 0;
+
+    while (first && first->time_ms < from_ms)
+        first = first->next;
+    for (end = first; end && end->time_ms <= to_ms; end = end->next)
+        n++;
+    *count = n;
+    list = leat_mem_alloc((n + 1) * sizeof *list);
+    n = 0;
+    for (struct kept_batch *b = k->first; list && n < *count; b = b->next)
+        if (b->time_ms >= from_ms) {
+            b->refs++;
+            list[n++] = b;
+        }
+    return list;
+}
+
 enum leat_status leat_slice_batches(struct leat_stream *s, int64_t from_ms, int64_t to_ms,
                                     leat_rdd_function *fn, void *arg, struct leat_error *err)
 {
     const struct stream_kept *k = NULL;
-    int64_t after_ms = -1;
+    struct kept_batch **list = NULL;
+    size_t count = 0;
 
     if (!s || !fn || from_ms > to_ms)
         return leat_fail(err, LEAT_E_MISUSE, "without a stream, a function, or a time in between");
     pthread_mutex_lock(&s->ctx->lock);
-    enum leat_status status = find(s, from_ms, &k, err);
-    for (struct kept_batch *b; status == LEAT_OK && (b = next_of(k, from_ms, to_ms, after_ms));) {
-        pthread_mutex_unlock(&s->ctx->lock);
-        status = show(b, fn, arg, err);
-        after_ms = b->time_ms;
-        pthread_mutex_lock(&s->ctx->lock);
-        unref(b);
-        if (status == LEAT_OK && k->gone_ms > after_ms && k->gone_ms >= from_ms && after_ms < to_ms)
-            status = leat_fail(err, LEAT_E_LOST, "batches went while they were looked at");
-    }
+    from_ms = begin_of(s, from_ms);
+    enum leat_status status = find(s, from_ms, to_ms, &k, err);
+    if (status == LEAT_OK && !(list = collect(k, from_ms, to_ms, &count)))
+        status = leat_fail(err, LEAT_E_NOMEM, "out of memory");
     pthread_mutex_unlock(&s->ctx->lock);
+    for (size_t i = 0; list && i < count; i++) {
+        if (status == LEAT_OK)
+            status = show(list[i], fn, arg, err);
+        pthread_mutex_lock(&s->ctx->lock);
+        unref(list[i]);
+        pthread_mutex_unlock(&s->ctx->lock);
+    }
+    leat_mem_free(list);
     return status;
 }

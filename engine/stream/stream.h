@@ -40,6 +40,13 @@ struct stream_with {
     struct leat_node *node;
 };
 
+/* What is in a stream's memory from batch to batch; a window's panes alone are not meant. */
+enum stream_memory {
+    STREAM_REMEMBERS_NOTHING,
+    STREAM_REMEMBERS_STATE,  /* also windows with an inverse */
+    STREAM_REMEMBERS_MAPPED, /* leat_map_with_state() */
+};
+
 struct leat_stream {
     struct leat_stream *next;
     struct leat_context *ctx;
@@ -57,7 +64,13 @@ struct leat_stream {
     struct leat_stream *named_after;
     const char *name_end;
     struct leat_node *keeps_options; /* of leat_map_with_state(): those of the operator */
+    int64_t window_ms, slide_ms;     /* of the window that its operator has; 0: none, a batch */
+    enum stream_memory memory;
+    const char *checkpoint_where; /* NULL: leat_checkpoint_every() was not called */
     bool wanted;
+    /* intervals.c, at the start */
+    bool timed; /* its elements have times of their own */
+    int64_t every_ms, checkpoint_ms, remember_ms;
 };
 
 struct stream_output {
@@ -84,6 +97,7 @@ struct leat_context {
     struct leat_receiver *receivers;
     struct stream_kept *kept;
     int64_t remember_ms; /* 0: not set */
+    bool snapshots_set;  /* a stream has said how often */
     struct stream_listener *first_listener;
     struct stream_listeners *listeners; /* set before the job begins; NULL: there are none */
     struct leat_job_watch watch;
@@ -206,6 +220,13 @@ void stream_receiver_committed(const struct leat_context *ctx, const char *sourc
 /* outputs.c. Lock: held. A function that gets every batch; NULL: it was noted. */
 struct stream_output *stream_foreach(struct leat_stream *s, const char *where,
                                      leat_rdd_function *fn, void *arg);
+
+/* intervals.c. Gives s. */
+struct leat_stream *stream_has_window(struct leat_stream *s, int64_t size_ms, int64_t slide_ms);
+struct leat_stream *stream_remembers(struct leat_stream *s, enum stream_memory memory);
+/* Of all streams, when the settings have been read and it is known which are wanted. LEAT_E_CONFIG:
+ * some do not fit together. Lock: held. */
+enum leat_status stream_find_intervals(struct leat_context *ctx, struct leat_error *err);
 
 /* slice.c. Lock: held. */
 void stream_kept_outputs(struct leat_context *ctx); /* behind those of the program */

@@ -321,6 +321,18 @@ static struct leat_node *window_of(struct leat_context *ctx, const char *where, 
     return map;
 }
 
+/* A slide of 0 is that of the stream: of the window that it came out of, else a batch, 0. Lock:
+ * held.
+ */
+static int64_t slide_of(const struct leat_stream *s, int64_t slide_ms)
+{
+    while (s && !slide_ms) {
+        slide_ms = s->slide_ms;
+        s = s->from[0];
+    }
+    return slide_ms;
+}
+
 /* An operator with a window of its own, whose results are of their batch. */
 static struct leat_stream *with_window(struct leat_stream *s, const char *where, const char *what,
                                        int64_t size_ms, int64_t slide_ms)
@@ -329,9 +341,21 @@ static struct leat_stream *with_window(struct leat_stream *s, const char *where,
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    return stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1,
-                           window_of(s->ctx, where, size_ms, slide_ms),
-                           end_of_window(s->ctx, where, is_every_batch(s->ctx, slide_ms)));
+    slide_ms = slide_of(s, slide_ms);
+    struct leat_stream *made =
+        stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1,
+                        window_of(s->ctx, where, size_ms, slide_ms),
+                        end_of_window(s->ctx, where, is_every_batch(s->ctx, slide_ms)));
+    return stream_has_window(made, size_ms, slide_ms);
+}
+
+/* Counts go on from window to window. */
+static struct leat_stream *with_counts(struct leat_stream *s, const char *where, const char *what,
+                                       int64_t size_ms, int64_t slide_ms)
+{
+    struct leat_stream *made = with_window(s, where, what, size_ms, slide_ms);
+
+    return made ? stream_remembers(made, STREAM_REMEMBERS_STATE) : NULL;
 }
 
 struct leat_stream *leat_window_at(struct leat_stream *s, int64_t size_ms, int64_t slide_ms,
@@ -341,22 +365,23 @@ struct leat_stream *leat_window_at(struct leat_stream *s, int64_t size_ms, int64
         return NULL;
     if (!stream_begin(s, where, "leat_window"))
         return &s->ctx->broken;
+    slide_ms = slide_of(s, slide_ms);
     bool windowed = is_every_batch(s->ctx, slide_ms);
-    return mark_windowed(end_with(stream_closed(s, where), where, "leat_window", "window",
-                                  window_of(s->ctx, where, size_ms, slide_ms)),
-                         windowed);
+    struct leat_stream *made = end_with(stream_closed(s, where), where, "leat_window", "window",
+                                        window_of(s->ctx, where, size_ms, slide_ms));
+    return stream_has_window(mark_windowed(made, windowed), size_ms, slide_ms);
 }
 
 struct leat_stream *leat_count_by_window_at(struct leat_stream *s, int64_t size_ms,
                                             int64_t slide_ms, const char *where)
 {
-    return with_window(s, where, "leat_count_by_window", size_ms, slide_ms);
+    return with_counts(s, where, "leat_count_by_window", size_ms, slide_ms);
 }
 
 struct leat_stream *leat_count_by_value_and_window_at(struct leat_stream *s, int64_t size_ms,
                                                       int64_t slide_ms, const char *where)
 {
-    return with_window(s, where, "leat_count_by_value_and_window", size_ms, slide_ms);
+    return with_counts(s, where, "leat_count_by_value_and_window", size_ms, slide_ms);
 }
 
 struct leat_stream *leat_group_by_key_and_window_at(struct leat_stream *s, int64_t size_ms,
@@ -375,6 +400,7 @@ static struct leat_stream *reduce_window(struct leat_stream *s, const char *wher
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
     struct leat_context *ctx = s->ctx;
+    slide_ms = slide_of(s, slide_ms);
     struct leat_node *map = window_of(ctx, where, size_ms, slide_ms);
     stream_put(map, "reduce",
                stream_function(ctx, where, STREAM_REDUCE, (void (*)(void))fn, arg, what));
@@ -384,8 +410,12 @@ static struct leat_stream *reduce_window(struct leat_stream *s, const char *wher
     if (filter)
         stream_put(map, "filter",
                    stream_function(ctx, where, STREAM_KEEP, (void (*)(void))filter, arg, what));
-    return stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1, map,
-                           end_of_window(ctx, where, is_every_batch(ctx, slide_ms)));
+    struct leat_stream *made =
+        stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1, map,
+                        end_of_window(ctx, where, is_every_batch(ctx, slide_ms)));
+    if (inverse)
+        stream_remembers(made, STREAM_REMEMBERS_STATE);
+    return stream_has_window(made, size_ms, slide_ms);
 }
 
 struct leat_stream *leat_reduce_by_window_at(struct leat_stream *s, leat_reduce_function *fn,
@@ -418,7 +448,9 @@ struct leat_stream *leat_update_state_by_key_at(struct leat_stream *s, leat_upda
     stream_put(map, "update",
                stream_function(s->ctx, where, STREAM_UPDATE, (void (*)(void))fn, arg, what));
     stream_put(map, "keys", stream_text(s->ctx, where, "all"));
-    return end_with(stream_closed(s, where), where, what, "update_state_by_key", map);
+    return stream_remembers(
+        end_with(stream_closed(s, where), where, what, "update_state_by_key", map),
+        STREAM_REMEMBERS_STATE);
 }
 
 /* ---- two streams */

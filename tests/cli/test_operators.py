@@ -92,6 +92,18 @@ def test_windows_of_batches_are_multiples_of_the_batch_and_nothing_is_late():
             text="without 'time:' nothing is late")
 
 
+def test_windows_of_windows_are_multiples_of_their_slide():
+    first = "count_by_window: { size: 4s, slide: 2s }"
+    refused(first, "count_by_window: { size: 3s }", line=14,
+            text="size must be a multiple of the slide of the windows before it, 2000 ms")
+    refused(first, "window: { size: 4s, slide: 3s }", "count", line=14,
+            text="slide must be a multiple of the slide of the windows before it, 2000 ms")
+    code, err = check(first, "window: { size: 6s, slide: 4s }", "count")
+    assert code == 0, err
+    code, err = check(first, "count_by_window: { size: 3s }", source=TIME)
+    assert code == 0, err  # results have the times of their windows
+
+
 def test_a_record_is_in_a_million_windows_at_most():
     refused("window: { size: 100d, slide: 1ms }", "count", source=TIME, line=13,
             text="a record would be in 8640000000 windows")

@@ -106,6 +106,38 @@ static void the_directory_may_be_set_to_the_same_and_must_be_one(void)
     CU_ASSERT_PTR_NULL(ctx);
 }
 
+static void a_program_that_must_go_on_is_refused_where_nothing_is(void)
+{
+    struct leat_context *ctx;
+    struct maker m = {0};
+    char dir[300];
+
+    snprintf(dir, sizeof dir, "%s", dir_of("nowhere"));
+    CU_ASSERT_EQUAL(leat_context_go_on(dir, make, &m, &ctx, &err), LEAT_E_LOST);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, dir));
+    CU_ASSERT_PTR_NULL(ctx);
+    CU_ASSERT_EQUAL(m.called, 0);
+    CU_ASSERT_EQUAL(leat_context_go_on(dir, NULL, &m, &ctx, &err), LEAT_E_MISUSE);
+    CU_ASSERT_EQUAL(leat_context_go_on(dir, make, &m, NULL, &err), LEAT_E_MISUSE);
+
+    OK(leat_context_get_or_create(dir, make, &m, &ctx, NULL, &err));
+    OK(leat_start(ctx, &err));
+    pthread_mutex_lock(&m.seen.lock);
+    while (!strstr(m.seen.text, "a=1"))
+        pthread_cond_wait(&m.seen.changed, &m.seen.lock);
+    pthread_mutex_unlock(&m.seen.lock);
+    OK(leat_stop(ctx, false, &err));
+    leat_context_free(ctx);
+    OK(leat_context_go_on(dir, make, &m, &ctx, &err));
+    OK(leat_start(ctx, &err));
+    pthread_mutex_lock(&m.seen.lock);
+    while (!strstr(m.seen.text, "a=2"))
+        pthread_cond_wait(&m.seen.changed, &m.seen.lock);
+    pthread_mutex_unlock(&m.seen.lock);
+    OK(leat_stop(ctx, false, &err));
+    leat_context_free(ctx);
+}
+
 /* ---- kept batches */
 
 /* Of a context that has run: when the batches with 1, 2 and 3 were. */
@@ -163,8 +195,9 @@ static void batches_of_the_remembered_time_are_shown_in_order(void)
     CU_ASSERT_STRING_EQUAL(slice_of(pairs, 0, INT64_MAX), "1=1|2=1|3=1");
     CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[2], t.of[3]), "2|3");
     CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[1], t.of[3] - 1), "1|2");
-    CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[1] + 1, t.of[2] - 1), "");
-    CU_ASSERT_STRING_EQUAL(slice_of(queue, t.last + 1, INT64_MAX), "");
+    CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[1] + 1, t.of[2] - 1), "1");
+    CU_ASSERT_STRING_EQUAL(slice_of(queue, t.of[3] + 20, INT64_MAX), "");
+    CU_ASSERT_STRING_EQUAL(slice_of(queue, 0, t.of[1] - 1), "");
     leat_context_free(ctx);
 }
 
@@ -183,6 +216,64 @@ static void what_is_not_remembered_is_lost_and_said_to_be(void)
     CU_ASSERT_STRING_EQUAL(seen.text, "");
     OK(leat_slice_batches(queue, t.last, t.last, see, &seen, &err));
     CU_ASSERT_EQUAL(seen.last_ms, t.last);
+    leat_context_free(ctx);
+}
+
+/* Batches of 20 ms, until some later one is through. */
+struct passing {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t last_ms;
+    int batches, shown;
+};
+
+static enum leat_status pass(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct passing *p = arg;
+
+    (void)e;
+    pthread_mutex_lock(&p->lock);
+    p->last_ms = rdd->time_ms;
+    p->batches++;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    return LEAT_OK;
+}
+
+/* At most two batches are under way: when the third behind this one is, the next one is kept. */
+static enum leat_status look_for_long(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct passing *p = arg;
+
+    (void)rdd, (void)e;
+    pthread_mutex_lock(&p->lock);
+    for (int before = p->batches; p->batches < before + 3;)
+        pthread_cond_wait(&p->changed, &p->lock);
+    p->shown++;
+    pthread_mutex_unlock(&p->lock);
+    return LEAT_OK;
+}
+
+static void what_goes_while_it_is_looked_at_was_there(void)
+{
+    struct leat_context *ctx = new_context();
+    struct leat_stream *queue = leat_persist(leat_queue_stream(ctx, true), NULL);
+    struct passing p = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    enum leat_status status = LEAT_E_LOST;
+
+    leat_foreach_rdd(queue, pass, &p);
+    OK(leat_start(ctx, &err));
+    while (p.shown == 0 && (status == LEAT_OK || status == LEAT_E_LOST)) {
+        pthread_mutex_lock(&p.lock);
+        while (p.batches == 0)
+            pthread_cond_wait(&p.changed, &p.lock);
+        int64_t last_ms = p.last_ms;
+        pthread_mutex_unlock(&p.lock);
+        status = leat_slice_batches(queue, last_ms, last_ms + 1, look_for_long, &p, &err);
+    }
+    CU_ASSERT_EQUAL(status, LEAT_OK);
+    CU_ASSERT_EQUAL(p.shown, 1);
+    OK(leat_stop(ctx, false, &err));
     leat_context_free(ctx);
 }
 
@@ -280,7 +371,8 @@ static void keeping_without_memory_ends_in_order(void)
 LEAT_TESTS("stream_keep", T(the_second_context_goes_on_where_the_first_has_stopped),
            T(what_makes_no_sense_is_refused_and_the_callers_context_is_his),
            T(the_directory_may_be_set_to_the_same_and_must_be_one),
+           T(a_program_that_must_go_on_is_refused_where_nothing_is),
            T(batches_of_the_remembered_time_are_shown_in_order),
            T(what_is_not_remembered_is_lost_and_said_to_be),
-           T(a_function_of_the_context_may_look_too), T(misuse_of_what_is_kept_has_a_status),
-           T(keeping_without_memory_ends_in_order))
+           T(what_goes_while_it_is_looked_at_was_there), T(a_function_of_the_context_may_look_too),
+           T(misuse_of_what_is_kept_has_a_status), T(keeping_without_memory_ends_in_order))

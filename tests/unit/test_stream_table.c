@@ -13,6 +13,7 @@ static struct leat_error err;
 
 /* Builders that give a stream. `c` is a context, `s` a stream of it, or both are NULL. */
 #define BUILDERS(X)                                                                                \
+    X(leat_checkpoint_every_at, s, 20, "t")                                                        \
     X(leat_cogroup_at, s, s, "t")                                                                  \
     X(leat_combine_by_key_at, s, twice, sum, sum, NULL, "t")                                       \
     X(leat_count_at, s, "t")                                                                       \
@@ -87,6 +88,8 @@ static struct leat_error err;
     X(leat_context_error, LEAT_E_MISUSE, LEAT_OK, LEAT_OK, LEAT_OK, c, e)                          \
     X(leat_context_get_or_create, LEAT_E_MISUSE, LEAT_E_MISUSE, LEAT_E_MISUSE, LEAT_E_MISUSE,      \
       NULL, NULL, NULL, NULL, NULL, e)                                                             \
+    X(leat_context_go_on, LEAT_E_MISUSE, LEAT_E_MISUSE, LEAT_E_MISUSE, LEAT_E_MISUSE, NULL, NULL,  \
+      NULL, NULL, e)                                                                               \
     X(leat_queue_push, LEAT_E_MISUSE, LEAT_OK, LEAT_OK, LEAT_E_MISUSE, q, NULL, 0, e)              \
     X(leat_queue_push_pairs, LEAT_E_MISUSE, LEAT_OK, LEAT_OK, LEAT_E_MISUSE, p, NULL, 0, e)        \
     X(leat_receiver_store, LEAT_E_MISUSE, LEAT_E_ABORTED, ANY, LEAT_E_ABORTED, r, leat_int(1),     \
