@@ -134,6 +134,21 @@ const char *has_no_counterpart(json_t *c);
 /* What a vector gives for its `in`: a new reference; NULL: why. */
 typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
 
+/* ---- streaming_refused.c: an error without a pipeline */
+
+bool run_refused(json_t *c, int partitions, struct failure *why);
+
+/* ---- streaming_kept.c */
+
+answer slice;
+/* Of "slice(FROM,TO) ..."; *err is what the library says. False: why. */
+bool slice_too_early(const char *operation, int partitions, struct leat_error *err,
+                     struct failure *why);
+
+/* ---- streaming_retention.c, streaming_validate.c */
+
+answer retention, mapped_checkpoint, validate;
+
 /* ---- streaming_filestream.c */
 
 bool run_filestream(json_t *c, int partitions, struct failure *why);

@@ -161,7 +161,11 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
                      {"awaitResult", await_result},
                      {"fileName", file_name},
                      {"textLayout", text_layout},
-                     {"fileRememberWindow", file_remember_window}};
+                     {"fileRememberWindow", file_remember_window},
+                     {"slice", slice},
+                     {"retention", retention},
+                     {"mapWithStateCheckpointInterval", mapped_checkpoint},
+                     {"validate", validate}};
     const char *name = text_at(c, "function");
 
     for (size_t i = 0; name && i < sizeof functions / sizeof *functions; i++)
