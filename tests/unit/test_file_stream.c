@@ -280,6 +280,29 @@ static void a_pattern_of_directories_means_the_files_in_them(void)
     end(&p, "14000:a 16000:e,f");
 }
 
+static void one_file_a_batch_comes_out_in_order_also_from_all_directories_below_one(void)
+{
+    for (int star = 0; star < 2; star++) {
+        char path[320], name[20], line[20];
+        struct program p;
+        fresh();
+        snprintf(path, sizeof path, star ? "%s/*/" : "%s", in);
+        mkdir(in_dir(in, "tmp1"), 0777);
+        mkdir(in_dir(in, "tmp2"), 0777);
+        init(&p, 12000);
+        start(&p, leat_text_file_stream(p.ctx, path));
+        if (star)
+            move_in(in, "above", "above\n", 13000);
+        for (int i = 1; i <= 10; i++) {
+            snprintf(name, sizeof name, "%sf%d", !star ? "" : i % 2 ? "tmp1/" : "tmp2/", i);
+            snprintf(line, sizeof line, "%d\n", i);
+            move_in(in, name, line, 11000 + EVERY_MS * i);
+            run_to(&p, 12000 + EVERY_MS * i);
+        }
+        end(&p, "14000:1 16000:2 18000:3 20000:4 22000:5 24000:6 26000:7 28000:8 30000:9 32000:10");
+    }
+}
+
 static bool only_logs(const char *path, void *arg)
 {
     ++*(int *)arg;
@@ -543,6 +566,7 @@ LEAT_TESTS("file_stream", T(a_file_is_in_the_batch_of_its_time_and_old_ones_are_
            T(a_file_that_is_seen_late_is_in_the_next_batch_and_too_late_in_none),
            T(another_file_of_a_name_is_read_when_the_first_is_forgotten),
            T(a_pattern_of_directories_means_the_files_in_them),
+           T(one_file_a_batch_comes_out_in_order_also_from_all_directories_below_one),
            T(a_program_chooses_files_by_their_paths),
            T(a_directory_that_is_not_there_is_waited_for),
            T(what_came_while_a_directory_was_away_is_read_later),
