@@ -57,10 +57,19 @@ static bool within_limits(const struct leat_job *job, uint64_t records, uint64_t
     return (!job->max_records || records <= job->max_records) && bytes <= job->max_bytes;
 }
 
+/* What was asked for at the tick is of its batch, whatever the limits say. */
 static void take_some(struct leat_job *job, uint64_t n, bool by_tick)
 {
     uint64_t records = 0, bytes = 0;
 
+    for (uint32_t i = 0; i < job->active_count && !by_tick; i++) {
+        struct leat_job_part *p = &job->parts[job->active[i]];
+        if (!p->count || !leat_job_at_ticks(job, p))
+            continue;
+        records += p->blocks[p->first].records;
+        bytes += p->blocks[p->first].bytes;
+        take_one(job, p, n);
+    }
     for (struct leat_job_part *p; (p = earliest(job, by_tick));) {
         const struct leat_job_block *b = &p->blocks[p->first];
         if (bytes && !within_limits(job, records + b->records, bytes + b->bytes))

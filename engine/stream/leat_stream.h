@@ -191,6 +191,13 @@ LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_pairs(struct leat_stream 
                                                              const struct leat_pair *pairs,
                                                              size_t count, struct leat_error *err);
 
+/* A batch of this queue has `count` partitions, 1 to 1024 (else LEAT_E_CONFIG): partition i gets
+ * its elements from i * length / count on, up to those of the next one. Without it there is one.
+ * Gives the stream. */
+#define leat_queue_partitions(queue, count) leat_queue_partitions_at(queue, count, LEAT_HERE)
+LEAT_API struct leat_stream *leat_queue_partitions_at(struct leat_stream *queue, int count,
+                                                      const char *where);
+
 /* Any connector of a pipeline file that is built in, with its options: { "topic", "t" }. An option
  * of a group is "roll.every"; "format" is the source's, with options "format.avro.framing", and so
  * are "time.at", an expression, "time.lateness", "time.idle". Elements are as the file's: pairs

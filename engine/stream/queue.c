@@ -1,16 +1,20 @@
 /*
  * queue.c - the source of queue streams: gives what a program pushed, push by push.
  *
- * One partition, whose positions count values. What was pushed stays until its batch is committed,
- * so any position that still may be asked for can be read again. A batch has one block, and so a
- * push, or all that were made since the last, is a batch.
+ * Positions count values, in all partitions alike. What was pushed stays until its batch is
+ * committed, so any position that still may be asked for can be read again. A batch has one block
+ * of each partition, and so a push, or all that were made since the last, is a batch. What it has
+ * is decided when the first partition is asked, for all of them: a push that comes while they are
+ * being asked is for the next batch.
  *
  * Thread: job, and any for pushing; the context's lock is held for the moment of a copy.
  */
 #include "stream.h"
 
 #include "data/source.h"
-#include "data/value_ops.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 struct queue_source {
     struct leat_expression of; /* a node that hands a struct stream_queue */
@@ -37,12 +41,45 @@ static enum leat_status queue_open(void *self, const struct leat_env *env, struc
     return LEAT_OK;
 }
 
+/* "queue", or "queue/0", "queue/1", ... Lock: held. False: no memory. */
+static bool name_parts(struct stream_queue *q)
+{
+    char number[16];
+
+    if (q->parts_count == 1)
+        q->parts[0].name = q->name;
+    for (uint32_t i = 0; i < q->parts_count; i++) {
+        struct stream_queue_part *p = &q->parts[i];
+        size_t digits = (size_t)snprintf(number, sizeof number, "/%" PRIu32, i);
+        char *text = p->name.ptr ? NULL : leat_arena_alloc(&q->ctx->arena, q->name.len + digits);
+        if (!p->name.ptr && !text)
+            return false;
+        if (!text)
+            continue;
+        memcpy(text, q->name.ptr, q->name.len);
+        memcpy(text + q->name.len, number, digits);
+        p->name = (struct leat_slice){text, q->name.len + digits};
+    }
+    return true;
+}
+
 static enum leat_status queue_partitions(void *self,
                                          void (*each)(void *arg, const struct leat_part *p),
                                          void *arg, struct leat_error *err)
 {
-    (void)err;
-    each(arg, &(struct leat_part){.name = queue_of(self)->name, .end = -1, .endless = true});
+    struct stream_queue *q = queue_of(self);
+
+    pthread_mutex_lock(&q->ctx->lock);
+    bool named = name_parts(q);
+    pthread_mutex_unlock(&q->ctx->lock);
+    if (!named)
+        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
+    for (uint32_t i = 0; i < q->parts_count; i++)
+        each(arg, &(struct leat_part){.id = i,
+                                      .number = (int32_t)i,
+                                      .name = q->parts[i].name,
+                                      .end = -1,
+                                      .endless = true});
     return LEAT_OK;
 }
 
@@ -58,18 +95,20 @@ static struct stream_rdd *rdd_at(struct stream_queue *q, int64_t from)
     return r && r->to > from ? r : NULL;
 }
 
-static size_t bytes_of(const struct stream_rdd *r, int64_t from)
+/* Both look at the values from there on and below `to`. */
+static size_t bytes_of(const struct stream_rdd *r, int64_t from, int64_t to)
 {
     size_t bytes = 0;
 
-    for (int64_t i = from > r->from ? from : r->from; i < r->to; i++)
+    for (int64_t i = from > r->from ? from : r->from; i < r->to && i < to; i++)
         bytes += r->values[i - r->from].len + LEAT_FRAME_BYTES;
     return bytes;
 }
 
-static bool append(struct leat_block *b, const struct stream_rdd *r, int64_t from, int64_t now_ms)
+static bool append(struct leat_block *b, const struct stream_rdd *r, int64_t from, int64_t to,
+                   int64_t now_ms)
 {
-    for (int64_t i = from > r->from ? from : r->from; i < r->to; i++) {
+    for (int64_t i = from > r->from ? from : r->from; i < r->to && i < to; i++) {
         const struct leat_row row = {
             .value = r->values[i - r->from], .position = i, .time_ms = now_ms};
         if (!leat_block_append(b, &row))
@@ -78,36 +117,105 @@ static bool append(struct leat_block *b, const struct stream_rdd *r, int64_t fro
     return true;
 }
 
-/* One push, or all from there on. */
-static enum leat_status fill(struct queue_source *s, const struct leat_fetch *fetch,
-                             struct leat_block **block, struct leat_error *err)
+/* What a round has: pushes from `first` on, with positions [from, to). */
+struct round {
+    const struct stream_rdd *first;
+    bool one;
+    int64_t from, to, now_ms;
+};
+
+/* The piece of it that partition `part` gets. */
+static enum leat_status fill(const struct queue_source *s, const struct round *round, uint32_t part,
+                             struct leat_error *err)
 {
     struct stream_queue *q = queue_of(s);
-    struct stream_rdd *before = q->unread, *first = rdd_at(q, fetch->from);
-    if (q->fixed && fetch->from > q->committed)
-        q->committed = fetch->from; /* in an earlier life */
-    int64_t now_ms = leat_clock_now_ms(s->env->clock), to = fetch->from;
+    int64_t len = round->to - round->from, n = q->parts_count;
+    int64_t from = round->from + part * len / n, to = round->from + (part + 1) * len / n;
+    struct leat_block **block = &q->parts[part].block;
     size_t bytes = 0;
 
-    for (struct stream_rdd *r = first; r; r = q->one ? NULL : r->next) {
-        bytes += bytes_of(r, fetch->from);
-        to = r->to;
-    }
-    if (leat_block_new(s->env->budget, &leat_coding_framed, bytes, block, err) != LEAT_OK) {
-        q->unread = before;
+    for (const struct stream_rdd *r = round->first; r; r = round->one ? NULL : r->next)
+        bytes += bytes_of(r, from, to);
+    if (leat_block_new(s->env->budget, &leat_coding_framed, bytes, block, err) != LEAT_OK)
         return err->status;
+    (*block)->from = round->from;
+    (*block)->at_end = true;
+    for (const struct stream_rdd *r = round->first; r; r = round->one ? NULL : r->next)
+        if (!append(*block, r, from, to, round->now_ms))
+            return leat_fail(err, LEAT_E_DATA, "a value is too large");
+    leat_block_seal(*block, round->to);
+    return LEAT_OK;
+}
+
+static void drop_blocks(struct stream_queue *q)
+{
+    for (uint32_t i = 0; i < q->parts_count; i++) {
+        leat_block_unref(q->parts[i].block);
+        q->parts[i].block = NULL;
+    }
+}
+
+/* What is given next, for all partitions at once: one push, or all from there on. Without memory
+ * for all of it nobody gets anything. Lock: held. */
+static enum leat_status begin_round(struct queue_source *s, int64_t from, struct leat_error *err)
+{
+    struct stream_queue *q = queue_of(s);
+    struct stream_rdd *before = q->unread;
+    struct round round = {rdd_at(q, from), q->one, from, from, leat_clock_now_ms(s->env->clock)};
+    enum leat_status status = LEAT_OK;
+
+    for (const struct stream_rdd *r = round.first; r; r = q->one ? NULL : r->next)
+        round.to = r->to;
+    for (uint32_t i = 0; i < q->parts_count && status == LEAT_OK; i++)
+        status = fill(s, &round, i, err);
+    if (status != LEAT_OK) {
+        drop_blocks(q);
+        q->unread = before;
+        return status;
     }
     if (!q->one)
         q->unread = NULL;
-    (*block)->from = fetch->from;
-    for (struct stream_rdd *r = first; r; r = q->one ? NULL : r->next)
-        if (!append(*block, r, fetch->from, now_ms)) {
-            leat_block_unref(*block);
-            *block = NULL;
-            return leat_fail(err, LEAT_E_DATA, "a value is too large");
-        }
-    (*block)->at_end = true;
-    leat_block_seal(*block, to);
+    q->told = 0;
+    return LEAT_OK;
+}
+
+/* Lock: held. */
+static void commit(struct stream_queue *q, uint32_t part, int64_t next)
+{
+    int64_t all = next;
+
+    if (next <= q->parts[part].committed)
+        return;
+    q->parts[part].committed = next;
+    for (uint32_t i = 0; i < q->parts_count; i++)
+        all = q->parts[i].committed < all ? q->parts[i].committed : all;
+    if (all > q->committed)
+        q->committed = all;
+}
+
+/* The engine asks all partitions before it asks one again (leat_pull.single), but for those that
+ * got no memory: then there is nothing for the others until these have theirs. Lock: held. */
+static enum leat_status give(struct queue_source *s, const struct leat_fetch *fetch,
+                             struct leat_block **block, struct leat_error *err)
+{
+    struct stream_queue *q = queue_of(s);
+    struct stream_queue_part *p = &q->parts[fetch->part];
+
+    if (q->fixed)
+        commit(q, fetch->part, fetch->from); /* in an earlier life */
+    if (q->told == q->parts_count && begin_round(s, fetch->from, err) != LEAT_OK)
+        return err->status;
+    if (!p->block) {
+        if (leat_block_new(s->env->budget, &leat_coding_framed, 0, block, err) != LEAT_OK)
+            return err->status;
+        (*block)->from = fetch->from;
+        (*block)->at_end = true;
+        leat_block_seal(*block, fetch->from);
+        return LEAT_OK;
+    }
+    *block = p->block;
+    p->block = NULL;
+    q->told++;
     return LEAT_OK;
 }
 
@@ -119,7 +227,7 @@ static void queue_fetch(void *self, const struct leat_fetch *fetch, leat_fetch_d
     struct leat_block *b = NULL;
 
     pthread_mutex_lock(&q->ctx->lock);
-    (void)!fill(self, fetch, &b, &err);
+    (void)!give(self, fetch, &b, &err);
     pthread_cond_broadcast(&q->ctx->changed); /* of an empty push nothing will be committed */
     pthread_mutex_unlock(&q->ctx->lock);
     done(arg, fetch, b, &err);
@@ -127,7 +235,7 @@ static void queue_fetch(void *self, const struct leat_fetch *fetch, leat_fetch_d
 
 static void queue_lost(void *self, uint32_t part)
 {
-    (void)self, (void)part; /* nothing is read ahead */
+    (void)self, (void)part; /* no partition of a queue is ever lost */
 }
 
 static void drop_first(struct stream_queue *q)
@@ -140,6 +248,24 @@ static void drop_first(struct stream_queue *q)
     leat_mem_free(r);
 }
 
+/* UINT32_MAX: it is another source's. */
+static uint32_t part_of(const struct stream_queue *q, struct leat_slice name)
+{
+    uint32_t part = 0;
+
+    if (q->parts_count == 1)
+        return leat_slice_eq(name, q->name) ? 0 : UINT32_MAX;
+    if (name.len < q->name.len + 2 || memcmp(name.ptr, q->name.ptr, q->name.len) != 0 ||
+        name.ptr[q->name.len] != '/')
+        return UINT32_MAX;
+    for (size_t i = q->name.len + 1; i < name.len; i++) {
+        if (name.ptr[i] < '0' || name.ptr[i] > '9' || part >= q->parts_count)
+            return UINT32_MAX;
+        part = 10 * part + (uint32_t)(name.ptr[i] - '0');
+    }
+    return part;
+}
+
 static enum leat_status queue_commit(void *self, uint64_t n, const struct leat_positions *positions,
                                      struct leat_error *err)
 {
@@ -147,10 +273,11 @@ static enum leat_status queue_commit(void *self, uint64_t n, const struct leat_p
 
     (void)n, (void)err;
     pthread_mutex_lock(&q->ctx->lock);
-    for (size_t i = 0; i < positions->count; i++)
-        if (leat_slice_eq(positions->list[i].partition, q->name) &&
-            positions->list[i].next > q->committed)
-            q->committed = positions->list[i].next;
+    for (size_t i = 0; i < positions->count; i++) {
+        uint32_t part = part_of(q, positions->list[i].partition);
+        if (part < q->parts_count)
+            commit(q, part, positions->list[i].next);
+    }
     while (q->first && q->first != q->unread && q->first->to <= q->committed)
         drop_first(q);
     pthread_cond_broadcast(&q->ctx->changed);
@@ -160,7 +287,11 @@ static enum leat_status queue_commit(void *self, uint64_t n, const struct leat_p
 
 static void queue_close(void *self)
 {
-    (void)self;
+    struct stream_queue *q = queue_of(self);
+
+    pthread_mutex_lock(&q->ctx->lock);
+    drop_blocks(q);
+    pthread_mutex_unlock(&q->ctx->lock);
 }
 
 static const struct leat_module module = {
@@ -183,140 +314,6 @@ static const struct leat_module module = {
 };
 
 LEAT_MODULE(module);
-
-/* ---- the program's side */
-
-static struct leat_stream *queue_stream(struct leat_context *ctx, bool pairs, bool one,
-                                        const char *where, const char *what)
-{
-    if (!ctx)
-        return NULL;
-    pthread_mutex_lock(&ctx->lock);
-    struct leat_stream *in = stream_add(ctx, where, what), *s = stream_add(ctx, where, what);
-    struct stream_queue *q = stream_alloc(ctx, sizeof *q);
-    struct leat_node *module_node = stream_map(ctx, where), *of = stream_text(ctx, where, "queue"),
-                     *map = stream_map(ctx, where);
-    if (in != &ctx->broken && s != &ctx->broken && q && module_node && of && map) {
-        *q = (struct stream_queue){.next = ctx->queues, .ctx = ctx, .pairs = pairs, .one = one};
-        ctx->queues = q;
-        of->handed = q;
-        stream_put(module_node, "of", of);
-        in->source = stream_map(ctx, where);
-        stream_put(in->source, "queue", module_node);
-        in->queue = s->queue = q;
-        s->from[0] = in;
-        s->ops = stream_list(ctx, where);
-        stream_put(map, "map", stream_unpack(ctx, where));
-        stream_put(s->ops, NULL, map);
-        if (pairs)
-            stream_put(s->ops, NULL, stream_take_apart(ctx, where));
-    }
-    pthread_mutex_unlock(&ctx->lock);
-    return s;
-}
-
-struct leat_stream *leat_queue_stream_at(struct leat_context *ctx, bool one_at_a_time,
-                                         const char *where)
-{
-    return queue_stream(ctx, false, one_at_a_time, where, "leat_queue_stream");
-}
-
-struct leat_stream *leat_queue_pair_stream_at(struct leat_context *ctx, bool one_at_a_time,
-                                              const char *where)
-{
-    return queue_stream(ctx, true, one_at_a_time, where, "leat_queue_pair_stream");
-}
-
-static void encode(const struct leat_value *values, const struct leat_pair *pairs, size_t i,
-                   struct leat_bytes *into)
-{
-    if (values) {
-        leat_value_encode(values[i], into);
-        return;
-    }
-    const struct leat_value two[2] = {pairs[i].key, pairs[i].value};
-    leat_value_encode((struct leat_value){.tag = LEAT_LIST, .len = 2, .as.items = two}, into);
-}
-
-/* One piece of memory: the rdd, its slices, their bytes. */
-static struct stream_rdd *pack(const struct leat_value *values, const struct leat_pair *pairs,
-                               size_t count)
-{
-    struct leat_arena arena = {0};
-    struct leat_bytes bytes = {.arena = &arena};
-    size_t *ends = leat_arena_array(&arena, count + 1, sizeof *ends);
-    struct stream_rdd *r = NULL;
-
-    for (size_t i = 0; ends && i < count; i++) {
-        encode(values, pairs, i, &bytes);
-        ends[i] = bytes.len;
-    }
-    if (ends && !bytes.failed)
-        r = leat_mem_alloc(sizeof *r + count * sizeof *r->values + bytes.len);
-    if (r) {
-        r->values = (struct leat_slice *)(void *)(r + 1);
-        char *at = (char *)(r->values + count);
-        if (bytes.len)
-            memcpy(at, bytes.ptr, bytes.len);
-        for (size_t i = 0; i < count; i++) {
-            size_t begin = i ? ends[i - 1] : 0;
-            r->values[i] = (struct leat_slice){at + begin, ends[i] - begin};
-        }
-    }
-    leat_arena_reset(&arena);
-    return r;
-}
-
-static enum leat_status push(struct leat_stream *s, const struct leat_value *values,
-                             const struct leat_pair *pairs, size_t count, struct leat_error *err)
-{
-    struct stream_queue *q = s ? s->queue : NULL;
-    enum leat_status status = LEAT_OK;
-
-    if (!q || q->pairs == !pairs)
-        return leat_fail(err, LEAT_E_MISUSE, "this stream is no queue %s",
-                         pairs ? "of pairs" : "of values");
-    struct stream_rdd *r = pack(values, pairs, count);
-    if (!r)
-        return leat_fail(err, LEAT_E_NOMEM, "out of memory");
-    pthread_mutex_lock(&q->ctx->lock);
-    if (q->ctx->state == LEAT_STOPPED || q->ctx->ended) {
-        status = leat_fail(err, LEAT_E_MISUSE, "the context has stopped");
-        leat_mem_free(r);
-    } else {
-        r->from = q->pushed;
-        r->to = q->pushed += (int64_t)count;
-        if (q->last)
-            q->last->next = r;
-        else
-            q->first = r;
-        q->last = r;
-        if (!q->unread)
-            q->unread = r;
-    }
-    pthread_mutex_unlock(&q->ctx->lock);
-    return status;
-}
-
-enum leat_status leat_queue_push(struct leat_stream *queue, const struct leat_value *values,
-                                 size_t count, struct leat_error *err)
-{
-    static const struct leat_value none;
-
-    if (!values && count)
-        return leat_fail(err, LEAT_E_MISUSE, "%zu values, but none are given", count);
-    return push(queue, values ? values : &none, NULL, count, err);
-}
-
-enum leat_status leat_queue_push_pairs(struct leat_stream *queue, const struct leat_pair *pairs,
-                                       size_t count, struct leat_error *err)
-{
-    static const struct leat_pair none;
-
-    if (!pairs && count)
-        return leat_fail(err, LEAT_E_MISUSE, "%zu pairs, but none are given", count);
-    return push(queue, NULL, pairs ? pairs : &none, count, err);
-}
 
 bool stream_queues_are_empty(const struct leat_context *ctx)
 {

@@ -22,6 +22,12 @@ struct stream_rdd {
     struct leat_slice *values; /* to - from of them, encoded */
 };
 
+struct stream_queue_part {
+    struct leat_slice name;
+    struct leat_block *block; /* of this round, until it is asked for */
+    int64_t committed;        /* position */
+};
+
 /* What a program has pushed. All but `pairs` and `one` is guarded by the context's lock. */
 struct stream_queue {
     struct stream_queue *next;
@@ -30,7 +36,9 @@ struct stream_queue {
     bool pairs, one, reads; /* reads: an output needs it */
     bool fixed;             /* it holds the same in every life of the program, and no more */
     struct stream_rdd *first, *last, *unread;
-    int64_t pushed, committed; /* positions */
+    int64_t pushed, committed;       /* positions */
+    struct stream_queue_part *parts; /* so many from the start on */
+    uint32_t parts_count, told;      /* told: have got what they get in this round */
 };
 
 /* Another stream that an operator names, and the node where its name goes. */

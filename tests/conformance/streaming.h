@@ -93,8 +93,9 @@ struct sources {
         bool pairs;
     } list[STREAMING_INPUTS_MAX];
     size_t count;
-    size_t from; /* so many batches were in an earlier life */
-    bool states; /* of mapWithState all states are looked at, not what it gives */
+    size_t from;    /* so many batches were in an earlier life */
+    int partitions; /* of each queue; 0: as it is made */
+    bool states;    /* of mapWithState all states are looked at, not what it gives */
 };
 
 /* A stream and what its elements are. */
@@ -114,6 +115,8 @@ bool build_mapped(json_t *stage, bool states, struct flow *f, struct failure *wh
 /* The stages behind f. False: why. */
 bool build_stages(struct sources *s, json_t *stages, struct flow *f, struct failure *why);
 bool push_batch(struct leat_stream *queue, bool pairs, json_t *rows, struct failure *why);
+/* As many as the case says for its inputs; 0: it says nothing. */
+int input_partitions(json_t *c);
 /* "in" and "in2" of a case and its pipeline. */
 bool build_case(json_t *c, struct sources *s, struct flow *f, struct failure *why);
 
@@ -153,6 +156,8 @@ answer retention, mapped_checkpoint, validate;
 
 bool run_filestream(json_t *c, int partitions, struct failure *why);
 answer file_remember_window;
+
+answer slice_parts; /* streaming_parts.c */
 
 /* ---- streaming_files.c: what leat_save_as_text_files() writes */
 

@@ -5,6 +5,7 @@
 
 #include "stream.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 static bool is_one_of(const char *name, const char *const *list)
@@ -68,6 +69,8 @@ bool source_flow(struct sources *s, const char *name, bool pairs, struct flow *f
     pairs = has_pairs(batches, pairs);
     struct leat_stream *queue =
         pairs ? leat_queue_pair_stream(s->ctx, true) : leat_queue_stream(s->ctx, true);
+    if (s->partitions)
+        leat_queue_partitions(queue, s->partitions);
     s->list[s->count].name = name;
     s->list[s->count].stream = queue;
     s->list[s->count++].pairs = pairs;
@@ -366,12 +369,21 @@ static bool wants_pairs(json_t *stages)
                   strcmp(op, "cogroup") == 0 || strcmp(op, "mapWithState") == 0);
 }
 
+int input_partitions(json_t *c)
+{
+    json_t *params = json_object_get(c, "params");
+    int64_t n = number_at(params, "inputPartitions", number_at(params, "numPartitions", 0));
+
+    return n >= 0 && n <= INT_MAX ? (int)n : -1;
+}
+
 bool build_case(json_t *c, struct sources *s, struct flow *f, struct failure *why)
 {
     json_t *stages = json_object_get(c, "pipeline");
 
     if (!json_is_array(stages))
         return differs(why, "the case has no pipeline");
+    s->partitions = input_partitions(c);
     json_object_set(s->inputs, "in", json_object_get(c, "input"));
     json_object_set(s->inputs, "in2", json_object_get(c, "input2"));
     return source_flow(s, "in", wants_pairs(stages), f, why) && build_stages(s, stages, f, why);

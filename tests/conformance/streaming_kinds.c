@@ -216,7 +216,8 @@ bool run_multi(json_t *c, int partitions, struct failure *why)
 {
     struct run r;
     bool good = run_init(&r, batch_ms_of(c), 0, partitions, why);
-    struct sources sources = {.ctx = r.ctx, .inputs = json_object()};
+    struct sources sources = {
+        .ctx = r.ctx, .inputs = json_object(), .partitions = input_partitions(c)};
 
     good = good && build_multi(c, &r, &sources, why);
     if (good && r.ended.status != LEAT_OK)
@@ -291,6 +292,8 @@ bool run_queue(json_t *c, int partitions, struct failure *why)
     bool good = run_init(&r, batch_ms_of(c), 0, partitions, why);
 
     q.queue = leat_queue_stream(r.ctx, one);
+    if (input_partitions(c))
+        leat_queue_partitions(q.queue, input_partitions(c));
     r.before = enqueue_later;
     r.arg = &q;
     run_collect(&r, q.queue, q.pairs);

@@ -159,6 +159,7 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
     } functions[] = {{"windowParamsValid", window_params_valid},
                      {"windowMembers", window_members},
                      {"awaitResult", await_result},
+                     {"sliceParts", slice_parts},
                      {"fileName", file_name},
                      {"textLayout", text_layout},
                      {"fileRememberWindow", file_remember_window},

@@ -43,6 +43,7 @@ static struct leat_error err;
     X(leat_named_at, s, "a-name", "t")                                                             \
     X(leat_persist_at, s, NULL, "t")                                                               \
     X(leat_queue_pair_stream_at, c, true, "t")                                                     \
+    X(leat_queue_partitions_at, s, 2, "t")                                                         \
     X(leat_queue_stream_at, c, true, "t")                                                          \
     X(leat_receiver_pair_stream_at, c, &receiver, NULL, "t")                                       \
     X(leat_receiver_stream_at, c, &receiver, NULL, "t")                                            \
