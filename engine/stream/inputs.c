@@ -24,16 +24,9 @@ struct leat_stream *leat_source_stream_at(struct leat_context *ctx, const char *
     struct leat_stream *s = stream_add(ctx, where, what);
     struct leat_node *part = stream_map(ctx, where), *given = stream_map(ctx, where),
                      *name = stream_text(ctx, where, connector ? connector : "");
-    if (!connector || (!options && count))
-        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without a connector or its options", what);
-    for (size_t i = 0; options && i < count; i++) {
-        const struct leat_option *o = &options[i];
-        if (!o->name || !o->value)
-            stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: an option without a name or a value",
-                           what);
-        else
-            stream_put_path(ctx, where, is_of_source(o->name) ? part : given, o->name, o->value);
-    }
+    if (!connector)
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without a connector", what);
+    stream_put_options(ctx, where, what, part, given, is_of_source, options, count);
     if (s != &ctx->broken && name) {
         stream_put(part, name->text.ptr, given);
         s->source = part;

@@ -200,8 +200,8 @@ LEAT_API struct leat_stream *leat_queue_partitions_at(struct leat_stream *queue,
 
 /* Any connector of a pipeline file that is built in, with its options: { "topic", "t" }. An option
  * of a group is "roll.every"; "format" is the source's, with options "format.avro.framing", and so
- * are "time.at", an expression, "time.lateness", "time.idle". Elements are as the file's: pairs
- * where the connector has keys. */
+ * are "time.at", an expression, "time.lateness", "time.idle". An option that is given again and
+ * again is a list. Elements are as the file's: pairs where the connector has keys. */
 struct leat_option {
     const char *name, *value;
 };
@@ -251,6 +251,16 @@ LEAT_API struct leat_stream *leat_flat_map_values_at(struct leat_stream *stream,
                                                      void *arg, const char *where);
 LEAT_API struct leat_stream *leat_map_to_pair_at(struct leat_stream *stream, leat_pair_function *fn,
                                                  void *arg, const char *where);
+
+/* An operator of a pipeline file by its name there, with its argument as options: { "key", "this.n"
+ * }. One without a name is the whole argument, { "", "this > 2" }; one that is given again is a
+ * list; a count of 0: it has no argument. Names and values are copied. What an operator needs
+ * beside its stream, as `with:` does, cannot be said so. Expressions see an element as `this` and
+ * its key as `key`. What is wrong is the error of leat_start(). */
+#define leat_apply(stream, op, options, count) leat_apply_at(stream, op, options, count, LEAT_HERE)
+LEAT_API struct leat_stream *leat_apply_at(struct leat_stream *stream, const char *op,
+                                           const struct leat_option *options, size_t count,
+                                           const char *where);
 
 /* The elements of both; nothing is left out. */
 #define leat_union(a, b) leat_union_at(a, b, LEAT_HERE)
@@ -459,6 +469,14 @@ typedef enum leat_status leat_rdd_function(const struct leat_rdd *rdd, void *arg
 #define leat_foreach_rdd(stream, fn, arg) leat_foreach_rdd_at(stream, fn, arg, LEAT_HERE)
 LEAT_API void leat_foreach_rdd_at(struct leat_stream *stream, leat_rdd_function *fn, void *arg,
                                   const char *where);
+
+/* Any sink of a pipeline file by its name there, with its options: { "path", "out/{key}.txt" };
+ * "format" is the sink's, with options "format.csv.header". Both are copied, and one that is given
+ * again is a list. What is wrong is the error of leat_start(). */
+#define leat_write_to(stream, sink, options, count)                                                \
+    leat_write_to_at(stream, sink, options, count, LEAT_HERE)
+LEAT_API void leat_write_to_at(struct leat_stream *stream, const char *sink,
+                               const struct leat_option *options, size_t count, const char *where);
 
 /* A directory PREFIX-TIME[.SUFFIX] per batch, with a file part-NNNNN per partition and _SUCCESS.
  * Both may be NULL or "": without a prefix it is TIME[.SUFFIX], in the working directory. */

@@ -139,12 +139,22 @@ static void foreach_close(void *self)
     drop(self);
 }
 
+static enum leat_status foreach_check(const void *self, struct leat_error *err)
+{
+    const struct foreach *s = self;
+
+    return s->of.node && s->of.node->handed
+               ? LEAT_OK
+               : leat_fail(err, LEAT_E_CONFIG, "has no name: leat_foreach_rdd() makes it");
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "foreach_rdd",
     .summary = "calls a function of the program with every batch",
     .self_size = sizeof(struct foreach),
     .opts = options,
+    .check = foreach_check,
     .sink =
         &(const struct leat_sink){
             .as_spark = true,

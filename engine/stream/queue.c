@@ -294,6 +294,15 @@ static void queue_close(void *self)
     pthread_mutex_unlock(&q->ctx->lock);
 }
 
+static enum leat_status queue_check(const void *self, struct leat_error *err)
+{
+    const struct queue_source *s = self;
+
+    return s->of.node && s->of.node->handed
+               ? LEAT_OK
+               : leat_fail(err, LEAT_E_CONFIG, "has no name: leat_queue_stream() makes it");
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "queue",
@@ -301,6 +310,7 @@ static const struct leat_module module = {
     .usual_format = "raw",
     .self_size = sizeof(struct queue_source),
     .opts = options,
+    .check = queue_check,
     .pull =
         &(const struct leat_pull){
             .single = true,

@@ -282,6 +282,15 @@ static enum leat_status receiver_run(void *self, struct leat_inbox *inbox, struc
     return status;
 }
 
+static enum leat_status receiver_check(const void *self, struct leat_error *err)
+{
+    const struct receiver_source *s = self;
+
+    return s->of.node && s->of.node->handed
+               ? LEAT_OK
+               : leat_fail(err, LEAT_E_CONFIG, "has no name: leat_receiver_stream() makes it");
+}
+
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "receiver",
@@ -289,6 +298,7 @@ static const struct leat_module module = {
     .usual_format = "raw",
     .self_size = sizeof(struct receiver_source),
     .opts = options,
+    .check = receiver_check,
     .push =
         &(const struct leat_push){
             .store = LEAT_STORE_COMMIT,

@@ -42,15 +42,7 @@ void leat_save_as_hadoop_files_at(struct leat_stream *s, const char *prefix, con
     struct leat_context *ctx = s->ctx;
     struct leat_node *format = stream_map(ctx, where), *given = stream_map(ctx, where);
     struct stream_output *o = save(s, "save_as_hadoop_files", prefix, suffix, where);
-    if (!options && count)
-        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without its options", what);
-    for (size_t i = 0; options && i < count; i++) {
-        if (!options[i].name || !options[i].value)
-            stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: an option without a name or a value",
-                           what);
-        else
-            stream_put_path(ctx, where, given, options[i].name, options[i].value);
-    }
+    stream_put_options(ctx, where, what, NULL, given, NULL, options, count);
     stream_put(format, "sequence_file", given);
     if (o)
         stream_put(o->sink, "format", format);

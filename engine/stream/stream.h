@@ -139,6 +139,12 @@ void stream_put(struct leat_node *into, const char *key, struct leat_node *child
 /* Under a path "a.b": maps on the way are made, what was there is replaced. */
 void stream_put_path(struct leat_context *ctx, const char *where, struct leat_node *root,
                      const char *path, const char *text);
+/* Options by their paths, into `given`, or into `part` where is_of_part (which may be NULL) says
+ * so. What is wrong with them is the context's mistake, of the function `what`. */
+void stream_put_options(struct leat_context *ctx, const char *where, const char *what,
+                        struct leat_node *part, struct leat_node *given,
+                        bool (*is_of_part)(const char *option), const struct leat_option *options,
+                        size_t count);
 /* Streams that outputs need, under the root. */
 void stream_assemble(struct leat_context *ctx);
 

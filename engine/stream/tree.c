@@ -75,33 +75,82 @@ static struct leat_node *child_of(struct leat_node *map, struct leat_slice key)
     return n;
 }
 
-void stream_put_path(struct leat_context *ctx, const char *where, struct leat_node *root,
-                     const char *path, const char *text)
+/* The map in which the last name of a path stands, which is *key; maps on the way are made. NULL:
+ * out of memory, which was noted. */
+static struct leat_node *walk(struct leat_context *ctx, const char *where, struct leat_node *root,
+                              const char *path, struct leat_slice *key)
 {
-    struct leat_slice rest = leat_arena_copy(&ctx->arena, leat_slice_str(path)), key;
+    struct leat_slice rest = leat_arena_copy(&ctx->arena, leat_slice_str(path));
 
     if (!rest.ptr) {
         stream_mistake(ctx, where, LEAT_E_NOMEM, "out of memory");
-        return;
+        return NULL;
     }
-    while (root && leat_slice_cut(rest, '.', &key, &rest)) {
-        struct leat_node *below = child_of(root, key);
+    while (root && leat_slice_cut(rest, '.', key, &rest)) {
+        struct leat_node *below = child_of(root, *key);
         if (!below && (below = stream_map(ctx, where))) {
             stream_put(root, "", below);
-            below->key = key;
+            below->key = *key;
         }
         root = below;
     }
-    struct leat_node *n = root ? child_of(root, key) : NULL, *made = stream_text(ctx, where, text);
-    if (!root || !made)
+    return root;
+}
+
+void stream_put_path(struct leat_context *ctx, const char *where, struct leat_node *root,
+                     const char *path, const char *text)
+{
+    struct leat_slice key;
+    struct leat_node *map = walk(ctx, where, root, path, &key);
+    struct leat_node *n = map ? child_of(map, key) : NULL, *made = stream_text(ctx, where, text);
+
+    if (!map || !made)
         return;
     if (n) {
         n->text = made->text;
         n->path = made->path;
         return;
     }
-    stream_put(root, "", made);
+    stream_put(map, "", made);
     made->key = key;
+}
+
+/* What is given again is a list of all that was given. */
+static void put_option(struct leat_context *ctx, const char *where, struct leat_node *root,
+                       const struct leat_option *o)
+{
+    struct leat_slice key;
+    struct leat_node *map = walk(ctx, where, root, o->name, &key);
+    struct leat_node *n = map ? child_of(map, key) : NULL,
+                     *made = stream_text(ctx, where, o->value);
+
+    if (!map || !made)
+        return;
+    if (n && n->kind == LEAT_NODE_SCALAR) {
+        struct leat_node *first = stream_text(ctx, where, n->text.ptr);
+        n->kind = LEAT_NODE_LIST;
+        stream_put(n, NULL, first);
+    }
+    stream_put(n ? n : map, NULL, made);
+    if (!n)
+        made->key = key;
+}
+
+void stream_put_options(struct leat_context *ctx, const char *where, const char *what,
+                        struct leat_node *part, struct leat_node *given,
+                        bool (*is_of_part)(const char *option), const struct leat_option *options,
+                        size_t count)
+{
+    if (!options && count)
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: without its options", what);
+    for (size_t i = 0; options && i < count; i++) {
+        const struct leat_option *o = &options[i];
+        if (!o->name || !o->value)
+            stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: an option without a name or a value",
+                           what);
+        else
+            put_option(ctx, where, is_of_part && is_of_part(o->name) ? part : given, o);
+    }
 }
 
 /* ---- the whole */

@@ -13,6 +13,7 @@ static struct leat_error err;
 
 /* Builders that give a stream. `c` is a context, `s` a stream of it, or both are NULL. */
 #define BUILDERS(X)                                                                                \
+    X(leat_apply_at, s, "map", &whole_argument, 1, "t")                                            \
     X(leat_checkpoint_every_at, s, 20, "t")                                                        \
     X(leat_cogroup_at, s, s, "t")                                                                  \
     X(leat_combine_by_key_at, s, twice, sum, sum, NULL, "t")                                       \
@@ -77,7 +78,8 @@ static struct leat_error err;
     X(leat_save_as_hadoop_files_at, s, "/tmp/x", "", NULL, 0, "t")                                 \
     X(leat_save_as_object_files_at, s, "/tmp/x", "", "t")                                          \
     X(leat_save_as_text_files_at, s, "/tmp/x", "", "t")                                            \
-    X(leat_set_at, c, "threads", "1", "t")
+    X(leat_set_at, c, "threads", "1", "t")                                                         \
+    X(leat_write_to_at, s, "null", NULL, 0, "t")
 
 /* With a status: for nothing, before the start, within a function, after the stop. ANY: it depends,
  * other tests have it. `q` is a queue, `p` one of pairs, `r` a receiver. */
@@ -160,6 +162,7 @@ static struct leat_value mapping(struct leat_call *call, struct leat_value key,
     return leat_int(1);
 }
 
+static const struct leat_option whole_argument = {"", "this"};
 static const struct leat_state_spec spec = {.fn = mapping};
 
 static enum leat_status begin(struct leat_receiver *r, void *arg, struct leat_error *e)
