@@ -333,7 +333,19 @@ enum leat_status leat_job_commits_start(struct leat_job_thread *job, struct leat
     return leat_log_thread_start(&job->log_thread, err);
 }
 
-/* Threads end here; what they sent stays in the job's queue. */
+/* What was on its way when the job ended goes; of outputs that fail, too, one hears. */
+static void drain(struct leat_job_thread *job)
+{
+    for (struct leat_msg *m; (m = leat_queue_try(&job->in));) {
+        const struct leat_sink_work *w = (const struct leat_sink_work *)m;
+        if ((m->kind == LEAT_MSG_PREPARED || m->kind == LEAT_MSG_DONE) &&
+            w->error.status != LEAT_OK)
+            leat_job_watch_output(job, w, true);
+        leat_job_drop(m);
+    }
+}
+
+/* Threads end here. */
 void leat_job_commits_fini(struct leat_job_thread *job)
 {
     for (uint32_t i = 0; job->sinks && i < job->plan->sinks_count; i++)
@@ -346,6 +358,9 @@ void leat_job_commits_fini(struct leat_job_thread *job)
         leat_arena_reset(&job->sinks[i].opened.arena);
     }
     leat_log_thread_stop(&job->log_thread, true);
+    drain(job);
+    if (job->error.status != LEAT_OK)
+        leat_job_watch_failed(job);
     for (int b = 0; b < 2; b++) {
         for (uint32_t i = 0; job->batches[b].works && i < job->plan->sinks_count; i++) {
             leat_arena_reset(&job->batches[b].works[i].arena);

@@ -22,7 +22,6 @@ void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why)
     job->over = true;
     job->error = *why;
     atomic_store(&job->has_failed, true);
-    leat_job_watch_failed(job);
 }
 
 bool leat_job_has_failed(const struct leat_job_thread *job)
@@ -340,16 +339,20 @@ static void loop(struct leat_job_thread *job)
 
 /* ---- begin and end */
 
-/* What was on its way when the job ended. */
+void leat_job_drop(struct leat_msg *m)
+{
+    if (m->kind == LEAT_MSG_BLOCK)
+        leat_block_unref((struct leat_block *)m);
+    else if (m->kind == LEAT_MSG_FETCHED)
+        leat_block_unref(((struct leat_job_fetch *)m)->block);
+    else if (m->kind == LEAT_MSG_TABLE)
+        leat_table_topic_drop(m);
+}
+
 static void drain(struct leat_job_thread *job)
 {
     for (struct leat_msg *m; (m = leat_queue_try(&job->in));)
-        if (m->kind == LEAT_MSG_BLOCK)
-            leat_block_unref((struct leat_block *)m);
-        else if (m->kind == LEAT_MSG_FETCHED)
-            leat_block_unref(((struct leat_job_fetch *)m)->block);
-        else if (m->kind == LEAT_MSG_TABLE)
-            leat_table_topic_drop(m);
+        leat_job_drop(m);
 }
 
 /* A clean stop: that the last group is committed need not be asked at the next start. */

@@ -230,6 +230,7 @@ struct leat_job_thread {
 /* job_thread.c */
 void leat_job_event(struct leat_job_thread *job, struct leat_event ev);
 void leat_job_fail(struct leat_job_thread *job, const struct leat_error *why);
+void leat_job_drop(struct leat_msg *m); /* that nobody handles any more */
 
 /* job_begin.c */
 LEAT_CHECKED enum leat_status leat_job_begin(struct leat_job_thread *job, struct leat_error *err);

@@ -79,6 +79,8 @@ bool run_init(struct run *r, int64_t batch_ms, int64_t begin_ms, int partitions,
 void run_collect(struct run *r, struct leat_stream *s, bool pairs); /* what comes out is seen */
 /* So many batches, then stops. `ended` says whether it failed before. False: it hangs. */
 bool run_batches(struct run *r, size_t count, struct failure *why);
+/* Of one that has begun: the clock goes there, and the batch of this time is waited for. */
+bool run_to(struct run *r, int64_t clock_ms, int64_t batch_ms, struct failure *why);
 void run_free(struct run *r);
 
 /* ---- streaming_build.c */
@@ -156,6 +158,13 @@ answer retention, mapped_checkpoint, validate;
 
 bool run_filestream(json_t *c, int partitions, struct failure *why);
 answer file_remember_window;
+/* A file whose only line is its name, with this time of its last change. False: why. */
+bool make_file(const char *dir, const char *name, int64_t changed_ms, struct failure *why);
+
+/* ---- streaming_times.c, streaming_told.c */
+
+answer duration_answer, time_floor, recurring_timer, timer_start;
+answer batch_info_phases, failure_reasons;
 
 answer slice_parts; /* streaming_parts.c */
 

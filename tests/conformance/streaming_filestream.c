@@ -15,15 +15,14 @@ struct directory {
     int64_t batch_ms, begin_ms;
 };
 
-/* Its only line is its name. It is seen when it is whole. */
-static bool make_file(const struct directory *d, const char *name, int64_t changed_ms,
-                      struct failure *why)
+/* It is seen when it is whole. */
+bool make_file(const char *dir, const char *name, int64_t changed_ms, struct failure *why)
 {
     const struct timespec t = {changed_ms / 1000, changed_ms % 1000 * 1000000};
     char hidden[300], path[300];
 
-    snprintf(hidden, sizeof hidden, "%s/.%.200s", d->dir, name);
-    snprintf(path, sizeof path, "%s/%.200s", d->dir, name);
+    snprintf(hidden, sizeof hidden, "%s/.%.200s", dir, name);
+    snprintf(path, sizeof path, "%s/%.200s", dir, name);
     FILE *f = fopen(hidden, "w");
     return (f && fprintf(f, "%s\n", name) > 0 && fclose(f) == 0 &&
             utimensat(AT_FDCWD, hidden, (struct timespec[]){t, t}, 0) == 0 &&
@@ -45,7 +44,7 @@ static bool show_files(size_t number, void *arg, struct failure *why)
                 seen_ms = number_at(file, "visibleFrom_ms", changed_ms);
         const char *name = text_at(file, "name");
         if ((seen_ms > from_ms || number == 1) && seen_ms <= to_ms &&
-            !make_file(d, name ? name : "?", changed_ms, why))
+            !make_file(d->dir, name ? name : "?", changed_ms, why))
             return false;
     }
     return true;

@@ -114,6 +114,13 @@ static bool wait_for(struct run *r, int64_t time_ms, struct failure *why)
     return out;
 }
 
+bool run_to(struct run *r, int64_t clock_ms, int64_t batch_ms, struct failure *why)
+{
+    r->clock.now_ms = clock_ms;
+    leat_job_look_at_clock(r->ctx->job);
+    return wait_for(r, batch_ms, why);
+}
+
 bool run_batches(struct run *r, size_t count, struct failure *why)
 {
     struct leat_error err;
@@ -124,10 +131,7 @@ bool run_batches(struct run *r, size_t count, struct failure *why)
     wait_until_ready(r->ctx);
     for (size_t k = 1; k <= count && good && leat_get_state(r->ctx) == LEAT_ACTIVE; k++) {
         int64_t time_ms = r->begin_ms + (int64_t)k * r->batch_ms;
-        good = !r->before || r->before(k, r->arg, why);
-        r->clock.now_ms = time_ms;
-        leat_job_look_at_clock(r->ctx->job);
-        good = good && wait_for(r, time_ms, why);
+        good = (!r->before || r->before(k, r->arg, why)) && run_to(r, time_ms, time_ms, why);
     }
     if (leat_stop(r->ctx, false, &err) != LEAT_OK)
         r->ended = err;

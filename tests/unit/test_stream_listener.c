@@ -194,6 +194,54 @@ static void an_output_that_fails_is_heard_with_why_and_so_is_its_batch(void)
     leat_context_free(ctx);
 }
 
+/* Of two outputs: how often each has failed, and with which words. */
+struct failures {
+    int count[2];
+    char why[2][480];
+};
+
+static void output_over(const struct leat_output_info *o, void *arg)
+{
+    struct failures *f = arg;
+
+    if (!o->failure || o->number > 1)
+        return;
+    f->count[o->number]++;
+    snprintf(f->why[o->number], sizeof f->why[0], "%s", o->failure);
+}
+
+static enum leat_status no_room(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    (void)rdd;
+    return leat_fail(e, LEAT_E_DATA, "no room in the %s", (const char *)arg);
+}
+
+static void outputs_that_fail_in_one_batch_are_heard_one_by_one(void)
+{
+    static char cellar[] = "cellar", attic[] = "attic";
+
+    for (int i = 0; i < 20; i++) {
+        struct leat_context *ctx = leat_context_new("test", 5);
+        struct leat_stream *queue = leat_queue_stream(ctx, true);
+        struct failures f = {.count = {0}};
+        struct heard h;
+
+        heard_init(&h);
+        leat_add_listener(ctx, &(struct leat_listener){.output_operation_completed = output_over},
+                          &f);
+        leat_add_listener(ctx, &of_batches, &h);
+        leat_foreach_rdd(queue, no_room, cellar);
+        leat_foreach_rdd(queue, no_room, attic);
+        OK(leat_start(ctx, &err));
+        CU_ASSERT_EQUAL(leat_await_termination(ctx, &err), LEAT_E_DATA);
+        CU_ASSERT(f.count[0] == 1 && strstr(f.why[0], "no room in the cellar"));
+        CU_ASSERT(f.count[1] == 1 && strstr(f.why[1], "no room in the attic"));
+        CU_ASSERT_EQUAL(h.completed, h.submitted);
+        CU_ASSERT(h.count > 2 && h.order[h.count - 1] == 'c'); /* behind its outputs */
+        leat_context_free(ctx);
+    }
+}
+
 static struct leat_value fails(struct leat_call *call, const struct leat_pair *in, void *arg)
 {
     (void)in, (void)arg;
@@ -412,6 +460,7 @@ static void listeners_without_memory_end_in_order(void)
 
 LEAT_TESTS("stream_listener", T(batches_and_outputs_are_heard_in_order_with_delays_that_add_up),
            T(an_output_that_fails_is_heard_with_why_and_so_is_its_batch),
+           T(outputs_that_fail_in_one_batch_are_heard_one_by_one),
            T(a_batch_whose_operator_fails_is_over_with_its_words),
            T(a_receiver_is_heard_by_the_name_of_its_stream),
            T(a_connector_that_others_send_to_is_a_receiver_too),
