@@ -6,6 +6,8 @@
  */
 #include "run/job_lock.h"
 
+#include "store/job_log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,6 +25,12 @@ enum leat_status leat_job_dir(const struct leat_spec *spec, const char *state_di
     return len < LEAT_JOB_DIR_BYTES - 64
                ? LEAT_OK
                : leat_fail(err, LEAT_E_CONFIG, "the path '%.40s...' is too long", into);
+}
+
+enum leat_status leat_job_dir_has_log(const struct leat_fs *fs, const char *dir, bool *has,
+                                      struct leat_error *err)
+{
+    return leat_job_log_is_there(fs, dir, has, err);
 }
 
 enum leat_status leat_job_lock(const struct leat_fs *fs, const char *dir, int *fd,

@@ -492,13 +492,34 @@ void leat_job_log_set_segment_bytes(struct leat_job_log *log, int64_t bytes)
     log->segment_bytes = bytes;
 }
 
-static enum leat_status view_files(struct leat_job_log *log, struct leat_error *err)
+/* Nothing is listed when there is no directory. */
+static enum leat_status list_if_there(struct leat_log_dir *d, struct leat_error *err)
 {
-    int64_t there = log->fs->length(log->fs, log->dir.path);
+    int64_t there = d->fs->length(d->fs, d->path);
 
     if (there < 0 && there != -ENOENT)
-        return leat_fs_failed(err, there, "look at", log->dir.path);
-    if (there >= 0 && leat_log_dir_list(&log->dir, err) != LEAT_OK)
+        return leat_fs_failed(err, there, "look at", d->path);
+    return there >= 0 ? leat_log_dir_list(d, err) : LEAT_OK;
+}
+
+enum leat_status leat_job_log_is_there(const struct leat_fs *fs, const char *dir, bool *there,
+                                       struct leat_error *err)
+{
+    struct leat_log_dir d = {.fs = fs};
+    int n = snprintf(d.path, sizeof d.path, "%s/log", dir);
+
+    *there = false;
+    if (n < 0 || (size_t)n >= sizeof d.path)
+        return leat_fail(err, LEAT_E_CONFIG, "the path '%.40s...' is too long", dir);
+    enum leat_status status = list_if_there(&d, err);
+    *there = status == LEAT_OK && d.count > 0;
+    leat_log_dir_fini(&d);
+    return status;
+}
+
+static enum leat_status view_files(struct leat_job_log *log, struct leat_error *err)
+{
+    if (list_if_there(&log->dir, err) != LEAT_OK)
         return err->status;
     if (log->dir.count == 0)
         return leat_fail(err, LEAT_E_LOST, "there is no log in '%s'", log->dir.path);

@@ -115,6 +115,11 @@ void leat_job_log_close(struct leat_job_log *log); /* NULL is fine */
 /* How many bytes open cut off: a record that was not written to its end. */
 int64_t leat_job_log_torn(const struct leat_job_log *log);
 
+/* Was a log begun in `dir`? No, when there is no such directory. What has another name than a
+ * segment, and a directory of such a name, is none. */
+LEAT_CHECKED enum leat_status leat_job_log_is_there(const struct leat_fs *fs, const char *dir,
+                                                    bool *there, struct leat_error *err);
+
 /* Only to look at it: nothing is made, cut or written, and the job may be running; what is not
  * whole at its end is passed over. LEAT_E_LOST: there is no log in `dir`. */
 LEAT_CHECKED enum leat_status leat_job_log_view(const struct leat_fs *fs, const char *dir,

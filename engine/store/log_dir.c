@@ -46,10 +46,14 @@ struct listing {
 static void note(const char *name, void *arg)
 {
     struct listing *l = arg;
-    char *end;
+    const struct leat_log_dir *d = l->dir;
+    char *end, path[LEAT_LOG_PATH_BYTES];
     uint64_t first = strtoull(name, &end, 10);
 
-    if (end == name + 20 && strcmp(end, SUFFIX) == 0 && !leat_log_dir_add(l->dir, first))
+    if (end != name + 20 || strcmp(end, SUFFIX) != 0)
+        return;
+    snprintf(path, sizeof path, "%.4000s/%.64s", d->path, name);
+    if (d->fs->is_dir(d->fs, path) != 1 && !leat_log_dir_add(l->dir, first))
         l->no_memory = true;
 }
 

@@ -257,6 +257,8 @@ static void note(const char *name, void *arg)
     if (n == 0 || q > UINT32_MAX || strncmp(end, ".snap", 5) != 0)
         return;
     snprintf(path, sizeof path, "%.3800s/%.255s", l->dir, name);
+    if (l->fs->is_dir(l->fs, path) == 1)
+        return;
     if (end[5] == 0)
         l->fn(l->arg, (uint32_t)q, n, path);
     else if (l->remove_fresh && strcmp(end + 5, ".new") == 0)

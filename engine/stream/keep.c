@@ -3,33 +3,7 @@
  */
 #include "stream.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-
-#define SEGMENT ".leatlog"
-
-/* Has a job written there? */
-static enum leat_status look_into(const char *dir, bool *has_log, struct leat_error *err)
-{
-    char path[PATH_MAX];
-
-    *has_log = false;
-    if (snprintf(path, sizeof path, "%s/log", dir) >= (int)sizeof path)
-        return leat_fail(err, LEAT_E_CONFIG, "the name of the directory is too long");
-    DIR *d = opendir(path);
-    if (!d)
-        return errno == ENOENT ? LEAT_OK
-                               : leat_fail(err, LEAT_E_IO, "'%.300s': %s", path, strerror(errno));
-    for (const struct dirent *e; (e = readdir(d));) {
-        size_t len = strlen(e->d_name), end = sizeof SEGMENT - 1;
-        *has_log = *has_log || (len > end && strcmp(e->d_name + len - end, SEGMENT) == 0);
-    }
-    closedir(d);
-    return LEAT_OK;
-}
+#include "run/job_lock.h"
 
 /* Lock: held. */
 static enum leat_status take_dir(struct leat_context *ctx, const char *dir, const char *what,
@@ -57,7 +31,7 @@ static enum leat_status check(const char *dir, leat_create_function *create,
     *ctx = NULL;
     if (!dir || !*dir || !create)
         return leat_fail(err, LEAT_E_MISUSE, "without a directory or a function");
-    return look_into(dir, has_log, err);
+    return leat_job_dir_has_log(&leat_fs_posix, dir, has_log, err);
 }
 
 static enum leat_status make(const char *dir, leat_create_function *create, void *arg,

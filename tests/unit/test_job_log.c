@@ -6,6 +6,7 @@
 #include "store/job_log.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct leat_error err;
@@ -459,6 +460,34 @@ static void lack_of_memory_is_reported(void)
     }
 }
 
+static void only_files_with_the_name_of_a_segment_are_a_log(void)
+{
+    struct leat_job_log *log;
+    bool there = true;
+    char foreign[300];
+
+    fresh_dir();
+    OK(leat_job_log_is_there(&leat_fs_posix, dir, &there, &err));
+    CU_ASSERT_FALSE(there);
+    snprintf(foreign, sizeof foreign, "%s/log/00000000000000000009.leatlog", dir);
+    CU_ASSERT(leat_fs_make_parents(&leat_fs_posix, foreign) >= 0);
+    CU_ASSERT_EQUAL(mkdir(foreign, 0755), 0);
+    snprintf(foreign, sizeof foreign, "%s/log/00000000000000000003.leatlog.bk", dir);
+    fclose(fopen(foreign, "w"));
+    OK(leat_job_log_is_there(&leat_fs_posix, dir, &there, &err));
+    CU_ASSERT_FALSE(there);
+    CU_ASSERT_EQUAL(leat_job_log_view(&leat_fs_posix, dir, &log, &err), LEAT_E_LOST);
+
+    log = open_log(&leat_fs_posix);
+    OK(append(log, 1, "0", 5));
+    leat_job_log_close(log);
+    OK(leat_job_log_is_there(&leat_fs_posix, dir, &there, &err));
+    CU_ASSERT_TRUE(there);
+    log = open_log(&leat_fs_posix);
+    CU_ASSERT_EQUAL(leat_job_log_last(log)->n, 1);
+    leat_job_log_close(log);
+}
+
 LEAT_TESTS("job_log", T(the_checksum_is_castagnolis), T(records_are_there_again_after_a_restart),
            T(a_torn_tail_is_cut_at_every_byte), T(damage_in_the_middle_is_refused_with_its_place),
            T(another_file_is_refused), T(a_large_segment_is_followed_by_another),
@@ -468,4 +497,5 @@ LEAT_TESTS("job_log", T(the_checksum_is_castagnolis), T(records_are_there_again_
            T(a_log_keeps_its_epoch_and_is_of_one_job), T(the_log_of_an_older_version_is_refused),
            T(records_are_read_in_order_whatever_segment_they_are_in),
            T(a_segment_that_is_missing_is_noticed), T(looking_at_a_log_changes_nothing),
+           T(only_files_with_the_name_of_a_segment_are_a_log),
            T(failpoints_fail_an_append_that_may_be_tried_again), T(lack_of_memory_is_reported))
