@@ -440,7 +440,7 @@ struct leat_state_spec {
     leat_mapping_function *fn;
     void *arg;
     int64_t timeout_ms; /* a key without an element for so long is removed; 0: none is */
-    const struct leat_pair *initial; /* states to begin with; copied */
+    const struct leat_pair *initial; /* states to begin with, none null; copied */
     size_t initial_count;
 };
 #define leat_map_with_state(stream, ...) /* a spec, which may be written there with braces */      \

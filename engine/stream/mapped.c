@@ -155,6 +155,21 @@ static struct leat_node *options(struct leat_stream *s, const struct leat_state_
     return map;
 }
 
+/* NULL: none. */
+static const char *mistake_in(const struct leat_state_spec *spec)
+{
+    if (!spec)
+        return "without a specification";
+    if (spec->timeout_ms < 0)
+        return "a timeout is no less than 0";
+    if (spec->initial_count && !spec->initial)
+        return "initial pairs, but none are given";
+    for (size_t i = 0; i < spec->initial_count; i++)
+        if (spec->initial[i].value.tag == LEAT_NULL)
+            return "null is no state to begin with; leave the pair out";
+    return NULL;
+}
+
 struct leat_stream *leat_map_with_state_at(struct leat_stream *s,
                                            const struct leat_state_spec *spec, const char *where)
 {
@@ -163,16 +178,14 @@ struct leat_stream *leat_map_with_state_at(struct leat_stream *s,
 
     if (!s)
         return NULL;
-    if (spec && spec->initial && spec->initial_count && s != &s->ctx->broken)
+    if (!mistake_in(spec) && spec->initial_count && s != &s->ctx->broken)
         s = with_initial(s, spec, &queue, where);
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
     struct leat_context *ctx = s->ctx;
-    if (!spec || spec->timeout_ms < 0 || (spec->initial_count && !spec->initial)) {
-        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: %s", what,
-                       !spec                  ? "without a specification"
-                       : spec->timeout_ms < 0 ? "a timeout is no less than 0"
-                                              : "initial pairs, but none are given");
+    const char *wrong = mistake_in(spec);
+    if (wrong) {
+        stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: %s", what, wrong);
         pthread_mutex_unlock(&ctx->lock);
         return &ctx->broken;
     }

@@ -255,6 +255,14 @@ static void what_makes_no_sense_is_refused(void)
                                    &(struct leat_state_spec){.fn = running_sum, .timeout_ms = -1}),
                1);
     is_refused(ctx, "a timeout is no less than 0");
+    const struct leat_pair null_state = {.key = leat_int(1)};
+    ctx = new_context();
+    leat_print(leat_map_with_state(leat_queue_pair_stream(ctx, true),
+                                   &(struct leat_state_spec){.fn = running_sum,
+                                                             .initial = &null_state,
+                                                             .initial_count = 1}),
+               1);
+    is_refused(ctx, "null is no state to begin with");
 }
 
 static void lack_of_memory_is_an_error(void)
