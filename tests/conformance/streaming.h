@@ -154,6 +154,14 @@ bool slice_too_early(const char *operation, int partitions, struct leat_error *e
 
 answer retention, mapped_checkpoint, validate;
 
+/* ---- streaming_initial.c */
+
+answer mapped_create;
+
+/* ---- streaming_checkpoint.c */
+
+answer checkpoint_listing, checkpoint_order;
+
 /* ---- streaming_filestream.c */
 
 bool run_filestream(json_t *c, int partitions, struct failure *why);
