@@ -2,6 +2,7 @@
 """Topics in, topics out, on a real Kafka: what is kept, where reading begins, when it ends."""
 import json
 import pathlib
+import re
 import sys
 from datetime import datetime, timezone
 
@@ -10,7 +11,7 @@ from copy_job import ALL, job, to_files, to_topic  # noqa: E402
 from kafka_test import T0, Broker, Leat  # noqa: E402
 from leat_test import folder, free_port, leat, main, wait_for  # noqa: E402
 
-BROKER = Broker()
+BROKER = Broker("log.cleaner.backoff.ms=200")
 
 
 def pipeline(dir, name, source, sink, ops=ALL, **more):
@@ -228,6 +229,152 @@ def test_new_records_arrive_while_it_runs():
             assert job.stop() == 0
             assert len(job.log.splitlines()) < 10, job.log
     assert {p: c[0] for p, c in BROKER.committed("live", "live.in", 2).items()} == {0: 3, 1: 2}
+
+
+# ---- what Spark's own tests of its Kafka streams ask
+
+WHERE = "      - map: { topic: meta.topic, at: meta.offset }\n"
+
+
+def places(dir):
+    """Of what came out: {topic: its offsets, in their order}."""
+    found = {}
+    for file in pathlib.Path(dir, "out").glob("[!.]*.jsonl"):
+        for line in file.read_text().splitlines():
+            row = json.loads(line)
+            found.setdefault(row["topic"], []).append(row["at"])
+    return {topic: sorted(offsets) for topic, offsets in found.items()}
+
+
+def test_positions_of_single_partitions_win_over_the_start_of_the_rest():
+    topics = ["basic1", "basic2", "basic3"]
+    for topic in topics:
+        BROKER.topic(topic)
+        BROKER.produce(topic, [json.dumps({"n": n}) for n in range(16)])
+    BROKER.commit("basic", "basic1", {0: 2})
+    with folder() as dir:
+        run_until_caught_up(pipeline(dir, "basic", "topics: [basic1, basic2, basic3], start: earliest",
+                                     to_files(f"{dir}/out"), WHERE))
+        found = places(dir)
+    assert found == {"basic1": list(range(2, 16)), "basic2": list(range(16)), "basic3": list(range(16))}
+    assert sum(map(len, found.values())) == 46
+    for topic in topics:
+        assert BROKER.committed("basic", topic)[0][0] == 16
+
+
+def test_positions_win_over_the_start_for_topics_of_a_pattern_too_and_others_are_not_read():
+    for topic in ("pat1", "pat2", "pat3", "advanced3"):
+        BROKER.topic(topic)
+        BROKER.produce(topic, [json.dumps({"n": n}) for n in range(16)])
+    BROKER.commit("pattern", "pat2", {0: 3})
+    BROKER.commit("pattern", "pat3", {0: 4})
+    with folder() as dir:
+        run_until_caught_up(pipeline(dir, "pattern", "topics: '/^pat[0-9]$/', start: earliest",
+                                     to_files(f"{dir}/out"), WHERE))
+        found = places(dir)
+    assert found == {"pat1": list(range(16)), "pat2": list(range(3, 16)), "pat3": list(range(4, 16))}
+    assert sum(map(len, found.values())) == 41
+
+
+def test_a_stream_that_begins_at_a_position_has_nothing_of_before():
+    BROKER.topic("offset.in")
+    BROKER.topic("offset.out")
+    BROKER.produce("offset.in", ['"a"'] * 10)
+    BROKER.commit("offset", "offset.in", {0: 10})
+    with folder() as dir:
+        file = pipeline(dir, "offset", "topic: offset.in, start: earliest", to_topic("offset.out"))
+        with Leat("run", file) as run:
+            BROKER.produce("offset.in", ['"b"'] * 10)
+            wait_for("what came later", lambda: len(BROKER.values("offset.out")) >= 10)
+            assert run.stop() == 0, run.log
+    assert BROKER.values("offset.out") == ['"b"'] * 10
+
+
+def test_sums_over_a_restart_have_every_record_once():
+    BROKER.topic("sums.in")
+    BROKER.topic("sums.out")
+    ops = """      - map_to_pair: { key: "'sum'", value: this }
+      - update_state_by_key: { update: 'default(state, 0) + values.sum()' }
+"""
+
+    def last():
+        return max(map(int, BROKER.values("sums.out")), default=0)
+
+    def ranges(file):
+        return re.findall(r"read in  \S+  from (\d+) to (\d+)", leat("state", "show", file)[1])
+    with folder() as dir:
+        file = pipeline(dir, "sums", "topic: sums.in, start: earliest", to_topic("sums.out"), ops)
+        before = []
+        for first, total in ((1, 55), (11, 210)):
+            with Leat("run", file) as run:
+                for n in range(first, first + 10, 4):
+                    BROKER.produce("sums.in", [str(v) for v in range(n, min(n + 4, first + 10))])
+                wait_for(f"a sum of {total}", lambda: last() >= total)
+                assert last() == total
+                assert run.stop() == 0, run.log
+            assert BROKER.committed("sums", "sums.in")[0][0] == first + 9
+            now = ranges(file)
+            assert now[:len(before)] == before, (before, now)
+            before = now
+    assert before[0][0] == "0" and before[-1][1] == "20", before
+    assert all(a[1] == b[0] for a, b in zip(before, before[1:])), before
+
+
+def test_a_compacted_topic_is_read_over_the_records_that_are_gone():
+    BROKER.topic("compact.in", 1, **{"cleanup.policy": "compact", "segment.bytes": 100,
+                                     "min.cleanable.dirty.ratio": 0.01, "delete.retention.ms": 0})
+    for key, value in ("a1", "a2", "b1", "c1", "c2", "b2", "b3", "z0"):  # the last segment is not compacted
+        BROKER.produce("compact.in", [(key, value)])
+    wait_for("the broker to compact", lambda: [r["offset"] for r in BROKER.records("compact.in")] == [1, 4, 6, 7],
+             180)
+    BROKER.commit("compact-0", "compact.in", {0: 0})
+    BROKER.commit("compact-2", "compact.in", {0: 2})
+    with folder() as dir:
+        for name, wanted in (("compact-e", ["a2", "c2", "b3"]), ("compact-0", ["a2", "c2", "b3"]),
+                             ("compact-2", ["c2", "b3"])):
+            BROKER.topic(f"{name}.out")
+            run_until_caught_up(pipeline(dir, name, "topic: compact.in, start: earliest",
+                                         to_topic(f"{name}.out"), "      - map: key + string(this)\n"))
+            assert BROKER.values(f"{name}.out") == [f'"{v}"' for v in (*wanted, "z0")]
+            assert BROKER.committed(name, "compact.in")[0][0] == 8
+
+
+def test_a_batch_that_is_run_again_has_its_range_whatever_came_behind_it():
+    BROKER.topic("cut.in")
+    BROKER.produce("cut.in", [json.dumps({"n": n}) for n in range(18)])
+    with folder() as dir:
+        file = pipeline(dir, "cut", "topic: cut.in, start: earliest", to_files(f"{dir}/out"), WHERE)
+        file.write_text(file.read_text().replace("every: 100ms", "every: 100ms, trigger: once"))
+
+        def once():
+            code, _, err = leat("run", file)
+            assert code == 0, err
+            return places(dir)["cut.in"]
+
+        def again(batch):
+            code, out, err = leat("replay", file, "--batch", batch)
+            assert code == 0, err
+            return [json.loads(line.split("\t")[-1])["at"] for line in out.splitlines() if "\t" in line]
+        assert once() == list(range(18))
+        assert once() == list(range(18)), "an empty range has nothing"
+        BROKER.produce("cut.in", ['"d"'])
+        assert once() == list(range(19))
+        BROKER.produce("cut.in", ['"e"'] * 22)
+        assert again(2) == [18], "the one record of its range"
+        assert again(1) == list(range(18))
+        assert BROKER.committed("cut", "cut.in")[0][0] == 19
+
+
+def test_of_several_topics_each_position_is_committed_behind_its_last_record():
+    topics = ["each1", "each2", "each3"]
+    for topic in topics:
+        BROKER.topic(topic)
+        BROKER.produce(topic, [json.dumps({"n": n}) for n in range(30)])
+    with folder() as dir:
+        run_until_caught_up(pipeline(dir, "each", "topics: [each1, each2, each3], start: earliest",
+                                     to_files(f"{dir}/out"), WHERE))
+        assert places(dir) == {topic: list(range(30)) for topic in topics}
+    assert [BROKER.committed("each", topic)[0][0] for topic in topics] == [30, 30, 30]
 
 
 main(sys.modules[__name__])

@@ -97,6 +97,24 @@ def test_messages_of_every_qos_and_version_arrive_with_topic_and_user_properties
                     assert leat.stop() == 0
 
 
+def test_a_topic_by_its_name_and_two_as_pairs_of_topic_and_payload_as_text_or_bytes():
+    one, first, second = (f"MQTT demo for spark streaming{n}" for n in ("", 1, 2))
+    for name, topics, form, map, sent, wanted in (
+            ("named-1", "def", "text", '{"v": this}', {"def": one, "defx": "no", "def/x": "no"}, [one]),
+            ("named-2", "[def1, def2]", "text", '{"t": key, "v": this}', {"def1": first, "def2": second},
+             [{"t": "def1", "v": first}, {"t": "def2", "v": second}]),
+            ("named-3", "[def1, def2]", "raw", '{"t": key, "v": hex(this)}',
+             {"def1": first, "def2": second},
+             [{"t": "def1", "v": first.encode().hex()}, {"t": "def2", "v": second.encode().hex()}])):
+        with folder() as dir:
+            file = pipeline(dir, f'url: "{BROKER.url}", topics: {topics}, qos: 1', name, form, map)
+            with Leat("run", file) as leat:
+                leat.wait_log("receives from")
+                publish(BROKER.address, list(sent.items()), qos=1)
+                expect(dir, wanted)
+                assert leat.stop() == 0
+
+
 def test_what_is_sent_while_leat_is_away_comes_when_it_is_back():
     with folder() as dir:
         file = pipeline(dir, f'url: "{BROKER.url}", topics: away/#, qos: 2', "away")

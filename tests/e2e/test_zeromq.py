@@ -143,6 +143,19 @@ def test_sub_takes_its_topics_and_the_first_part_is_the_key():
             assert run.stop() == 0, run.log
 
 
+def test_sub_without_topics_takes_all_and_two_parts_are_topic_and_text():
+    needs_peer()
+    with folder() as dir:
+        address = f"tcp://127.0.0.1:{free_port()}"
+        with Leat("run", into_files(dir, f'type: sub, connect: "{address}"')) as run:
+            send("pub", "bind", address, ["Hello, World!", "Hello, ZeroMQ!", "def\tHello"])
+            wait_for("three messages", lambda: len(rows(dir)) >= 3)
+            assert rows(dir) == [{"v": "Hello, World!", "k": None, "p": None},
+                                 {"v": "Hello, ZeroMQ!", "k": None, "p": None},
+                                 {"v": "Hello", "k": "def", "p": None}]
+            assert run.stop() == 0, run.log
+
+
 def test_only_clients_whose_keys_are_named_may_send():
     needs_peer()
     with folder() as dir:
