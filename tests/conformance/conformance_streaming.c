@@ -41,6 +41,7 @@ static run_case *runner_of(const char *kind)
                 {"statemap", run_statemap},
                 {"recovery", run_recovery},
                 {"filestream", run_filestream},
+                {"table", run_table},
                 {"scenario", NULL},
                 {"rule", NULL},
                 {"generator", NULL}};

@@ -132,6 +132,11 @@ bool run_text(json_t *c, int partitions, struct failure *why);
 bool run_statemap(json_t *c, int partitions, struct failure *why); /* streaming_statemap.c */
 bool run_vector(json_t *c, int partitions, struct failure *why);
 bool run_recovery(json_t *c, int partitions, struct failure *why);
+/* A life in a process of its own, which is to kill itself or not. What it writes into `out`, a list
+ * a line, is put behind `lines`. */
+typedef bool child_life(void *arg, int out, struct failure *why);
+bool run_child(child_life *fn, void *arg, bool dies, json_t *lines, struct failure *why);
+bool run_table(json_t *c, int partitions, struct failure *why); /* streaming_table.c */
 
 /* streaming_without.c: why leat has nothing like it; NULL: it has */
 const char *has_no_counterpart(json_t *c);
@@ -168,6 +173,8 @@ bool run_filestream(json_t *c, int partitions, struct failure *why);
 answer file_remember_window;
 /* A file whose only line is its name, with this time of its last change. False: why. */
 bool make_file(const char *dir, const char *name, int64_t changed_ms, struct failure *why);
+bool make_file_of(const char *dir, const char *name, const char *text, int64_t changed_ms,
+                  struct failure *why);
 
 /* ---- streaming_times.c, streaming_told.c */
 

@@ -16,7 +16,8 @@ struct directory {
 };
 
 /* It is seen when it is whole. */
-bool make_file(const char *dir, const char *name, int64_t changed_ms, struct failure *why)
+bool make_file_of(const char *dir, const char *name, const char *text, int64_t changed_ms,
+                  struct failure *why)
 {
     const struct timespec t = {changed_ms / 1000, changed_ms % 1000 * 1000000};
     char hidden[300], path[300];
@@ -24,10 +25,18 @@ bool make_file(const char *dir, const char *name, int64_t changed_ms, struct fai
     snprintf(hidden, sizeof hidden, "%s/.%.200s", dir, name);
     snprintf(path, sizeof path, "%s/%.200s", dir, name);
     FILE *f = fopen(hidden, "w");
-    return (f && fprintf(f, "%s\n", name) > 0 && fclose(f) == 0 &&
+    return (f && fputs(text, f) >= 0 && fclose(f) == 0 &&
             utimensat(AT_FDCWD, hidden, (struct timespec[]){t, t}, 0) == 0 &&
             rename(hidden, path) == 0) ||
            differs(why, "cannot make the file %s", path);
+}
+
+bool make_file(const char *dir, const char *name, int64_t changed_ms, struct failure *why)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "%.200s\n", name);
+    return make_file_of(dir, name, line, changed_ms, why);
 }
 
 /* Those that are seen between the batch before and this one. */

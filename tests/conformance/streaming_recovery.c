@@ -39,13 +39,15 @@ static void tell(json_t *batch, void *arg)
         kill(getpid(), SIGKILL);
 }
 
-static bool live(struct life *l, struct failure *why)
+static bool live(void *arg, int out, struct failure *why)
 {
+    struct life *l = arg;
     int64_t batch_ms = number_at(json_object_get(l->c, "params"), "batch_ms", 1000);
     struct sources sources = {.inputs = json_object(), .from = l->from};
     struct flow f;
     struct run r;
 
+    l->out = out;
     bool good = run_init(&r, batch_ms, (int64_t)l->from * batch_ms, l->partitions, why);
     sources.ctx = r.ctx;
     leat_checkpoint(r.ctx, l->dir);
@@ -68,8 +70,7 @@ static bool live(struct life *l, struct failure *why)
     return good;
 }
 
-/* A life in a process of its own; what it gave is put behind `batches`. */
-static bool child(struct life *l, json_t *batches, struct failure *why)
+bool run_child(child_life *fn, void *arg, bool dies, json_t *lines, struct failure *why)
 {
     int ends[2], status = 0;
     char line[4096];
@@ -80,10 +81,9 @@ static bool child(struct life *l, json_t *batches, struct failure *why)
     pid_t pid = fork();
     if (pid < 0)
         return differs(why, "no process");
-    l->out = ends[1];
     if (pid == 0) {
         close(ends[0]);
-        bool good = live(l, why);
+        bool good = fn(arg, ends[1], why);
         if (!good)
             fprintf(stderr, "%s\n", why->text);
         _exit(good ? 0 : 1);
@@ -91,15 +91,14 @@ static bool child(struct life *l, json_t *batches, struct failure *why)
     close(ends[1]);
     FILE *f = fdopen(ends[0], "r");
     while (f && fgets(line, sizeof line, f))
-        json_array_append_new(batches, json_loads(line, 0, NULL));
+        json_array_append_new(lines, json_loads(line, 0, NULL));
     if (f)
         fclose(f);
     waitpid(pid, &status, 0);
     bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    return died == (l->dies_at > 0) && (died || status == 0)
+    return died == dies && (died || status == 0)
                ? true
-               : differs(why, "the %s life did not end as it should",
-                         l->dies_at ? "first" : "second");
+               : differs(why, "the %s life did not end as it should", dies ? "first" : "second");
 }
 
 static bool both(json_t *c, int partitions, const char *dir, char *saved, bool inside,
@@ -113,7 +112,8 @@ static bool both(json_t *c, int partitions, const char *dir, char *saved, bool i
                 second = {c, partitions, -1, dir, saved, inside, n - 1, json_array_size(expected),
                           0, 0};
     bool sorted = json_is_true(json_object_get(c, "compareSorted"));
-    bool good = child(&first, batches, why) && child(&second, batches, why);
+    bool good = run_child(live, &first, true, batches, why) &&
+                run_child(live, &second, false, batches, why);
     int64_t batch_ms = number_at(json_object_get(c, "params"), "batch_ms", 1000);
     size_t i;
 
