@@ -153,8 +153,11 @@ static enum leat_status take_row(const void *plan, struct leat_stateful_memory *
     if (leat_stateful_take_state(m, number, p->state_cell, err) != LEAT_OK)
         return err->status;
     struct leat_value v = take_value(p, m, &first);
-    if (first)
-        return store(p, m, task, number, row, v, err);
+    if (first) {
+        struct leat_stateful_row now = *row; /* where rows have times, its own only puts it first */
+        now.time_ms = task->batch->time_ms;
+        return store(p, m, task, number, &now, v, err);
+    }
     if (v.tag != LEAT_ERROR)
         v = ask(p, m, task, false, &what);
     if (v.tag == LEAT_ERROR)

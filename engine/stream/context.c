@@ -285,7 +285,7 @@ static enum leat_status start(struct leat_context *ctx, struct leat_error *err)
         return leat_fail(err, LEAT_E_CONFIG,
                          "a queue stream cannot be made again from a checkpoint");
     const struct leat_node *delivery = leat_node_find(ctx->root, "delivery");
-    if (ctx->queues && delivery && leat_slice_eq(delivery->text, LEAT_LIT("exactly_once")))
+    if (has_queues(ctx) && delivery && leat_slice_eq(delivery->text, LEAT_LIT("exactly_once")))
         return leat_fail(err, LEAT_E_CONFIG,
                          "a queue stream cannot be part of 'delivery: exactly_once'");
     if (stream_receivers_check(ctx, err) != LEAT_OK || make_plan(ctx, err) != LEAT_OK ||

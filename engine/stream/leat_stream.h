@@ -435,7 +435,9 @@ LEAT_API struct leat_stream *leat_update_state_by_key_at(struct leat_stream *str
                                                          const char *where);
 
 /* A function with each element of a stream of pairs and the state of its key: it costs what comes,
- * however many keys there are. What it gives has no key. */
+ * however many keys there are. What it gives has no key. States to begin with are there before the
+ * first element, and go in once: a program that goes on from a checkpoint has what became of them.
+ * They are as old as the batch that they came with, also where elements have times of their own. */
 struct leat_state_spec {
     leat_mapping_function *fn;
     void *arg;

@@ -116,6 +116,45 @@ static struct leat_value pick(struct leat_call *call, const struct leat_pair *in
 
 static char yes; /* `arg` of the two: the tag is 1 */
 
+/* ---- states to begin with, among elements that have times */
+
+#define FIRST_OF_ALL_MS INT64_C(-62135596800000) /* the year 1 */
+
+/* Before all elements, since those of a batch come in the order of their times. */
+static struct leat_value first_of_all(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    (void)call, (void)in, (void)arg;
+    return leat_int(FIRST_OF_ALL_MS);
+}
+
+static bool has_times(const struct leat_stream *s)
+{
+    while (s->from[0])
+        s = s->from[0];
+    return s->source && leat_node_find(s->source, "time");
+}
+
+/* Nothing comes behind them, so they hold nobody's time back. */
+static struct leat_node *first_time(struct leat_context *ctx, const char *where)
+{
+    struct leat_node *time = stream_map(ctx, where);
+
+    stream_put(time, "at",
+               stream_function(ctx, where, STREAM_PACKED_PAIR_TIME, (void (*)(void))first_of_all,
+                               NULL, "leat_map_with_state"));
+    stream_put(time, "idle", stream_text(ctx, where, "1ms"));
+    return time;
+}
+
+/* In the order in which they were made: one may be behind another. */
+void stream_time_first_states(struct leat_context *ctx)
+{
+    for (struct leat_stream *s = ctx->streams; s; s = s->next)
+        if (s->source && s->queue && s->queue->fixed && s->queue->beside &&
+            has_times(s->queue->beside))
+            stream_put(s->source, "time", first_time(ctx, s->where));
+}
+
 /* ---- builders */
 
 /* Elements and, before them, what there is to begin with. */
@@ -129,6 +168,7 @@ static struct leat_stream *with_initial(struct leat_stream *s, const struct leat
         return s;
     pthread_mutex_lock(&s->ctx->lock);
     (*queue)->queue->fixed = true;
+    (*queue)->queue->beside = s;
     pthread_mutex_unlock(&s->ctx->lock);
     if (leat_queue_push_pairs(*queue, spec->initial, spec->initial_count, &err) != LEAT_OK) {
         pthread_mutex_lock(&s->ctx->lock);

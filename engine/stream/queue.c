@@ -70,7 +70,8 @@ static enum leat_status queue_partitions(void *self,
     struct stream_queue *q = queue_of(self);
 
     pthread_mutex_lock(&q->ctx->lock);
-    bool named = name_parts(q);
+    bool named = name_parts(q), ends = q->fixed;
+    int64_t end = ends ? q->pushed : -1;
     pthread_mutex_unlock(&q->ctx->lock);
     if (!named)
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");
@@ -78,8 +79,8 @@ static enum leat_status queue_partitions(void *self,
         each(arg, &(struct leat_part){.id = i,
                                       .number = (int32_t)i,
                                       .name = q->parts[i].name,
-                                      .end = -1,
-                                      .endless = true});
+                                      .end = end,
+                                      .endless = !ends});
     return LEAT_OK;
 }
 

@@ -34,7 +34,8 @@ struct stream_queue {
     struct leat_context *ctx;
     struct leat_slice name; /* of the stream, from start on */
     bool pairs, one, reads; /* reads: an output needs it */
-    bool fixed;             /* it holds the same in every life of the program, and no more */
+    bool fixed; /* it holds the same in every life of the program, and no more: states */
+    struct leat_stream *beside; /* fixed: the elements that have these states */
     struct stream_rdd *first, *last, *unread;
     int64_t pushed, committed;       /* positions */
     struct stream_queue_part *parts; /* so many from the start on */
@@ -194,6 +195,8 @@ typedef struct leat_value stream_call(const struct leat_callable *self, struct l
 stream_call stream_call_partition, stream_call_transform, stream_call_transform_all;
 
 stream_call stream_call_mapping; /* mapped.c */
+/* mapped.c. States to begin with get a time where their elements have one. Lock: held. */
+void stream_time_first_states(struct leat_context *ctx);
 
 /* streams.c: a new stream, or the broken one. */
 struct leat_stream *stream_add(struct leat_context *ctx, const char *where, const char *what);

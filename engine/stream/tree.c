@@ -268,6 +268,7 @@ void stream_assemble(struct leat_context *ctx)
         name_receiver(s);
     for (struct leat_stream *s = ctx->streams; s; s = s->next)
         name_after(s);
+    stream_time_first_states(ctx);
     for (struct leat_stream *s = ctx->streams; s; s = s->next) /* before what comes to it */
         if (s->wanted && is_fixed(s))
             put_stream(ctx, s, sources, streams);
