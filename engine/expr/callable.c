@@ -6,39 +6,80 @@
 struct called {
     const struct leat_callable *callable;
     struct leat_watched watched;
+    bool in_order; /* what it gets are the first columns */
 };
 
-static const char owner; /* its address names our place in struct leat_eval */
-
-/* NULL: nobody watches. Where there was no memory for it, it stays so: who asks, asks per record.
- */
-static struct leat_watch *watch_of(struct leat_eval *ev)
+/* Without a limit nobody looks, and where there was no memory for it, it stays so. */
+static void begin(struct leat_calls *c, const struct called *called, struct leat_eval *ev,
+                  struct leat_arena *arena)
 {
-    void **kept = ev->calls_limit_s ? leat_eval_kept(ev, &owner, leat_watch_free) : NULL;
-
-    if (kept && !*kept)
-        *kept = leat_watch_new(ev->job, ev->calls_limit_s);
-    if (!kept || !*kept)
+    if (ev->calls_limit_s && !ev->watch &&
+        !(ev->watch = leat_watch_new(ev->job, ev->calls_limit_s)))
         ev->calls_limit_s = 0;
-    return kept ? *kept : NULL;
+    c->callable = called->callable;
+    c->watched = &called->watched;
+    c->call = (struct leat_call){.arena = arena, .ev = ev};
+    leat_watch_begin(&c->run, ev->watch);
+}
+
+bool leat_calls_begin(struct leat_calls *c, const struct leat_program *p, struct leat_eval *ev,
+                      struct leat_arena *arena)
+{
+    if (!p->called || !p->called->in_order)
+        return false;
+    begin(c, p->called, ev, arena);
+    return true;
 }
 
 static struct leat_value call_it(struct leat_eval *ev, const struct op *op)
 {
-    const struct called *called = op->prepared;
-    struct leat_watch *watch = watch_of(ev);
-    struct leat_call call = {.arena = ev->arena, .ev = ev};
     struct leat_value args[LEAT_CALLABLE_NAMES];
+    struct leat_calls calls;
 
     for (uint32_t i = 0; i < op->count; i++) {
         args[i] = op_plain(op_value(ev, op->args[i]));
         if (args[i].tag == LEAT_ERROR)
             return args[i];
     }
-    leat_watch_enter(watch, &called->watched);
-    struct leat_value v = called->callable->call(called->callable, &call, args, op->count);
-    leat_watch_leave(watch);
-    return leat_value_sealed(v);
+    begin(&calls, op->prepared, ev, ev->arena);
+    return leat_calls_one(&calls, args, op->count);
+}
+
+/* What has no `rows` of its own. */
+static void one_by_one(struct leat_many *m, uint32_t names)
+{
+    struct leat_value args[LEAT_CALLABLE_NAMES] = {{0}};
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint16_t row = m->rows[i];
+        struct leat_value wrong = {0};
+        for (uint32_t k = 0; k < names; k++) {
+            args[k] = m->args[k] ? m->args[k][row] : (struct leat_value){0};
+            if (args[k].tag == LEAT_ERROR && wrong.tag != LEAT_ERROR)
+                wrong = args[k];
+        }
+        m->values[row] = wrong.tag == LEAT_ERROR ? wrong : leat_calls_one(&m->calls, args, names);
+        m->calls.call.time_ms = 0;
+    }
+}
+
+void leat_eval_many(const struct leat_program *p, struct leat_eval *ev, struct leat_chunk *chunk,
+                    uint32_t values, uint32_t keys)
+{
+    const struct op *root = p->root;
+    struct leat_many m = {.rows = chunk->selection,
+                          .count = chunk->selected,
+                          .values = chunk->columns[values],
+                          .keys = chunk->columns[keys]};
+
+    for (uint32_t i = 0; i < root->count; i++)
+        if (root->args[i]->kind == OP_COLUMN)
+            m.args[i] = chunk->columns[root->args[i]->column];
+    begin(&m.calls, p->called, ev, chunk->arena);
+    if (p->called->callable->rows)
+        p->called->callable->rows(p->called->callable, &m);
+    else
+        one_by_one(&m, root->count);
 }
 
 static struct leat_value nothing(struct leat_eval *ev, const struct op *op)
@@ -102,9 +143,12 @@ const struct leat_program *leat_compile_callable(const struct leat_compile *c,
             columns[p->columns_count++] = ops[count].column;
         args[count] = &ops[count];
     }
-    *called = (struct called){callable, {node->path, node->text}};
+    *called = (struct called){callable, {node->path, node->text}, true};
+    for (uint32_t i = 0; i < count; i++)
+        called->in_order &= ops[i].kind == OP_COLUMN && ops[i].column == i;
     *root = (struct op){.run = call_it, .args = args, .count = count, .prepared = called};
     p->root = root;
+    p->called = called;
     p->type = leat_type_of_kind(LEAT_T_ANY);
     p->source = node->text;
     return p;

@@ -6,6 +6,7 @@
  * Thread: the worker that owns the eval.
  */
 #include "base/mem.h"
+#include "expr/callable.h"
 #include "expr/program.h"
 #include "expr/regex.h"
 #include "expr/zone.h"
@@ -24,6 +25,8 @@ void leat_eval_free(struct leat_eval *ev)
         return;
     leat_regex_scratch_free(ev->regex);
     leat_zones_free(ev->zones);
+    if (ev->watch)
+        leat_watch_free(ev->watch);
     while (ev->kept) {
         struct op_kept *k = ev->kept;
         ev->kept = k->next;
@@ -117,6 +120,10 @@ void leat_eval_chunk(const struct leat_program *p, struct leat_eval *ev, struct 
     const struct op *root = p->root;
     struct leat_value *result = chunk->columns[out];
 
+    if (p->called) {
+        leat_eval_many(p, ev, chunk, out, out);
+        return;
+    }
     ev->arena = chunk->arena;
     ev->columns = chunk->columns;
     for (uint32_t i = 0; i < chunk->selected; i++) {

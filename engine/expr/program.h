@@ -19,6 +19,8 @@
 #define OPT_SOME 0x80
 #define OPT_NONE 0x40
 
+struct called;
+struct leat_watch;
 struct op;
 typedef struct leat_value op_run(struct leat_eval *ev, const struct op *op);
 
@@ -47,6 +49,7 @@ struct leat_program {
     struct leat_slice source;
     const uint32_t *columns;
     uint32_t columns_count;
+    const struct called *called; /* a function in its place (callable.h); NULL: it is none */
 };
 
 struct op_kept {
@@ -64,8 +67,9 @@ struct leat_eval {
     struct leat_regex_scratch *regex; /* made on first use */
     struct leat_zones *zones;
     struct op_kept *kept;
-    struct leat_slice job;  /* whose functions are watched */
-    unsigned calls_limit_s; /* 0: none is */
+    struct leat_watch *watch; /* made on first use */
+    struct leat_slice job;    /* whose functions are watched */
+    unsigned calls_limit_s;   /* 0: none is */
     struct leat_value slots[AST_LOCALS_MAX];
 };
 

@@ -40,43 +40,64 @@ struct leat_value leat_call_fail(struct leat_call *call, const char *fmt, ...)
     return leat_call_error(call->arena, LEAT_V_ARGUMENT, leat_slice_str(text));
 }
 
-/* Room doubles, from 4 on: there is none left whenever so many are in it. What was not made here,
- * a state or an element that the function was given, has none: it is copied. An item of a map is a
- * pair of values, `each` is 2. */
-static struct leat_value *room_for(struct leat_call *call, struct leat_value *to, size_t each)
+/* Room doubles, from 8 on: there is none left whenever so many are in it. What was not made here,
+ * a state or an element that the function was given, has none. */
+static inline bool has_room(const struct leat_value *v)
 {
-    uint32_t n = to->len;
-    bool is_full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
-    struct leat_value *items = (struct leat_value *)(uintptr_t)to->as.items;
-    size_t room = 4;
+    const uint32_t n = v->len;
 
-    if (!is_full && (to->flags & LEAT_GROWS))
-        return items;
+    return (v->flags & LEAT_GROWS) && ((n & 7) != 0 || (n & (n - 1)) != 0);
+}
+
+/* For a list or map that has none, which becomes the error when there is no memory. What was made
+ * last grows where it is, what was not made here is copied. An item of a map is a pair of values,
+ * `each` is 2. */
+static __attribute__((noinline)) bool make_room(struct leat_call *call, struct leat_value *to,
+                                                size_t each)
+{
+    const size_t n = to->len, size = each * sizeof(struct leat_value);
+    void *items = (void *)(uintptr_t)to->as.items;
+    size_t room = 8;
+
     while (room <= n)
         room *= 2;
-    items = n > UINT32_MAX / 2 ? NULL : leat_arena_array(call->arena, room * each, sizeof *items);
+    if (n && (to->flags & LEAT_GROWS) && leat_arena_grow(call->arena, items, n * size, room * size))
+        return true;
+    items = n > UINT32_MAX / 2 ? NULL : leat_arena_array(call->arena, room, size);
     if (!items) {
         *to = leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-        return NULL;
+        return false;
     }
     if (n)
-        memcpy(items, to->as.items, n * each * sizeof *items);
+        memcpy(items, to->as.items, n * size);
     to->as.items = items;
     to->flags |= LEAT_GROWS;
-    return items;
+    return true;
+}
+
+static inline struct leat_value *items_of(struct leat_value *v)
+{
+    return (struct leat_value *)(uintptr_t)v->as.items;
+}
+
+/* What leat_list_add() mostly does not need. */
+static __attribute__((noinline)) void add_rarely(struct leat_call *call, struct leat_value *list,
+                                                 struct leat_value v)
+{
+    if (list->tag != LEAT_LIST)
+        return;
+    if (v.tag == LEAT_ERROR)
+        *list = v;
+    else if (has_room(list) || make_room(call, list, 1))
+        items_of(list)[list->len++] = leat_value_sealed(v);
 }
 
 void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_value v)
 {
-    if (list->tag != LEAT_LIST)
-        return;
-    if (v.tag == LEAT_ERROR) {
-        *list = v;
-        return;
-    }
-    struct leat_value *items = room_for(call, list, 1);
-    if (items)
-        items[list->len++] = leat_value_sealed(v);
+    if (list->tag == LEAT_LIST && v.tag < LEAT_LIST && has_room(list))
+        items_of(list)[list->len++] = v;
+    else
+        add_rarely(call, list, v);
 }
 
 void leat_map_add(struct leat_call *call, struct leat_value *map, const char *name,
@@ -88,9 +109,9 @@ void leat_map_add(struct leat_call *call, struct leat_value *map, const char *na
         *map = v;
         return;
     }
-    struct leat_value *pairs = room_for(call, map, 2);
-    if (!pairs)
+    if (!has_room(map) && !make_room(call, map, 2))
         return;
+    struct leat_value *pairs = items_of(map);
     pairs[2 * (size_t)map->len] = leat_string(leat_slice_str(name));
     pairs[2 * (size_t)map->len + 1] = leat_value_sealed(v);
     map->len++;

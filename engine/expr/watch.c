@@ -21,8 +21,8 @@ static unsigned generation; /* of the thread: it ends when there is another */
 
 static void look_at(struct leat_watch *w)
 {
-    const struct leat_watched *running = atomic_load(&w->running);
-    unsigned calls = atomic_load(&w->calls);
+    const struct leat_watched *running = atomic_load(&w->mark.running);
+    unsigned calls = atomic_load(&w->mark.calls);
 
     if (!running || calls != w->seen) {
         w->seen = calls;
@@ -116,21 +116,17 @@ void leat_watch_free(void *watch)
 
 static _Thread_local const struct leat_watched *volatile here; /* for the handler, in its thread */
 
-void leat_watch_enter(struct leat_watch *w, const struct leat_watched *watched)
+void leat_watch_begin(struct leat_watch_run *run, struct leat_watch *w)
 {
-    here = watched;
-    if (!w)
-        return;
-    atomic_store_explicit(&w->calls, atomic_load_explicit(&w->calls, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    atomic_store_explicit(&w->running, watched, memory_order_release);
+    run->here = &here;
+    atomic_init(&run->nobodys.running, NULL);
+    atomic_init(&run->nobodys.calls, 0);
+    run->mark = w ? &w->mark : &run->nobodys;
 }
 
-void leat_watch_leave(struct leat_watch *w)
+bool leat_watch_is_inside(void)
 {
-    if (w)
-        atomic_store_explicit(&w->running, NULL, memory_order_release);
-    here = NULL;
+    return here != NULL;
 }
 
 static const struct {

@@ -186,6 +186,13 @@ bool leat_build_drops_key(const struct leat_build *b)
     return c && c->drops_key;
 }
 
+bool leat_build_gives_pair(const struct leat_build *b)
+{
+    const struct leat_callable *c = b->arg ? b->arg->handed : NULL;
+
+    return c && c->gives_pair;
+}
+
 void leat_build_new_segment(struct leat_build *b, struct leat_view *out)
 {
     struct leat_segment *s = leat_arena_alloc(b->arena, sizeof *s);
@@ -224,6 +231,15 @@ uint32_t leat_expr_eval(const struct leat_expr *e, struct leat_task *task, struc
         return column;
     leat_eval_chunk(e->program, task->eval, chunk, out);
     return out;
+}
+
+void leat_expr_eval_pair(const struct leat_expr *e, struct leat_task *task,
+                         struct leat_chunk *chunk, uint32_t key, uint32_t value)
+{
+    if (e->assemble && leat_assemble(e->assemble, chunk) == LEAT_NO_COLUMN)
+        fill_full(chunk, value);
+    else
+        leat_eval_many(e->program, task->eval, chunk, value, key);
 }
 
 static enum leat_status build_nested(const struct leat_named_expr *n, struct leat_task *task,

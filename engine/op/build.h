@@ -53,6 +53,10 @@ struct leat_expr {
 uint32_t leat_expr_eval(const struct leat_expr *e, struct leat_task *task, struct leat_chunk *chunk,
                         uint32_t out);
 
+/* The same of a function that gives pairs. Sweep `value`: a row that failed has its error there. */
+void leat_expr_eval_pair(const struct leat_expr *e, struct leat_task *task,
+                         struct leat_chunk *chunk, uint32_t key, uint32_t value);
+
 /* Compile the expression in `node` over `view`. `locals` may be NULL. */
 struct leat_expr leat_build_expr(struct leat_build *b, struct leat_view *view,
                                  const struct leat_node *node, const struct leat_local_name *locals,
@@ -103,6 +107,8 @@ void leat_build_new_segment(struct leat_build *b, struct leat_view *out);
 /* The argument is a function that gives an element with all that belongs to it: behind it there is
  * no key. */
 bool leat_build_drops_key(const struct leat_build *b);
+/* The argument is a function that gives key and value. */
+bool leat_build_gives_pair(const struct leat_build *b);
 
 /* An error at the operator's name; at one of its nodes: leat_diag_error(b->diags, node, ...). */
 LEAT_PRINTF(2, 3) struct leat_diag *leat_build_error(struct leat_build *b, const char *fmt, ...);

@@ -19,6 +19,15 @@ struct leat_held {
 /* Take the place of what was there. False: the pool is full. */
 LEAT_CHECKED bool leat_held_set(struct leat_held *h, struct leat_pool *pool,
                                 struct leat_arena *scratch, struct leat_value v);
+
+/* Neither text nor nested: it owns nothing. What is unset is so, too. */
+static inline bool leat_held_is_plain(struct leat_value v)
+{
+    const unsigned plain = 1u << LEAT_NULL | 1u << LEAT_BOOL | 1u << LEAT_INT | 1u << LEAT_UINT |
+                           1u << LEAT_DOUBLE | 1u << LEAT_TIMESTAMP | 1u << LEAT_DURATION;
+
+    return v.flags == 0 && (plain >> (v.tag & 31) & 1);
+}
 LEAT_CHECKED bool leat_held_copy(struct leat_held *h, struct leat_pool *pool,
                                  const struct leat_held *from);
 void leat_held_free(struct leat_held *h, struct leat_pool *pool);

@@ -16,6 +16,9 @@ struct map {
     struct leat_exprs key; /* a record key is built into a column of its own */
     uint32_t key_column;
     bool sets_key;
+
+    struct leat_expr pair; /* of a function instead of all this: gives key and value */
+    uint32_t value_column;
 };
 
 static void add_list(struct map *m, struct leat_build *b, struct leat_exprs list, uint32_t room)
@@ -121,6 +124,12 @@ static enum leat_status map_process(const void *plan, void *memory, struct leat_
     const struct map *m = plan;
 
     (void)memory;
+    if (m->pair.program) {
+        leat_expr_eval_pair(&m->pair, task, chunk, m->key_column, m->value_column);
+        if (leat_sweep_errors(task, chunk, m->value_column, leat_program_source(m->pair.program),
+                              err) != LEAT_OK)
+            return err->status;
+    }
     for (uint32_t i = 0; i < m->count; i++)
         if (leat_exprs_eval(&m->lists[i], task, chunk, err) != LEAT_OK)
             return err->status;
@@ -151,6 +160,26 @@ static void map_values_build(void *plan, struct leat_build *b)
     map_build(plan, b);
 }
 
+/* Both from one function. */
+static void set_pair(struct map *m, struct leat_build *b)
+{
+    struct leat_view *out = b->out;
+
+    m->pair = leat_build_expr(b, out, b->arg, NULL, 0);
+    m->key_column = leat_view_column(out);
+    m->value_column = leat_view_column(out);
+    out->has_key = true;
+    out->key_column = m->key_column;
+    out->key_type = out->type = leat_type_of_kind(LEAT_T_ANY);
+    out->key_shape = NULL;
+    out->key_name = (struct leat_slice){0};
+    out->key_text = key_text(b, b->arg);
+    out->kind = LEAT_VIEW_VALUE;
+    out->column = m->value_column;
+    out->fields = NULL;
+    out->fields_count = 0;
+}
+
 static void map_to_pair_build(void *plan, struct leat_build *b)
 {
     struct map *m = plan;
@@ -160,6 +189,10 @@ static void map_to_pair_build(void *plan, struct leat_build *b)
 
     if (leat_build_need_arg(b, "{ key: EXPR, value: EXPR }"))
         return;
+    if (leat_build_gives_pair(b)) {
+        set_pair(m, b);
+        return;
+    }
     if (!key || !value || b->arg->count != 2) {
         leat_build_error(b, "'map_to_pair' wants exactly 'key' and 'value'");
         return;

@@ -7,6 +7,7 @@
  * so, and are made anew from their panes now and then.
  */
 #include "base/module.h"
+#include "expr/callable.h"
 #include "op/group_build.h"
 #include "op/held.h"
 #include "op/shape.h"
@@ -59,12 +60,42 @@ static enum leat_status apply(const struct leat_group *g, struct leat_work *w,
                                                        : leat_arena_failed(w->pool->arena, err);
 }
 
+/* add() with a function. It is asked for and what it gives is kept without what only expressions,
+ * texts and lists need. */
+static enum leat_status add_called(struct leat_calls *calls, struct leat_work *w,
+                                   const struct leat_value *values, const uint16_t *rows,
+                                   void *const *partials, uint32_t count, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct leat_held *into = partials[i];
+        struct leat_value v = values[rows[i]];
+        if (into->set) {
+            const struct leat_value two[2] = {
+                leat_held_is_plain(into->v) ? into->v : leat_held_get(into, w->scratch), v};
+            v = two[0].tag == LEAT_ERROR ? two[0] : leat_calls_one(calls, two, 2);
+        }
+        if (v.tag == LEAT_ERROR) {
+            if (leat_group_bad(w, v, calls->watched->what, err) != LEAT_OK)
+                return err->status;
+        } else if (leat_held_is_plain(v) && leat_held_is_plain(into->v)) {
+            *into = (struct leat_held){v, true};
+        } else if (!leat_held_set(into, w->pool, w->scratch, v)) {
+            return leat_arena_failed(w->pool->arena, err);
+        }
+    }
+    leat_work_tidy(w);
+    return LEAT_OK;
+}
+
 static enum leat_status add(const struct leat_group_in *in, struct leat_work *w,
                             const struct leat_chunk *chunk, const uint16_t *rows,
                             void *const *partials, uint32_t count, struct leat_error *err)
 {
     const struct leat_value *values = chunk->columns[leat_assemble_column(in->value)];
+    struct leat_calls calls;
 
+    if (leat_calls_begin(&calls, of(in->group)->expr.program, w->task->eval, w->scratch))
+        return add_called(&calls, w, values, rows, partials, count, err);
     for (uint32_t i = 0; i < count; i++)
         if (apply(in->group, w, &of(in->group)->expr, partials[i], values[rows[i]], err) != LEAT_OK)
             return err->status;

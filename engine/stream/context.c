@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How many functions of users the thread is in. */
+/* How many functions of users the thread is in, beside those of operators (expr/watch.h). */
 static _Thread_local unsigned inside;
 
 void stream_enter(void)
@@ -33,7 +33,7 @@ void stream_leave(void)
 
 bool stream_is_within(void)
 {
-    return inside > 0;
+    return inside > 0 || leat_watch_is_inside();
 }
 
 void stream_mistake(struct leat_context *ctx, const char *where, enum leat_status status,
@@ -372,7 +372,7 @@ enum leat_status leat_stop(struct leat_context *ctx, bool graceful, struct leat_
     if (ctx->state == LEAT_INITIALIZED) {
         ctx->state = LEAT_STOPPED;
         ctx->ended = ctx->joined = true;
-    } else if (inside) {
+    } else if (stream_is_within()) {
         if (ctx->job && !ctx->ended)
             leat_job_ask_stop(ctx->job);
     } else {
@@ -400,7 +400,7 @@ enum leat_status leat_await_termination_or_timeout(struct leat_context *ctx, int
     *ended = false;
     if (!ctx)
         return leat_fail(err, LEAT_E_MISUSE, "there is no context");
-    if (inside)
+    if (stream_is_within())
         return leat_fail(err, LEAT_E_MISUSE, "a function of the context cannot wait for its end");
     clock_gettime(CLOCK_MONOTONIC, &until);
     if (timeout_ms > INT32_MAX)
@@ -439,7 +439,7 @@ void leat_context_free(struct leat_context *ctx)
 {
     struct leat_error err;
 
-    if (!ctx || inside)
+    if (!ctx || stream_is_within())
         return;
     (void)!leat_stop(ctx, false, &err);
     leat_job_free(ctx->job);

@@ -19,37 +19,52 @@ static struct leat_value call_map(const struct leat_callable *self, struct leat_
     const struct leat_pair in = {.key = args[1], .value = args[0]};
 
     (void)count;
-    stream_enter();
-    struct leat_value v = ((leat_function *)user(self)->fn)(call, &in, user(self)->arg);
-    stream_leave();
-    return v;
+    return ((leat_function *)user(self)->fn)(call, &in, user(self)->arg);
 }
 
-static struct leat_value list_of_two(struct leat_call *call, struct leat_value a,
-                                     struct leat_value b)
+/* An element of many. False: one of its values is an LEAT_ERROR, which the row has then. */
+static inline bool element(const struct leat_many *m, uint16_t row, struct leat_pair *in)
 {
-    struct leat_value *items = leat_arena_array(call->arena, 2, sizeof *items);
-
-    if (!items)
-        return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
-    items[0] = leat_value_sealed(a);
-    items[1] = leat_value_sealed(b);
-    return (struct leat_value){.tag = LEAT_LIST, .len = 2, .as.items = items};
+    in->value = m->args[0][row];
+    in->key = m->args[1] ? m->args[1][row] : (struct leat_value){0};
+    if (in->value.tag != LEAT_ERROR && in->key.tag != LEAT_ERROR)
+        return true;
+    m->values[row] = in->value.tag == LEAT_ERROR ? in->value : in->key;
+    return false;
 }
 
-/* The pair as a list, which the operator behind takes apart. */
-static struct leat_value call_pair(const struct leat_callable *self, struct leat_call *call,
-                                   const struct leat_value *args, uint32_t count)
+static void map_rows(const struct leat_callable *self, struct leat_many *m)
 {
-    const struct leat_pair in = {.key = args[1], .value = args[0]};
+    const struct stream_user_function *u = user(self);
+    struct leat_pair in;
 
-    (void)count;
-    stream_enter();
-    struct leat_pair p = ((leat_pair_function *)user(self)->fn)(call, &in, user(self)->arg);
-    stream_leave();
-    if (p.key.tag == LEAT_ERROR)
-        return p.key;
-    return p.value.tag == LEAT_ERROR ? p.value : list_of_two(call, p.key, p.value);
+    for (uint32_t i = 0; i < m->count; i++) {
+        const uint16_t row = m->rows[i];
+        if (!element(m, row, &in))
+            continue;
+        leat_watch_enter(&m->calls.run, m->calls.watched);
+        const struct leat_value v = ((leat_function *)u->fn)(&m->calls.call, &in, u->arg);
+        leat_watch_leave(&m->calls.run);
+        m->values[row] = leat_value_sealed(v);
+    }
+}
+
+static void pair_rows(const struct leat_callable *self, struct leat_many *m)
+{
+    const struct stream_user_function *u = user(self);
+    struct leat_pair in;
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        const uint16_t row = m->rows[i];
+        if (!element(m, row, &in))
+            continue;
+        leat_watch_enter(&m->calls.run, m->calls.watched);
+        const struct leat_pair p = ((leat_pair_function *)u->fn)(&m->calls.call, &in, u->arg);
+        leat_watch_leave(&m->calls.run);
+        m->keys[row] = p.key;
+        m->values[row] = p.key.tag == LEAT_ERROR ? p.key : p.value;
+        m->keys[row].flags = m->values[row].flags = 0; /* sealed */
+    }
 }
 
 /* a, b, or acc, this */
@@ -57,11 +72,7 @@ static struct leat_value call_reduce(const struct leat_callable *self, struct le
                                      const struct leat_value *args, uint32_t count)
 {
     (void)count;
-    stream_enter();
-    struct leat_value v =
-        ((leat_reduce_function *)user(self)->fn)(call, args[0], args[1], user(self)->arg);
-    stream_leave();
-    return v;
+    return ((leat_reduce_function *)user(self)->fn)(call, args[0], args[1], user(self)->arg);
 }
 
 /* values, state, key, meta.batch_time */
@@ -70,11 +81,8 @@ static struct leat_value call_update(const struct leat_callable *self, struct le
 {
     if (count > 3 && args[3].tag == LEAT_TIMESTAMP)
         call->time_ms = args[3].as.i * 1000 + args[3].len / 1000000;
-    stream_enter();
-    struct leat_value v =
-        ((leat_update_function *)user(self)->fn)(call, args[2], args[0], args[1], user(self)->arg);
-    stream_leave();
-    return v;
+    return ((leat_update_function *)user(self)->fn)(call, args[2], args[0], args[1],
+                                                    user(self)->arg);
 }
 
 /* What leat_queue_push() packed: the value, or the pair as a list. */
@@ -139,9 +147,13 @@ static const char *const mapping_names[] = {"value", "state",           "over",
 static const char *const packed_names[] = {"this", NULL};
 
 static const struct leat_callable forms[] = {
-    [STREAM_MAP] = {.names = element_names, .needed = 1, .drops_key = true, .call = call_map},
-    [STREAM_MAP_VALUES] = {.names = element_names, .needed = 1, .call = call_map},
-    [STREAM_PAIR] = {.names = element_names, .needed = 1, .call = call_pair},
+    [STREAM_MAP] = {.names = element_names,
+                    .needed = 1,
+                    .drops_key = true,
+                    .call = call_map,
+                    .rows = map_rows},
+    [STREAM_MAP_VALUES] = {.names = element_names, .needed = 1, .call = call_map, .rows = map_rows},
+    [STREAM_PAIR] = {.names = element_names, .needed = 1, .gives_pair = true, .rows = pair_rows},
     [STREAM_REDUCE] = {.names = reduce_names, .needed = 2, .call = call_reduce},
     [STREAM_MERGE_VALUE] = {.names = merge_names, .needed = 2, .call = call_reduce},
     [STREAM_KEEP] = {.names = keep_names, .needed = 2, .call = call_map},

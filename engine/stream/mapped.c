@@ -81,10 +81,8 @@ struct leat_value stream_call_mapping(const struct leat_callable *self, struct l
     if (!three)
         return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
     call->time_ms = args[4].as.i * 1000 + args[4].len / 1000000;
-    stream_enter();
     struct leat_value out =
         ((leat_mapping_function *)u->fn)(call, args[3], s.over ? NULL : &args[0], &s, u->arg);
-    stream_leave();
     if (out.tag == LEAT_ERROR || s.wrong.tag == LEAT_ERROR)
         return out.tag == LEAT_ERROR ? out : s.wrong;
     three[0] = leat_int(s.becomes);

@@ -156,7 +156,8 @@ void stream_mistake(struct leat_context *ctx, const char *where, enum leat_statu
 void *stream_alloc(struct leat_context *ctx, size_t size);
 /* May something be added now? Else it is a mistake. */
 bool stream_open(struct leat_context *ctx, const char *where, const char *what);
-/* The calling thread is in a user's function from here to there. */
+/* The calling thread is in a user's function from here to there; in those that operators call it is
+ * without being told. */
 void stream_enter(void);
 void stream_leave(void);
 bool stream_is_within(void);

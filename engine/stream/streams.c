@@ -252,18 +252,7 @@ struct leat_stream *leat_combine_by_key_at(struct leat_stream *s, leat_function 
 struct leat_stream *leat_map_to_pair_at(struct leat_stream *s, leat_pair_function *fn, void *arg,
                                         const char *where)
 {
-    static const char what[] = "leat_map_to_pair";
-
-    if (!s)
-        return NULL;
-    if (!stream_begin(s, where, what))
-        return &s->ctx->broken;
-    bool windowed = s->windowed;
-    return mark_windowed(
-        stream_end_with(s, where, what, "map",
-                        stream_function(s->ctx, where, STREAM_PAIR, (void (*)(void))fn, arg, what),
-                        stream_take_apart(s->ctx, where)),
-        windowed);
+    return with_function(s, where, "leat_map_to_pair", STREAM_PAIR, (void (*)(void))fn, arg);
 }
 
 /* ---- all elements of a batch or window */

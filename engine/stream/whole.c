@@ -35,21 +35,14 @@ struct leat_value stream_call_partition(const struct leat_callable *self, struct
     if (!make_rdd(call, args[0], args[1], args[2], &rdd))
         return leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
     call->time_ms = rdd.time_ms;
-    stream_enter();
-    struct leat_value v = ((leat_partition_function *)user(self)->fn)(call, &rdd, user(self)->arg);
-    stream_leave();
-    return v;
+    return ((leat_partition_function *)user(self)->fn)(call, &rdd, user(self)->arg);
 }
 
 static struct leat_value call_with(const struct leat_callable *self, struct leat_call *call,
                                    const struct leat_rdd *rdds, uint32_t n)
 {
     call->time_ms = rdds[0].time_ms;
-    stream_enter();
-    struct leat_value v =
-        ((leat_transform_function *)user(self)->fn)(call, rdds, n, user(self)->arg);
-    stream_leave();
-    return v;
+    return ((leat_transform_function *)user(self)->fn)(call, rdds, n, user(self)->arg);
 }
 
 struct leat_value stream_call_transform(const struct leat_callable *self, struct leat_call *call,

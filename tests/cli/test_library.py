@@ -244,6 +244,66 @@ def test_a_custom_receiver_starts_again_when_its_peer_goes():
         assert counts == {"to": 2, "be": 2, "or": 1, "not": 1}, blocks
 
 
+HANGS = """#include <leat_stream.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void wait_if(bool it_is)
+{
+    while (it_is)
+        pause();
+}
+
+static struct leat_pair pair(struct leat_call *call, const struct leat_pair *in, void *arg)
+{
+    (void)call;
+    wait_if(!strcmp(arg, "map_to_pair") && in->value.as.i == 3);
+    return (struct leat_pair){leat_int(0), in->value};
+}
+
+static struct leat_value sum(struct leat_call *call, struct leat_value a, struct leat_value b, void *arg)
+{
+    (void)call;
+    wait_if(!strcmp(arg, "reduce_by_key") && b.as.i == 3);
+    return leat_int(a.as.i + b.as.i);
+}
+
+int main(int argc, char **argv)
+{
+    const struct leat_value three[] = {leat_int(1), leat_int(2), leat_int(3)};
+    struct leat_context *ctx = leat_context_new("hangs", 50);
+    struct leat_stream *queue = leat_queue_stream(ctx, true);
+    char *at = argv[argc - 1];
+    struct leat_error err;
+
+    leat_set(ctx, "batch.call_timeout", "1s");
+    leat_print(leat_reduce_by_key(leat_map_to_pair(queue, pair, at), sum, at), 10);
+    if (leat_queue_push(queue, three, 3, &err) != LEAT_OK || leat_start(ctx, &err) != LEAT_OK ||
+        leat_await_termination(ctx, &err) != LEAT_OK)
+        fprintf(stderr, "%s\\n", err.text);
+    return 3;
+}
+"""
+
+
+def test_a_call_among_many_that_does_not_come_back_ends_the_process_by_its_name():
+    with folder() as d:
+        source = pathlib.Path(d) / "hangs.c"
+        source.write_text(HANGS)
+        done = subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror", source,
+                               "-o", f"{d}/hangs", *package("--cflags"), *package("--libs")],
+                              capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        for operator in ("map_to_pair", "reduce_by_key"):
+            done = subprocess.run([f"{d}/hangs", operator], cwd=d, env=environment(d), capture_output=True, text=True,
+                                  timeout=120)
+            assert done.returncode == 1, (operator, done.returncode, done.stderr)
+            assert f"leat_{operator} does not come back: a call takes longer than 1s" in done.stderr, done.stderr
+            assert "(0," not in done.stdout, done.stdout
+
+
 def test_every_example_is_tested():
     text = pathlib.Path(__file__).read_text()
     for path in EXAMPLES.glob("*.c"):

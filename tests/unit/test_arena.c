@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "leat_test.h"
 
+#include <stdint.h>
+
 static struct leat_error err;
 
 static bool all_zero(const char *p, size_t n)
@@ -46,6 +48,29 @@ static void large_pieces_are_used_again_too(void)
     leat_arena_rewind(&a, (struct leat_arena_mark){0});
     CU_ASSERT_PTR_NOT_NULL(leat_arena_alloc(&a, 1 << 20));
     CU_ASSERT_EQUAL(a.bytes, before);
+    leat_arena_reset(&a);
+}
+
+static void what_was_taken_last_grows_where_it_is_and_nothing_else_does(void)
+{
+    struct leat_arena a = {0};
+    char *first = leat_arena_alloc(&a, 4000), *p;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+    memset(first, 0xff, 4000);
+    leat_arena_rewind(&a, (struct leat_arena_mark){0}); /* what grows is zero all the same */
+    first = leat_arena_alloc(&a, 100);
+    p = leat_arena_alloc(&a, 100);
+    CU_ASSERT_FATAL(first && p);
+    CU_ASSERT(!leat_arena_grow(&a, first, 100, 200));
+    memset(p, 1, 100);
+    CU_ASSERT(leat_arena_grow(&a, p, 100, 2000));
+    CU_ASSERT(p[0] == 1 && p[99] == 1 && all_zero(p + 100, 1900));
+    CU_ASSERT(!leat_arena_grow(&a, p, 2000, (size_t)1 << 20)); /* no room behind it */
+    CU_ASSERT(!leat_arena_grow(&a, p, 2000, SIZE_MAX));
+    char *next = leat_arena_alloc(&a, 16);
+    CU_ASSERT(next >= p + 2000);
+    CU_ASSERT(!leat_arena_grow(&a, p, 2000, 3000));
     leat_arena_reset(&a);
 }
 
@@ -97,5 +122,6 @@ static void hooks_behind_the_mark_are_run_by_rewind(void)
 }
 
 LEAT_TESTS("arena", T(rewound_memory_is_used_again_and_is_zero), T(large_pieces_are_used_again_too),
+           T(what_was_taken_last_grows_where_it_is_and_nothing_else_does),
            T(recycling_gives_back_what_is_above_the_limit), T(a_full_budget_is_said_to_be_full),
            T(hooks_behind_the_mark_are_run_by_rewind))

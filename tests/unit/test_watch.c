@@ -45,7 +45,10 @@ static int in_child(void (*body)(void), char *said, size_t room)
 
 static void never_come_back(void)
 {
-    leat_watch_enter(leat_watch_new(LEAT_LIT("clicks"), 1), &watched);
+    struct leat_watch_run run;
+
+    leat_watch_begin(&run, leat_watch_new(LEAT_LIT("clicks"), 1));
+    leat_watch_enter(&run, &watched);
     for (;;)
         pause();
 }
@@ -62,16 +65,22 @@ static void a_call_that_does_not_come_back_ends_the_process_by_its_name(void)
 
 static void abandon(void)
 {
+    struct leat_watch_run run;
+
     leat_watch_crashes();
-    leat_watch_enter(NULL, &watched);
+    leat_watch_begin(&run, NULL);
+    leat_watch_enter(&run, &watched);
     abort();
 }
 
 static void abandon_elsewhere(void)
 {
+    struct leat_watch_run run;
+
     leat_watch_crashes();
-    leat_watch_enter(NULL, &watched);
-    leat_watch_leave(NULL);
+    leat_watch_begin(&run, NULL);
+    leat_watch_enter(&run, &watched);
+    leat_watch_leave(&run);
     abort();
 }
 
@@ -98,9 +107,11 @@ static void *come_and_go(void *arg)
 {
     for (int i = 0; i < 100; i++) {
         struct leat_watch *w = leat_watch_new(LEAT_LIT("clicks"), 3600);
+        struct leat_watch_run run;
+        leat_watch_begin(&run, w);
         for (int k = 0; w && k < 100; k++) {
-            leat_watch_enter(w, &watched);
-            leat_watch_leave(w);
+            leat_watch_enter(&run, &watched);
+            leat_watch_leave(&run);
         }
         if (w)
             leat_watch_free(w);
