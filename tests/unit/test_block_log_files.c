@@ -167,6 +167,47 @@ files_of_one_byte_are_refused_and_without_them_all_others_are_read_and_the_gap_t
     leat_block_log_close(log);
 }
 
+static void copy_files(const char *from, const char *to)
+{
+    char command[1000];
+
+    snprintf(command, sizeof command, "mkdir -p %s && cp %s %s", to, from, to);
+    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+}
+
+/* Files that were removed are there again, as from a backup: the oldest, and the one behind it. */
+static void a_file_that_comes_back_when_all_in_it_was_done_changes_nothing(void)
+{
+    char names[32][64], aside[300], all[300], one[400];
+    struct leat_block_log *log;
+    int64_t at = 0;
+
+    fresh_dir();
+    log = open_log();
+    for (; list(names) < 6; at += 50)
+        append(log, at, at + 50);
+    snprintf(all, sizeof all, "%s/*", dir);
+    snprintf(aside, sizeof aside, "%s-aside", dir);
+    copy_files(all, aside);
+    leat_block_log_done(log, 0, at / 2);
+    OK(leat_block_log_trim(log, &err));
+    append(log, at, at + 50); /* and with it what is done */
+    const struct leat_block_part part = leat_block_log_part(log, 0);
+    leat_block_log_close(log);
+    for (int back = 0; back < 2; back++) {
+        CU_ASSERT_NOT_EQUAL(access(path_of(names[back]), F_OK), 0);
+        snprintf(one, sizeof one, "%s/%.60s", aside, names[back]);
+        copy_files(one, dir);
+        log = open_log();
+        CU_ASSERT_EQUAL(leat_block_log_part(log, 0).next, part.next);
+        CU_ASSERT_EQUAL(leat_block_log_part(log, 0).done, part.done);
+        CU_ASSERT_EQUAL(read_all(log, part.done), part.next);
+        OK(leat_block_log_trim(log, &err));
+        leat_block_log_close(log);
+        CU_ASSERT_NOT_EQUAL(access(path_of(names[back]), F_OK), 0);
+    }
+}
+
 static void a_store_without_files_has_no_rows_and_its_first_gets_the_first_number(void)
 {
     struct leat_block_log *log;
@@ -188,4 +229,5 @@ static void a_store_without_files_has_no_rows_and_its_first_gets_the_first_numbe
 LEAT_TESTS("block_log_files",
            T(text_behind_the_last_row_is_refused_with_its_place_and_a_byte_less_costs_one_row),
            T(files_of_one_byte_are_refused_and_without_them_all_others_are_read_and_the_gap_told),
+           T(a_file_that_comes_back_when_all_in_it_was_done_changes_nothing),
            T(a_store_without_files_has_no_rows_and_its_first_gets_the_first_number))

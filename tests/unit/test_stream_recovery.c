@@ -183,6 +183,89 @@ static void of_two_states_one_behind_the_other_both_go_on(void)
     }
 }
 
+/* Outputs of a program whose third batch is not over for long, and then fails. */
+struct output {
+    atomic_int rows, last;
+    int first;
+    atomic_bool go;
+    bool blocks;
+    _Atomic int64_t safe;
+    _Atomic(struct leat_receiver *) receiver;
+};
+
+static enum leat_status begin_numbers(struct leat_receiver *r, void *arg, struct leat_error *e)
+{
+    (void)e;
+    atomic_store(&((struct output *)arg)->receiver, r);
+    return LEAT_OK;
+}
+
+static void is_safe(struct leat_receiver *r, int64_t upto, void *arg)
+{
+    (void)r;
+    atomic_store(&((struct output *)arg)->safe, upto);
+}
+
+static enum leat_status put_out(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct output *o = arg;
+
+    for (size_t i = 0; i < rdd->count; i++) {
+        int number = (int)rdd->rows[i].value.as.i;
+        o->first = o->first ? o->first : number;
+        CU_ASSERT(atomic_load(&o->last) == 0 || number == atomic_load(&o->last) + 1);
+        atomic_store(&o->last, number);
+        atomic_fetch_add(&o->rows, 1);
+    }
+    if (!o->blocks || atomic_load(&o->last) < 3)
+        return LEAT_OK;
+    while (!atomic_load(&o->go))
+        sched_yield();
+    return leat_fail(e, LEAT_E_DATA, "the third is too much");
+}
+
+static struct leat_context *numbers_of(const char *dir, struct output *o)
+{
+    const struct leat_receiver_functions f = {
+        .on_start = begin_numbers, .on_stop = no_stop, .on_safe = is_safe, .store = "disk"};
+    struct leat_context *ctx = leat_context_new("test", EVERY_MS);
+
+    leat_checkpoint(ctx, dir);
+    leat_foreach_rdd(leat_named(leat_receiver_stream(ctx, &f, o), "numbers"), put_out, o);
+    OK(leat_start(ctx, &err));
+    while (!atomic_load(&o->receiver))
+        sched_yield();
+    return ctx;
+}
+
+static void what_was_stored_is_kept_until_its_batch_is_over_however_much_comes_behind_it(void)
+{
+    struct output o = {.blocks = true}, later = {.rows = 0};
+    struct program p;
+
+    fresh(&p, "kept");
+    struct leat_context *ctx = numbers_of(p.dir, &o);
+    for (int i = 1; i <= 13; i++) {
+        OK(leat_receiver_store(atomic_load(&o.receiver), leat_int(i), NULL, &err));
+        while (i <= 3 && atomic_load(&o.last) < i)
+            sched_yield();
+    }
+    while (atomic_load(&o.safe) < 13) /* on the disk, and in no batch */
+        sched_yield();
+    atomic_store(&o.go, true);
+    CU_ASSERT_EQUAL(leat_await_termination(ctx, &err), LEAT_E_DATA);
+    leat_context_free(ctx);
+    CU_ASSERT_EQUAL(atomic_load(&o.rows), 3);
+
+    ctx = numbers_of(p.dir, &later);
+    while (atomic_load(&later.last) < 13)
+        sched_yield();
+    OK(leat_stop(ctx, true, &err));
+    leat_context_free(ctx);
+    CU_ASSERT(later.first <= 3); /* the second may not have been committed when the third failed */
+    CU_ASSERT_EQUAL(atomic_load(&later.rows), 13 - later.first + 1);
+}
+
 /* ---- what is not */
 
 static struct leat_value fails_for_x(struct leat_call *call, const struct leat_pair *in, void *arg)
@@ -305,6 +388,7 @@ static void a_context_that_is_not_started_leaves_no_trace_in_the_file_system(voi
 LEAT_TESTS("stream_recovery",
            T(state_is_there_behind_restarts_before_anything_comes_also_when_the_clock_jumped),
            T(of_two_states_one_behind_the_other_both_go_on),
+           T(what_was_stored_is_kept_until_its_batch_is_over_however_much_comes_behind_it),
            T(settings_are_those_of_the_program_that_runs_and_not_of_the_one_before),
            T(what_is_damaged_is_refused_until_the_program_takes_it_away),
            T(a_context_that_is_not_started_leaves_no_trace_in_the_file_system))
