@@ -140,6 +140,8 @@ bool run_table(json_t *c, int partitions, struct failure *why); /* streaming_tab
 
 /* streaming_without.c: why leat has nothing like it; NULL: it has */
 const char *has_no_counterpart(json_t *c);
+/* streaming_by_hand.c: that it is skipped, and which tests cover it */
+void print_by_hand(const char *id);
 
 /* What a vector gives for its `in`: a new reference; NULL: why. */
 typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
