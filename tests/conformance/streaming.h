@@ -31,6 +31,8 @@ json_t *json_of_value(struct leat_value v); /* a new reference */
 json_t *json_of_row(const struct leat_pair *row, bool pairs);
 /* Two lists; `sorted`: in any order. */
 bool same_rows(json_t *a, json_t *b, bool sorted);
+/* In any order, and so the values of each key: pairs of a key and a list, or of two lists. */
+bool same_groups(json_t *a, json_t *b, bool cogroup);
 /* The text of j, cut to the room. */
 void json_text(json_t *j, char *into, size_t room);
 
@@ -97,7 +99,8 @@ struct sources {
     size_t count;
     size_t from;    /* so many batches were in an earlier life */
     int partitions; /* of each queue; 0: as it is made */
-    bool states;    /* of mapWithState all states are looked at, not what it gives */
+    bool states;    /* of the last mapWithState all states are looked at, not what it gives */
+    json_t *asked;  /* which that is; NULL: none */
 };
 
 /* A stream and what its elements are. */

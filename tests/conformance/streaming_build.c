@@ -345,7 +345,7 @@ static bool build_stage(struct sources *s, json_t *stage, struct flow *f, struct
         strcmp(op, "contextTransform") == 0)
         return transform(s, stage, f, why);
     if (strcmp(op, "mapWithState") == 0)
-        return build_mapped(stage, s->states, f, why);
+        return build_mapped(stage, stage == s->asked, f, why);
     if (strcmp(op, "updateStateByKey") == 0)
         return update_state(s, stage, f, why);
     return differs(why, "the library has no %s", op);
@@ -377,14 +377,33 @@ int input_partitions(json_t *c)
     return n >= 0 && n <= INT_MAX ? (int)n : -1;
 }
 
+/* Where states are looked at nothing stands behind. A new reference. */
+static json_t *up_to_states(struct sources *s, json_t *stages)
+{
+    size_t n = json_array_size(stages), i = n;
+    const char *op = NULL;
+
+    while (i > 0 && !(op && strcmp(op, "mapWithState") == 0))
+        op = text_at(json_array_get(stages, --i), "op");
+    stages = json_copy(stages);
+    s->asked = json_array_get(stages, i);
+    while (i + 1 < json_array_size(stages))
+        json_array_remove(stages, json_array_size(stages) - 1);
+    return stages;
+}
+
 bool build_case(json_t *c, struct sources *s, struct flow *f, struct failure *why)
 {
     json_t *stages = json_object_get(c, "pipeline");
 
     if (!json_is_array(stages))
         return differs(why, "the case has no pipeline");
+    stages = s->states ? up_to_states(s, stages) : json_incref(stages);
     s->partitions = input_partitions(c);
     json_object_set(s->inputs, "in", json_object_get(c, "input"));
     json_object_set(s->inputs, "in2", json_object_get(c, "input2"));
-    return source_flow(s, "in", wants_pairs(stages), f, why) && build_stages(s, stages, f, why);
+    bool good =
+        source_flow(s, "in", wants_pairs(stages), f, why) && build_stages(s, stages, f, why);
+    json_decref(stages);
+    return good;
 }

@@ -5,8 +5,11 @@
  */
 #include "streaming.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "base/bytes.h"
+#include "data/value_ops.h"
+#include "expr/case_map.h"
+#include "expr/function.h"
+#include "expr/utf8.h"
 
 #define ELEMENT(name)                                                                              \
     static struct leat_value name(struct leat_call *call, const struct leat_pair *in, void *arg)
@@ -51,30 +54,30 @@ static struct leat_value plus(struct leat_call *call, struct leat_value a, struc
 {
     if (a.tag == LEAT_STRING)
         return joined(call, a, b);
+    for (uint32_t i = 0; a.tag == LEAT_LIST && b.tag == LEAT_LIST && i < b.len; i++)
+        leat_list_add(call, &a, b.as.items[i]);
+    if (a.tag == LEAT_LIST && b.tag == LEAT_LIST)
+        return a;
+    if ((a.tag != LEAT_INT && a.tag != LEAT_DOUBLE) || (b.tag != LEAT_INT && b.tag != LEAT_DOUBLE))
+        return leat_call_fail(call, "no numbers");
     if (a.tag == LEAT_DOUBLE || b.tag == LEAT_DOUBLE)
         return leat_double((a.tag == LEAT_DOUBLE ? a.as.d : (double)a.as.i) +
                            (b.tag == LEAT_DOUBLE ? b.as.d : (double)b.as.i));
-    if (a.tag != LEAT_INT || b.tag != LEAT_INT)
-        return leat_call_fail(call, "no numbers");
-    return leat_int(a.as.i + b.as.i);
+    return leat_int((int64_t)((uint64_t)a.as.i + (uint64_t)b.as.i)); /* as Spark's */
+}
+
+static struct leat_value made(struct leat_call *call, const struct leat_bytes *text)
+{
+    return text->failed ? leat_call_fail(call, "out of memory")
+                        : leat_call_text(call, text->ptr, text->len);
 }
 
 static struct leat_value as_text(struct leat_call *call, struct leat_value v)
 {
-    char text[64];
-    int n = 0;
+    struct leat_bytes text = {.arena = call->arena};
 
-    if (v.tag == LEAT_STRING)
-        return v;
-    if (v.tag == LEAT_INT)
-        n = snprintf(text, sizeof text, "%" PRId64, v.as.i);
-    else if (v.tag == LEAT_DOUBLE)
-        n = snprintf(text, sizeof text, "%.17g", v.as.d);
-    else if (v.tag == LEAT_BOOL)
-        n = snprintf(text, sizeof text, "%s", v.as.b ? "true" : "false");
-    else
-        return leat_call_fail(call, "no number, string or bool");
-    return leat_call_text(call, text, (size_t)n);
+    leat_value_print(v, &text);
+    return made(call, &text);
 }
 
 /* The length of the character (UTF-8) at text. */
@@ -117,10 +120,20 @@ static struct leat_value contains_a(struct leat_value v)
 
 /* ---- of an element */
 
+/* Of a pair as Spark's: (k,v). */
 ELEMENT(str)
 {
+    struct leat_bytes text = {.arena = call->arena};
+
     (void)arg;
-    return as_text(call, whole(call, in));
+    if (in->key.tag == LEAT_NULL)
+        return as_text(call, in->value);
+    leat_bytes_put(&text, "(", 1);
+    leat_value_print(in->key, &text);
+    leat_bytes_put(&text, ",", 1);
+    leat_value_print(in->value, &text);
+    leat_bytes_put(&text, ")", 1);
+    return made(call, &text);
 }
 
 ELEMENT(x_and_2x)
@@ -236,18 +249,18 @@ ELEMENT(value_non_zero)
 
 ELEMENT(upper)
 {
-    struct leat_value v = in->value, copy;
+    const char *at = in->value.as.text, *end;
+    struct leat_bytes text = {.arena = call->arena};
 
     (void)arg;
-    if (v.tag != LEAT_STRING)
+    if (in->value.tag != LEAT_STRING)
         return leat_call_fail(call, "no string");
-    copy = leat_call_text(call, v.as.text, v.len);
-    for (uint32_t i = 0; copy.tag == LEAT_STRING && i < copy.len; i++) {
-        char *c = (char *)(uintptr_t)copy.as.text + i;
-        if (*c >= 'a' && *c <= 'z')
-            *c -= 'a' - 'A';
+    end = at + in->value.len;
+    for (uint32_t len; at < end; at += len) {
+        char other[4];
+        leat_bytes_put(&text, other, utf8_put(case_upper(utf8_get(at, end, &len)), other));
     }
-    return copy;
+    return made(call, &text);
 }
 
 ELEMENT(chars)

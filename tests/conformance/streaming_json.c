@@ -102,12 +102,11 @@ static bool same(json_t *a, json_t *b)
     return equal;
 }
 
-bool same_rows(json_t *a, json_t *b, bool sorted)
+/* In any order of them. */
+static bool matched(json_t *a, json_t *b, bool (*are_same)(json_t *, json_t *))
 {
     size_t n = json_array_size(a);
 
-    if (!sorted)
-        return same(a, b);
     if (n != json_array_size(b))
         return false;
     bool *used = calloc(n + 1, sizeof *used), all = true;
@@ -115,13 +114,38 @@ bool same_rows(json_t *a, json_t *b, bool sorted)
         abort();
     for (size_t i = 0; all && i < n; i++) {
         size_t j = 0;
-        while (j < n && (used[j] || !same(json_array_get(a, i), json_array_get(b, j))))
+        while (j < n && (used[j] || !are_same(json_array_get(a, i), json_array_get(b, j))))
             j++;
         all = j < n;
         used[j] = true;
     }
     free(used);
     return all;
+}
+
+bool same_rows(json_t *a, json_t *b, bool sorted)
+{
+    return sorted ? matched(a, b, same) : same(a, b);
+}
+
+static bool same_group(json_t *a, json_t *b)
+{
+    return same(json_array_get(a, 0), json_array_get(b, 0)) &&
+           matched(json_array_get(a, 1), json_array_get(b, 1), same);
+}
+
+static bool same_cogroup(json_t *a, json_t *b)
+{
+    json_t *x = json_array_get(a, 1), *y = json_array_get(b, 1);
+
+    return same(json_array_get(a, 0), json_array_get(b, 0)) &&
+           matched(json_array_get(x, 0), json_array_get(y, 0), same) &&
+           matched(json_array_get(x, 1), json_array_get(y, 1), same);
+}
+
+bool same_groups(json_t *a, json_t *b, bool cogroup)
+{
+    return matched(a, b, cogroup ? same_cogroup : same_group);
 }
 
 void json_text(json_t *j, char *into, size_t room)
