@@ -109,6 +109,8 @@ bool run_filestream(json_t *c, int partitions, struct failure *why)
     const char *time;
     struct run r = {0};
 
+    if (json_object_size(expected) == 0)
+        return differs(why, "the case does not say what is expected: {TIME: [names]}");
     json_object_foreach(expected, time, want) if (strtoll(time, NULL, 10) > last_ms) last_ms =
         strtoll(time, NULL, 10);
     if (!make_dir(d.dir, why))

@@ -3,6 +3,8 @@
  */
 #include "streaming.h"
 
+#include <stdlib.h>
+
 #define MAPPING(name)                                                                              \
     static struct leat_value name(struct leat_call *call, struct leat_value key,                   \
                                   const struct leat_value *value, struct leat_key_state *state,    \
@@ -92,22 +94,25 @@ bool build_mapped(json_t *stage, bool states, struct flow *f, struct failure *wh
                 {"mwsEmitOnTimeout", emit_on_timeout}};
     const char *name = text_at(stage, "fn");
     json_t *initial = json_object_get(stage, "initial"), *pair;
-    struct leat_pair pairs[64];
     struct leat_arena arena = {0};
-    struct leat_state_spec spec = {.timeout_ms = number_at(stage, "timeout_ms", 0),
-                                   .initial = pairs};
+    struct leat_pair *pairs = NULL;
+    struct leat_state_spec spec = {.timeout_ms = number_at(stage, "timeout_ms", 0)};
     size_t i;
 
     for (i = 0; name && i < sizeof list / sizeof *list; i++)
         if (strcmp(list[i].name, name) == 0)
             spec.fn = list[i].fn;
-    if (!spec.fn || json_array_size(initial) > 64)
+    if (!spec.fn)
         return differs(why, "the runner has no function '%s' for 'mapWithState'", name ? name : "");
+    pairs = leat_arena_array(&arena, json_array_size(initial) + 1, sizeof *pairs);
+    if (!pairs)
+        abort();
     json_array_foreach(initial, i, pair)
     {
         pairs[i].key = value_of_json(json_array_get(pair, 0), &arena);
         pairs[i].value = value_of_json(json_array_get(pair, 1), &arena);
     }
+    spec.initial = pairs;
     spec.initial_count = json_array_size(initial);
     f->stream = leat_map_with_state(f->stream, &spec);
     leat_arena_reset(&arena);

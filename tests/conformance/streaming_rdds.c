@@ -216,6 +216,7 @@ struct batch_function {
     const char *name;
     leat_transform_function *fn;
     enum element_form form;
+    size_t needs; /* so many streams; 0: any */
 };
 
 static const struct partition_function *partition_function(const char *name)
@@ -234,17 +235,17 @@ static const struct partition_function *partition_function(const char *name)
 static const struct batch_function *batch_function(const char *name)
 {
     static const struct batch_function list[] = {
-        {"rddMapStr", map_str, FORM_VALUE},
-        {"rddPlus2", plus_2, FORM_VALUE},
-        {"rddSortByKey", sort_by_key, FORM_PAIR},
-        {"rddFirst", first, FORM_VALUE},
-        {"rddJoin", join, FORM_PAIR},
-        {"rddUnion", union_all, FORM_SAME},
-        {"unionAll", union_all, FORM_SAME},
-        {"order231", order_231, FORM_SAME},
-        {"unionSelfPairJoin", union_self_pair_join, FORM_PAIR},
-        {"identity", union_all, FORM_SAME},
-        {"returnsNull", returns_null, FORM_SAME},
+        {"rddMapStr", map_str, FORM_VALUE, 0},
+        {"rddPlus2", plus_2, FORM_VALUE, 0},
+        {"rddSortByKey", sort_by_key, FORM_PAIR, 0},
+        {"rddFirst", first, FORM_VALUE, 0},
+        {"rddJoin", join, FORM_PAIR, 2},
+        {"rddUnion", union_all, FORM_SAME, 0},
+        {"unionAll", union_all, FORM_SAME, 0},
+        {"order231", order_231, FORM_SAME, 0},
+        {"unionSelfPairJoin", union_self_pair_join, FORM_PAIR, 3},
+        {"identity", union_all, FORM_SAME, 0},
+        {"returnsNull", returns_null, FORM_SAME, 0},
     };
 
     for (size_t i = 0; name && i < sizeof list / sizeof *list; i++)
@@ -274,6 +275,8 @@ bool build_transform(const char *name, const struct flow *flows, size_t count, s
 
     if (!fn)
         return differs(why, "the runner has no function '%s' for 'transform'", name ? name : "");
+    if (fn->needs && fn->needs != count)
+        return differs(why, "'%s' is of %zu streams, not of %zu", name, fn->needs, count);
     for (size_t i = 0; i < count; i++)
         streams[i] = flows[i].stream;
     f->pairs = fn->form == FORM_PAIR || (fn->form == FORM_SAME && flows[0].pairs);

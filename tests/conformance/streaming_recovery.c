@@ -73,7 +73,8 @@ static bool live(void *arg, int out, struct failure *why)
 bool run_child(child_life *fn, void *arg, bool dies, json_t *lines, struct failure *why)
 {
     int ends[2], status = 0;
-    char line[4096];
+    char *line = NULL;
+    size_t room = 0;
 
     fflush(NULL);
     if (pipe(ends) != 0)
@@ -90,8 +91,9 @@ bool run_child(child_life *fn, void *arg, bool dies, json_t *lines, struct failu
     }
     close(ends[1]);
     FILE *f = fdopen(ends[0], "r");
-    while (f && fgets(line, sizeof line, f))
+    while (f && getline(&line, &room, f) > 0)
         json_array_append_new(lines, json_loads(line, 0, NULL));
+    free(line);
     if (f)
         fclose(f);
     waitpid(pid, &status, 0);
@@ -107,7 +109,11 @@ static bool both(json_t *c, int partitions, const char *dir, char *saved, bool i
     size_t n =
         (size_t)number_at(c, "batchesBeforeRestart",
                           number_at(json_object_get(c, "params"), "batchesBeforeRestart", 1));
-    json_t *expected = json_object_get(c, "expected"), *batches = json_array(), *want;
+    json_t *expected = json_object_get(c, "expected"), *batches, *want;
+
+    if (n < 1 || n > json_array_size(expected))
+        return differs(why, "batchesBeforeRestart: it dies in one of the batches of 'expected'");
+    batches = json_array();
     struct life first = {c, partitions, -1, dir, saved, inside, 0, n, n, 0},
                 second = {c, partitions, -1, dir, saved, inside, n - 1, json_array_size(expected),
                           0, 0};

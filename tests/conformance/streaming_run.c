@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define PATIENCE_S 120 /* for one batch, on a busy machine */
+#define PATIENCE_S   120 /* for one batch, on a busy machine */
+#define BATCHES_MOST 10000
 
 static int64_t manual_now(const struct leat_clock *c)
 {
@@ -126,6 +127,8 @@ bool run_batches(struct run *r, size_t count, struct failure *why)
     struct leat_error err;
     bool good = true;
 
+    if (count > BATCHES_MOST)
+        return differs(why, "a case has no more than %d batches, not %zu", BATCHES_MOST, count);
     if (leat_start(r->ctx, &r->ended) != LEAT_OK)
         return true;
     wait_until_ready(r->ctx);

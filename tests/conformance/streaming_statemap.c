@@ -89,8 +89,11 @@ static bool take_step(struct map *m, size_t i, json_t *step, struct failure *why
 {
     const char *what = json_string_value(json_array_get(step, 0));
 
-    if (!what)
-        return differs(why, "step %zu has no name", i + 1);
+    if (!what ||
+        json_array_size(step) < (strcmp(what, "put") == 0                                     ? 4
+                                 : strcmp(what, "getAll") == 0 || strcmp(what, "remove") == 0 ? 2
+                                                                                              : 3))
+        return differs(why, "step %zu is not [what, arguments ..., expected]", i + 1);
     if (strcmp(what, "put") == 0 || strcmp(what, "remove") == 0)
         return change(m, what, step, why);
     if (strcmp(what, "getAll") == 0)
