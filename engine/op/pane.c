@@ -215,7 +215,8 @@ void leat_panes_forget(const struct leat_group *g, struct leat_panes *p, struct 
         leat_table_remove(&p->keys, e);
 }
 
-/* The last pane has left: silent from now on, or neutral for ever. */
+/* The last pane has left: silent from now on, or it speaks of what is left: in batch time with
+ * every window, in event time once more. */
 static enum leat_status end_key(const struct leat_group *g, struct leat_panes *p,
                                 struct leat_work *w, void *spare, struct leat_entry *e,
                                 struct leat_error *err)
@@ -228,6 +229,22 @@ static enum leat_status end_key(const struct leat_group *g, struct leat_panes *p
         return leat_arena_failed(p->pool->arena, err);
     if (!k->stays)
         leat_panes_forget(g, p, w, e);
+    return LEAT_OK;
+}
+
+/* It has spoken of what is left. In event time that was all: windows in which nothing is are not
+ * fired one by one, and which ones are must not depend on the other keys or on batches. */
+static enum leat_status end_word(const struct leat_group *g, struct leat_panes *p,
+                                 struct leat_work *w, struct leat_entry *e, struct leat_error *err)
+{
+    struct leat_pane_key *k = leat_pane_key_of(e);
+
+    if (!g->event_time || !k->stays)
+        return LEAT_OK;
+    k->stays = false;
+    if (k->told && !leat_changes_add(&p->stays, p->pool, &k->change))
+        return leat_arena_failed(p->pool->arena, err);
+    leat_panes_forget(g, p, w, e);
     return LEAT_OK;
 }
 
@@ -463,9 +480,10 @@ static enum leat_status fire(const struct leat_group *g, struct leat_panes *p, s
     if (enter_until(g, p, w, end_ms, err) != LEAT_OK ||
         leave_before(g, p, w, spare, start_ms, err) != LEAT_OK)
         return err->status;
-    for (struct leat_entry *e = p->active_first; e; e = leat_pane_key_of(e)->active_next) {
+    for (struct leat_entry *e = p->active_first, *next; e; e = next) {
+        next = leat_pane_key_of(e)->active_next;
         look_on(e);
-        if (emit_key(g, p, w, spare, e, &r, err) != LEAT_OK)
+        if (emit_key(g, p, w, spare, e, &r, err) != LEAT_OK || end_word(g, p, w, e, err) != LEAT_OK)
             return err->status;
     }
     p->fired_ms = end_ms;
@@ -478,8 +496,9 @@ static int64_t watermark(const struct leat_group *g, const struct leat_task *tas
 }
 
 /* The end of the next window that has something to say, at or before until_ms. While panes are
- * inside it is the next one; across a stretch without any, the first that holds the next pane, and
- * keys that stay speak once, at the last window before that. */
+ * inside it is the next one; across a stretch without any, the first that holds the next pane. Keys
+ * that stay speak before that: in event time with the first window that has nothing of them, in
+ * batch time, where batches were missed, with the last one. */
 static bool next_window(const struct leat_group *g, const struct leat_panes *p, int64_t until_ms,
                         int64_t *end_ms)
 {
@@ -497,7 +516,7 @@ static bool next_window(const struct leat_group *g, const struct leat_panes *p, 
         data_ms = next_ms;
     if (p->active_first && next_ms != LEAT_NO_TIME && next_ms < data_ms && next_ms <= until_ms) {
         int64_t last_ms = data_ms <= until_ms ? data_ms - 1 : until_ms;
-        *end_ms = leat_grid_end_before(&g->grid, last_ms);
+        *end_ms = g->event_time ? next_ms : leat_grid_end_before(&g->grid, last_ms);
         return true;
     }
     *end_ms = data_ms;

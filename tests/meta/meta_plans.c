@@ -99,8 +99,7 @@ static bool check_case(uint64_t seed)
         struct lines other = {0};
         if (ways[w].cut_batches && !any_batches)
             continue;
-        if (!plan.same_partitions)
-            partitions = 1 + dice_below(&d, 20);
+        partitions = 1 + dice_below(&d, 20);
         random_plan_render(&d, &plan, ways[w].form, partitions, &ends);
         ok = run(&plan.rows, ways[w], &d, &other) && lines_same(&plain, &other);
         if (!ok)

@@ -212,7 +212,7 @@ static const struct window_choice *window_size(struct dice *d, const struct rand
 }
 
 /* Operators with a window of their own. */
-static void window_op(struct dice *d, struct random_plan *plan, struct plan_stream *s, bool keyed)
+static void window_op(struct dice *d, struct plan_stream *s, bool keyed)
 {
     static const char *const by_key[] = {
         "reduce: a + b",
@@ -223,7 +223,6 @@ static void window_op(struct dice *d, struct random_plan *plan, struct plan_stre
     static const char *const sizes[] = {"size: 10s, slide: 2s", "size: 4s", "size: 5s, slide: 1s"};
     const char *size = ONE_OF(d, sizes), *how;
 
-    plan->one_batch = true; /* a key is shown with nothing in it until it is forgotten */
     switch (dice_below(d, keyed ? 6 : 3)) {
     case 0:
         add(s, true, "count_by_window: { %s }", size);
@@ -245,7 +244,6 @@ static void window_op(struct dice *d, struct random_plan *plan, struct plan_stre
         add(s, true, "map: n");
         how = ONE_OF(d, by_key);
         add(s, true, "reduce_by_key_and_window: { %s, %s }", size, how);
-        plan->same_partitions = plan->rows.event_time && how == by_key[1];
     }
 }
 
@@ -375,7 +373,7 @@ static void out_stream(struct dice *d, struct random_plan *plan, const struct pl
         return;
     }
     if (kind < 50) {
-        window_op(d, plan, s, keyed);
+        window_op(d, s, keyed);
     } else if (plan->rows.event_time || dice_percent(d, 50)) {
         add(s, true, "window: { %s }", window_size(d, plan, true)->text);
         whole_op(d, plan, s, keyed, false);

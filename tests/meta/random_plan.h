@@ -33,9 +33,6 @@ struct random_plan {
     uint32_t overlap; /* windows of the join that a row is in; 0: there is none */
     bool ties;        /* rows may have the same time, so their order is not said */
     bool one_batch;   /* results depend on how batches are cut */
-    /* A key that stays with nothing in its window is shown while its state partition has something
-     * else in the window, so where it is depends on who else is there. */
-    bool same_partitions;
 };
 
 /* What the caller wants none of. */

@@ -388,6 +388,100 @@ static void what_always_speaks_goes_on_though_nothing_ever_came(void)
     close_run(next);
 }
 
+/* ---- what is left of a key, in event time */
+
+static struct group_run *open_leaving(void)
+{
+    struct group_run *run = calloc(1, sizeof *run);
+
+    run->group = (struct leat_group){.agg = &test_sum_stays,
+                                     .partial_size = TEST_PARTIAL_SIZE,
+                                     .over = LEAT_OVER_PANES,
+                                     .event_time = true,
+                                     .keyed = true,
+                                     .grid = {300, 100, 0, NULL}};
+    group_run_open(run);
+    return run;
+}
+
+/* The results of the key "a": "100:5 ...", ends of windows and values. */
+static const char *of_a(struct group_run *run)
+{
+    static char text[400];
+
+    group_results_sort(run->results, run->results_count);
+    text[0] = 0;
+    for (size_t i = 0; i < run->results_count; i++)
+        if (strcmp(run->results[i].key, "a") == 0)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%lld:%lld",
+                     text[0] ? " " : "", (long long)run->results[i].time_ms + 1,
+                     (long long)run->results[i].value);
+    return text;
+}
+
+/* W goes from batch to batch so far, to there. A shadow, unless NULL, reads what each changes. */
+static void go_on(struct group_run *run, int64_t to_ms, int64_t step_ms, struct group_run *shadow)
+{
+    static const struct group_row none;
+    struct leat_error err;
+
+    while (run->watermark_ms < to_ms) {
+        int64_t next_ms = run->watermark_ms + step_ms;
+        OK(group_run_batch(run, &none, 0, 1, next_ms, next_ms < to_ms ? next_ms : to_ms, &err));
+        if (shadow)
+            group_run_copy(run, shadow, true);
+    }
+}
+
+static void a_key_with_nothing_left_speaks_once_whoever_else_is_there(void)
+{
+    static const struct group_row rows[] = {{"a", 5, 50},  {"b", 1, 50},  {"c", 1, 150},
+                                            {"d", 1, 250}, {"e", 1, 450}, {"f", 1, 550},
+                                            {"g", 1, 650}, {"h", 1, 750}, {"i", 1, 1050}},
+                                  again = {"a", 7, 2050};
+    static const int64_t steps[] = {100, 70, 250, 5000};
+    struct leat_error err;
+
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        for (size_t count = 1; count <= sizeof rows / sizeof *rows; count++) {
+            struct group_run *run = open_leaving();
+            OK(group_run_batch(run, rows, count, 1, 1, 1, &err));
+            go_on(run, 2000, steps[i], NULL);
+            OK(group_run_batch(run, &again, 1, 1, 2001, 2001, &err));
+            go_on(run, 3000, steps[i], NULL);
+            CU_ASSERT_STRING_EQUAL(of_a(run),
+                                   "100:5 200:5 300:5 400:0 2100:7 2200:7 2300:7 2400:0");
+            close_run(run);
+        }
+}
+
+static void what_is_left_is_told_once_also_over_a_restart(void)
+{
+    static const struct group_row rows[] = {{"a", 5, 50}, {"b", 1, 350}};
+    struct leat_error err;
+
+    for (int64_t at_ms = 100; at_ms <= 500; at_ms += 100)
+        for (int delta = 0; delta < 2; delta++) {
+            struct group_run *run = open_leaving(), *next = open_leaving();
+            OK(group_run_batch(run, rows, 2, 1, 1, 1, &err));
+            group_run_copy(run, next, true);
+            go_on(run, at_ms, 100, next);
+            if (!delta) {
+                close_run(next);
+                next = open_leaving();
+                group_run_copy(run, next, false);
+            }
+            size_t before = strlen(of_a(run));
+            go_on(next, 1000, 100, NULL);
+            go_on(run, 1000, 100, NULL);
+            const char *all = "100:5 200:5 300:5 400:0";
+            CU_ASSERT_STRING_EQUAL(of_a(run), all);
+            CU_ASSERT_STRING_EQUAL(of_a(next), all[before] ? all + before + (before > 0) : "");
+            close_run(run);
+            close_run(next);
+        }
+}
+
 /* ---- batches */
 
 static struct group_run *open_batches(const struct leat_aggregator *agg)
@@ -473,4 +567,6 @@ LEAT_TESTS("group", T(a_batch_gives_one_result_per_key),
            T(event_time_windows_are_those_of_the_oracle), T(late_rows_count_where_a_window_is_open),
            T(batch_time_windows_are_those_of_the_oracle), T(sessions_are_those_of_the_oracle),
            T(a_key_that_speaks_on_and_one_that_no_longer_does_are_told),
-           T(what_always_speaks_goes_on_though_nothing_ever_came), T(lack_of_memory_is_reported))
+           T(what_always_speaks_goes_on_though_nothing_ever_came),
+           T(a_key_with_nothing_left_speaks_once_whoever_else_is_there),
+           T(what_is_left_is_told_once_also_over_a_restart), T(lack_of_memory_is_reported))
