@@ -12,6 +12,6 @@
 
 /* Look at a node that stands where an expression is due, before it is compiled. False after an
  * error: it is then no use to compile it. A single word in quotes is a warning only. */
-LEAT_API bool leat_expression_slot_check(const struct leat_node *node, struct leat_diags *diags);
+bool leat_expression_slot_check(const struct leat_node *node, struct leat_diags *diags);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * module_load.c - finds the files of modules that are not built in.
  *
- * Only one folder is looked into, found from where the program itself stands: nobody can slip in a
- * module by the working directory or the environment. Thread: main.
+ * Only one folder is looked into, found from where the program itself stands, or named by a program
+ * that uses the C library: nobody can slip in a module by the working directory or the environment.
  */
 #include "base/module.h"
 
@@ -17,6 +17,14 @@
 
 /* Relative to the folder of the program. */
 static const char *const folders[] = {"engine/modules", LEAT_MODULES_FROM_BIN};
+
+/* Named by leat_modules_from(); NULL: it is found from the program. */
+static _Thread_local const char *named;
+
+void leat_modules_from(const char *folder)
+{
+    named = folder;
+}
 
 /* The folder of the program itself. */
 static bool own_folder(char into[PATH_BYTES])
@@ -38,6 +46,9 @@ static bool modules_folder(char into[PATH_BYTES])
 {
     char own[PATH_BYTES];
 
+    if (named)
+        return snprintf(into, PATH_BYTES, "%s", named) < PATH_BYTES &&
+               access(into, R_OK | X_OK) == 0;
     if (!own_folder(own))
         return false;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -45,15 +56,6 @@ static bool modules_folder(char into[PATH_BYTES])
             access(into, R_OK | X_OK) == 0)
             return true;
     return false;
-}
-
-static bool is_loaded(const char *path)
-{
-    void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
-
-    if (handle)
-        dlclose(handle);
-    return handle;
 }
 
 static bool is_name(const char *name)
@@ -72,7 +74,7 @@ enum leat_status leat_module_load_named(const char *name, struct leat_error *err
         return LEAT_OK;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         snprintf(path, sizeof path, "%s/%s%s.so", folder, prefixes[i], name);
-        if (access(path, R_OK) == 0 && !is_loaded(path) && leat_module_load(path, err) != LEAT_OK)
+        if (access(path, R_OK) == 0 && leat_module_load(path, err) != LEAT_OK)
             return err->status;
     }
     return LEAT_OK;
@@ -102,6 +104,7 @@ bool leat_module_is_connector(struct leat_slice name)
 bool leat_module_is_absent(const char *kind, const char *name, struct leat_error *err)
 {
     const struct leat_module_known *k = known(kind, name);
+    const char *elsewhere = named ? "; leat_set() of \"modules\" names another folder" : "";
     char own[PATH_BYTES], folder[PATH_BYTES];
 
     if (!k)
@@ -109,8 +112,11 @@ bool leat_module_is_absent(const char *kind, const char *name, struct leat_error
     if (k->lacks)
         leat_fail(err, LEAT_E_CONFIG, "is not built in: leat was built without %s", k->lacks);
     else if (modules_folder(folder))
-        leat_fail(err, LEAT_E_CONFIG, "is not installed: there is no '%s.so' in '%s'", k->file,
-                  folder);
+        leat_fail(err, LEAT_E_CONFIG, "is not installed: there is no '%s.so' in '%s'%s", k->file,
+                  folder, elsewhere);
+    else if (named)
+        leat_fail(err, LEAT_E_CONFIG, "is not installed: there is no folder '%s' with '%s.so'%s",
+                  named, k->file, elsewhere);
     else if (own_folder(own))
         leat_fail(err, LEAT_E_CONFIG, "is not installed: there is no folder '%s/%s' with '%s.so'",
                   own, LEAT_MODULES_FROM_BIN, k->file);
@@ -130,7 +136,7 @@ void leat_module_load_all(void)
         if (len < 4 || strcmp(e->d_name + len - 3, ".so") != 0)
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (!is_loaded(path) && leat_module_load(path, &err) != LEAT_OK)
+        if (leat_module_load(path, &err) != LEAT_OK)
             continue; /* the pipeline that names it will hear why */
     }
     if (dir)

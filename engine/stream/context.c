@@ -7,6 +7,7 @@
 #include "stream.h"
 
 #include "base/mem.h"
+#include "base/module.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -130,6 +131,18 @@ static void set_threads(struct leat_context *ctx, const char *value, const char 
                        value);
 }
 
+static void set_modules(struct leat_context *ctx, const char *folder, const char *where)
+{
+    struct leat_slice copy = {0};
+
+    if (!folder[0] || strlen(folder) >= PATH_MAX)
+        stream_mistake(ctx, where, LEAT_E_CONFIG, "modules: the path of a folder is due");
+    else if (!(copy = leat_arena_copy(&ctx->arena, leat_slice_str(folder))).ptr)
+        stream_mistake(ctx, where, LEAT_E_NOMEM, "out of memory");
+    else
+        ctx->modules = copy.ptr;
+}
+
 void leat_set_at(struct leat_context *ctx, const char *path, const char *value, const char *where)
 {
     if (!ctx)
@@ -141,6 +154,8 @@ void leat_set_at(struct leat_context *ctx, const char *path, const char *value, 
         ; /* said */
     else if (strcmp(path, "threads") == 0)
         set_threads(ctx, value, where);
+    else if (strcmp(path, "modules") == 0)
+        set_modules(ctx, value, where);
     else if (!is_setting(path))
         stream_mistake(ctx, where, LEAT_E_CONFIG, "leat_set: unknown setting '%s'", path);
     else
@@ -205,14 +220,8 @@ static enum leat_status first_diag(const struct leat_diags *diags, struct leat_e
                      LEAT_FMT(d->hint));
 }
 
-static enum leat_status make_plan(struct leat_context *ctx, struct leat_error *err)
+static enum leat_status make_plan_with_modules(struct leat_context *ctx, struct leat_error *err)
 {
-    stream_kept_outputs(ctx);
-    stream_assemble(ctx);
-    if (ctx->error.status != LEAT_OK) {
-        *err = ctx->error;
-        return err->status;
-    }
     ctx->spec.file = "program";
     leat_spec_read(ctx->root, &ctx->spec, &ctx->arena, &ctx->diags);
     for (struct leat_spec_sink *s = ctx->spec.sinks; s; s = s->next)
@@ -228,6 +237,22 @@ static enum leat_status make_plan(struct leat_context *ctx, struct leat_error *e
     if (ctx->diags.errors || ctx->diags.no_memory)
         return first_diag(&ctx->diags, err);
     return LEAT_OK;
+}
+
+static enum leat_status make_plan(struct leat_context *ctx, struct leat_error *err)
+{
+    char modules[PATH_MAX];
+
+    stream_kept_outputs(ctx);
+    stream_assemble(ctx);
+    if (ctx->error.status != LEAT_OK) {
+        *err = ctx->error;
+        return err->status;
+    }
+    stream_find_modules(ctx, modules);
+    enum leat_status status = make_plan_with_modules(ctx, err);
+    leat_modules_from(NULL);
+    return status;
 }
 
 static enum leat_status make_dir(struct leat_context *ctx, struct leat_error *err)

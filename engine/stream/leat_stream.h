@@ -109,7 +109,8 @@ LEAT_API struct leat_context *leat_context_new_at(const char *name, int64_t batc
 LEAT_API void leat_context_free(struct leat_context *ctx);
 
 /* A setting of the pipeline file by its path: "partitions", "memory", "on_error", "delivery",
- * "batch.max_records", "commit.every", "checkpoint.dir", ...; or "threads". */
+ * "batch.max_records", "commit.every", "checkpoint.dir", ...; or "threads"; or "modules", the
+ * folder of loadable modules for what this context names, in place of the installed one. */
 #define leat_set(ctx, path, value) leat_set_at(ctx, path, value, LEAT_HERE)
 LEAT_API void leat_set_at(struct leat_context *ctx, const char *path, const char *value,
                           const char *where);
@@ -198,10 +199,11 @@ LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_pairs(struct leat_stream 
 LEAT_API struct leat_stream *leat_queue_partitions_at(struct leat_stream *queue, int count,
                                                       const char *where);
 
-/* Any connector of a pipeline file that is built in, with its options: { "topic", "t" }. An option
- * of a group is "roll.every"; "format" is the source's, with options "format.avro.framing", and so
- * are "time.at", an expression, "time.lateness", "time.idle". An option that is given again and
- * again is a list. Elements are as the file's: pairs where the connector has keys. */
+/* Any connector of a pipeline file, built in or a loadable module, with its options: { "topic", "t"
+ * }. An option of a group is "roll.every"; "format" is the source's, with options
+ * "format.avro.framing", and so are "time.at", an expression, "time.lateness", "time.idle". An
+ * option that is given again and again is a list. Elements are as the file's: pairs where the
+ * connector has keys. */
 struct leat_option {
     const char *name, *value;
 };

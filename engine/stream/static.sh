@@ -1,13 +1,12 @@
 #!/bin/sh
-# static.sh OUT MAP ARCHIVE... - one archive of one object, in which what MAP does not list is local.
+# static.sh OUT ARCHIVE... - one archive of one object, in which what is hidden is local.
 set -eu
-out=$1 map=$2
-shift 2
+out=$1
+shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Thin archives name their objects relative to where they are; ld knows how to read them.
 ld -r -o "$work/leat.o" --whole-archive "$@"
-sed -n 's/^ *\(leat_[a-z_]*\);$/\1/p' "$map" >"$work/names"
-objcopy --keep-global-symbols="$work/names" "$work/leat.o"
+objcopy --localize-hidden "$work/leat.o"
 rm -f "$out"
 ar rcs "$out" "$work/leat.o"

@@ -14,6 +14,7 @@
 #include "expr/callable.h"
 #include "run/job.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 struct stream_rdd {
@@ -113,7 +114,8 @@ struct leat_context {
     uint32_t count; /* names given */
     enum leat_context_state state;
     int64_t threads;
-    bool keeps; /* has a checkpoint.dir */
+    bool keeps;          /* has a checkpoint.dir */
+    const char *modules; /* the folder that was set; NULL: none was */
 
     /* Tests set these before the start. NULL: the system's. Queues: have what they had, from the
      * positions that are committed on, and so may be part of a checkpoint. */
@@ -148,6 +150,10 @@ void stream_put_options(struct leat_context *ctx, const char *where, const char 
                         size_t count);
 /* Streams that outputs need, under the root. */
 void stream_assemble(struct leat_context *ctx);
+
+/* modules.c. From here on this thread looks for modules where the context has them, which is in
+ * `into`, until leat_modules_from(NULL). */
+void stream_find_modules(const struct leat_context *ctx, char into[PATH_MAX]);
 
 /* context.c. Lock: ctx->lock held, for all. */
 LEAT_PRINTF(4, 5)

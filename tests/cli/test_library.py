@@ -3,82 +3,79 @@
 import os
 import pathlib
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import BUILD, ROOT, folder, main, wait_for  # noqa: E402
+from installed import PLACE, built, environment, installed, package  # noqa: E402
+from leat_test import ROOT, folder, main, wait_for  # noqa: E402
 
 EXAMPLES = ROOT / "docs" / "examples"
-PLACE = pathlib.Path(tempfile.mkdtemp(prefix="leat-library-"))
 HEADERS = ["leat_stream.h", "leat_keep.h", "leat_listener.h", "leat_receiver.h", "base/error.h", "base/slice.h",
            "data/value.h", "expr/user_function.h"]
 
 
-def installed():
-    """The folder that holds lib and include; installs once."""
-    if not (PLACE / "done").exists():
-        subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", PLACE,
-                        "--tags", "devel,runtime"], check=True, capture_output=True, timeout=120)
-        (PLACE / "done").touch()
-    pc, = PLACE.rglob("leat.pc")
-    return pc.parent.parent
-
-
-def package(*words):
-    lib = installed()
-    env = {**os.environ, "PKG_CONFIG_PATH": str(lib / "pkgconfig"),
-           "PKG_CONFIG_SYSROOT_DIR": str(PLACE)}
-    out = subprocess.run(["pkg-config", *words, "leat"], env=env, check=True, capture_output=True,
-                         text=True, timeout=30).stdout.split()
-    # The system's own folders are not below the place where leat was installed.
-    return [w for w in out if not (w.startswith(f"-L{PLACE}") and not os.path.isdir(w[2:]))]
-
-
 def example(name, static=False):
-    program = PLACE / (name + ("-static" if static else ""))
-    if not program.exists():
-        libs = package("--libs", "--static") if static else package("--libs")
-        if static:
-            libs = ["-l:libleat.a" if w == "-lleat" else w for w in libs]
-        done = subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra",
-                               "-Werror", EXAMPLES / (name + ".c"), "-o", program,
-                               *package("--cflags"), *libs], capture_output=True, text=True,
-                              timeout=120)
-        assert done.returncode == 0, done.stderr
-    return program
+    return built(EXAMPLES / (name + ".c"), static)
 
 
-def environment(folder):
-    return {**os.environ, "LD_LIBRARY_PATH": str(installed()), "TMPDIR": str(folder)}
+def names_in(text, data=False):
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    text = re.sub(r"^\s*#.*(?:\\\n.*)*", "", text, flags=re.M)
+    found = set(re.findall(r"LEAT_API[^;]*?\b(leat_\w+)\(", text))
+    return found | set(re.findall(r"LEAT_API\b[^;(]*?\b(leat_\w+);", text)) if data else found
 
 
 def names_of_headers():
     found = set()
     for header in HEADERS:
         text, = PLACE.rglob("include/leat/" + header)
-        text = re.sub(r"/\*.*?\*/", "", text.read_text(), flags=re.S)
-        text = re.sub(r"^\s*#.*(?:\\\n.*)*", "", text, flags=re.M)
-        found |= set(re.findall(r"LEAT_API[^;]*?\b(leat_\w+)\(", text))
+        found |= names_in(text.read_text())
+    return found
+
+
+def names_for_modules():
+    """What the headers declare that leat.h reaches."""
+    engine, found, seen, left = ROOT / "engine", set(), set(), ["leat.h"]
+    while left:
+        header = left.pop()
+        if header in seen or not (engine / header).exists():
+            continue
+        seen.add(header)
+        text = (engine / header).read_text()
+        left += re.findall(r'^#include "(.*)"', text, re.M)
+        found |= names_in(text, data=True)
     return found
 
 
 def defined(*words):
+    """{name: its version, or ''}"""
     out = subprocess.run(["nm", "--defined-only", *words], check=True, capture_output=True,
                          text=True, timeout=60).stdout
-    return set(re.findall(r"^[0-9a-f]+ [A-Z] (\w+)$", out, re.M))
+    return dict((name, version) for name, version in
+                re.findall(r"^[0-9a-f]+ [BCDGRSTVW] (\w+)(?:@@(\w+))?$", out, re.M))
 
 
-def test_the_libraries_show_what_the_headers_declare_and_nothing_else():
+def test_the_libraries_show_what_the_headers_declare_and_modules_need_and_nothing_else():
     lib = installed()
-    names = names_of_headers()
-    assert "leat_start" in names and len(names) > 50, names
-    assert defined("-D", lib / "libleat.so") == names
-    assert defined("-g", lib / "libleat.a") == names
+    public, for_modules = names_of_headers(), names_for_modules()
+    assert "leat_start" in public and len(public) > 50, public
+    shown = defined("-D", lib / "libleat.so")
+    assert {n for n, v in shown.items() if v == "LEAT_0"} == public
+    assert {n for n, v in shown.items() if v == "LEAT_MODULE"} <= for_modules, "not in a header that leat.h reaches"
+    assert set(shown.values()) == {"LEAT_0", "LEAT_MODULE"}
+    assert set(defined("-g", lib / "libleat.a")) == set(shown)
+
+
+def test_every_module_finds_its_functions_in_the_library():
+    shown, modules = set(defined("-D", installed() / "libleat.so")), list((installed() / "leat").glob("*.so"))
+    assert modules
+    for module in modules:
+        wanted = subprocess.run(["nm", "-D", "--undefined-only", module], check=True, capture_output=True,
+                                text=True, timeout=60).stdout
+        assert set(re.findall(r"\b(leat_\w+)", wanted)) <= shown, module.name
 
 
 def blocks_of(text):
@@ -311,7 +308,4 @@ def test_every_example_is_tested():
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.modules[__name__])
-    finally:
-        shutil.rmtree(PLACE, ignore_errors=True)
+    main(sys.modules[__name__])

@@ -34,6 +34,23 @@ static void a_file_that_is_not_there_is_named(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "'sink-lamp.so'"));
 }
 
+static void a_folder_that_was_named_is_the_one_that_is_looked_into(void)
+{
+    leat_modules_from("/nowhere");
+    CU_ASSERT_FATAL(leat_module_is_absent("source", "lamp", &err));
+    CU_ASSERT_STRING_EQUAL(err.text,
+                           "is not installed: there is no folder '/nowhere' with 'lamp.so'; "
+                           "leat_set() of \"modules\" names another folder");
+    leat_modules_from("/");
+    CU_ASSERT_FATAL(leat_module_is_absent("source", "lamp", &err));
+    CU_ASSERT_STRING_EQUAL(err.text,
+                           "is not installed: there is no 'lamp.so' in '/'; leat_set() of "
+                           "\"modules\" names another folder");
+    leat_modules_from(NULL);
+    CU_ASSERT_FATAL(leat_module_is_absent("source", "lamp", &err));
+    CU_ASSERT_PTR_NULL(strstr(err.text, "leat_set"));
+}
+
 static void what_leat_does_not_know_is_not_absent(void)
 {
     CU_ASSERT_FALSE(leat_module_is_absent("source", "lam", &err));
@@ -44,4 +61,6 @@ static void what_leat_does_not_know_is_not_absent(void)
 }
 
 LEAT_TESTS("module_absent", T(a_library_that_was_missing_at_build_time_is_named),
-           T(a_file_that_is_not_there_is_named), T(what_leat_does_not_know_is_not_absent))
+           T(a_file_that_is_not_there_is_named),
+           T(a_folder_that_was_named_is_the_one_that_is_looked_into),
+           T(what_leat_does_not_know_is_not_absent))
