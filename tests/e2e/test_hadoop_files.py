@@ -3,66 +3,15 @@
 import base64
 import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from leat_test import ROOT, Skip, folder, leat, main, write  # noqa: E402
+from hadoop_test import HADOOP, read  # noqa: E402
+from leat_test import folder, leat, main, write  # noqa: E402
 
-SCRIPT = ROOT / "tests/broker/hadoop"
 PACKINGS = [("none", "deflate", "NONE", "none"), ("record", "deflate", "RECORD", "DefaultCodec"),
             ("block", "deflate", "BLOCK", "DefaultCodec"), ("record", "gzip", "RECORD", "GzipCodec"),
             ("block", "gzip", "BLOCK", "GzipCodec")]
-
-
-class Hadoop:
-    """One process for all tests: it starts when it is first asked."""
-
-    process = None
-
-    def ask(self, *words):
-        if not self.process:
-            done = subprocess.run([SCRIPT, "fetch"], capture_output=True, text=True, timeout=400)
-            if done.returncode == 77:
-                raise Skip(done.stderr.strip())
-            assert done.returncode == 0, done.stderr
-            self.errors = tempfile.TemporaryFile("w+")
-            self.process = subprocess.Popen([SCRIPT, "files"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=self.errors, text=True, encoding="utf-8")
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
-        self.process.stdin.flush()
-        lines = []
-        while not lines or lines[-1].split()[:1] not in (["end"], ["failed"]):
-            line = self.process.stdout.readline()
-            assert line, self.said()
-            lines.append(line.rstrip("\n"))
-        assert lines[-1].startswith("end"), (lines, self.said())
-        return lines
-
-    def said(self):
-        self.errors.seek(0)
-        return self.errors.read()[-3000:]
-
-    def end(self):
-        if self.process:
-            self.process.stdin.close()
-            self.process.wait(timeout=60)
-            self.process.stdout.close()
-            self.errors.close()
-
-
-HADOOP = Hadoop()
-
-
-def read(path):
-    """Pairs as Hadoop reads them, and what the header says."""
-    *rows, end = HADOOP.ask("read", path)
-
-    def value(shown):
-        kind, _, text = shown.partition(":")
-        return {"hex": bytes.fromhex, "text": lambda t: bytes.fromhex(t).decode()}[kind](text)
-    return [tuple(map(value, row.split(" "))) for row in rows], end.split(" ")[1:]
 
 
 def pipeline(dir, name, source, ops, sink, more=""):
@@ -222,7 +171,4 @@ def test_it_can_be_read_by_what_has_no_container_only_with_a_message():
         assert code == 78 and "a container is a file of its own, 'generate' has none" in err, err
 
 
-try:
-    main(sys.modules[__name__])
-finally:
-    HADOOP.end()
+main(sys.modules[__name__])
