@@ -137,6 +137,7 @@ static void check_name(struct spec_reader *r, const struct leat_node *root)
 static void read_letters(struct spec_reader *r, const struct leat_node *root)
 {
     const struct leat_node *node = leat_node_find(root, "dlq");
+    static const char *const parts[] = {NULL}; /* letters have a form of their own */
     bool wanted = r->spec->on_error.index == LEAT_SPEC_DLQ;
 
     if (!node && wanted) {
@@ -151,7 +152,7 @@ static void read_letters(struct spec_reader *r, const struct leat_node *root)
     if (node->kind != LEAT_NODE_MAP)
         leat_diag_error_key(r->diags, node, "'dlq' takes a map: { kafka: { topic: ... } }");
     else
-        spec_read_connector(r, node, NULL, "dead-letter output", &r->spec->dlq);
+        spec_read_connector(r, node, parts, "dead-letter output", &r->spec->dlq);
 }
 
 /* `http: off` is as good as none. */

@@ -79,6 +79,14 @@ static const struct {
      "      = on_error\n"
      "1 error\n"},
     {PIPELINE_HEAD
+     "on_error: dlq\n"
+     "dlq: { files: { path: d }, format: json }\n",
+     "f.yaml:8:28: error: unknown key 'format'\n"
+     "    8 | dlq: { files: { path: d }, format: json }\n"
+     "      |                            ^~~~~~\n"
+     "      = dlq.format\n"
+     "1 error\n"},
+    {PIPELINE_HEAD
      "http: off\n"
      "x-anything: { whatever: 1 }\n"
      "batch:\n"
