@@ -557,8 +557,8 @@ static const struct leat_by_tick by_tick = {
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "files",
-    .summary =
-        "reads text files, one record per line, or containers: Avro's and Hadoop's SequenceFiles",
+    .summary = "reads text files, one record per line, or what the format frames itself: Avro's "
+               "containers, Hadoop's SequenceFiles, records of one length",
     .usual_format = "text",
     .by_lines = true,
     .containers = true,

@@ -119,8 +119,11 @@ static void check_framing(struct planner *p, const struct leat_module *connector
     bool by_text = connector->by_text && connector->by_text(connector_self);
 
     if (contained && !connector->containers)
-        leat_diag_error(p->diags, node, "a container is a file of its own, '%s' has none",
-                        connector->name);
+        leat_diag_hint(p->diags,
+                       leat_diag_error(p->diags, node,
+                                       "a container is a file of its own, '%s' has none",
+                                       connector->name),
+                       "with these options '%s' is for `files`", format->name);
     else if (!contained && connector->containers && !connector->by_lines)
         leat_diag_hint(p->diags,
                        leat_diag_error(p->diags, node,

@@ -6,6 +6,7 @@
 
 #include "base/module.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 struct stream_paths {
@@ -44,11 +45,12 @@ static void mistake(struct leat_context *ctx, const char *where, const char *wha
     pthread_mutex_unlock(&ctx->lock);
 }
 
+/* `length`: of the records that a file consists of; 0: these are lines. */
 static struct leat_stream *file_stream(struct leat_context *ctx, const char *directory,
                                        leat_path_function *filter, void *arg, bool new_files_only,
-                                       const char *where, const char *what)
+                                       int64_t length, const char *where, const char *what)
 {
-    char path[4096];
+    char path[4096], bytes[24], longest[24];
 
     if (!ctx)
         return NULL;
@@ -57,10 +59,15 @@ static struct leat_stream *file_stream(struct leat_context *ctx, const char *dir
                 directory && directory[0] ? "the path is too long" : "without a directory");
         return &ctx->broken;
     }
+    snprintf(bytes, sizeof bytes, "%" PRId64, length);
+    snprintf(longest, sizeof longest, "%" PRId64 "KiB", length / 1024 + 1);
     const struct leat_option options[] = {{"path", path},
-                                          {"select", new_files_only ? "new" : "recent"}};
-    struct leat_stream *s = leat_source_stream_at(ctx, "files", options, 2, where);
+                                          {"select", new_files_only ? "new" : "recent"},
+                                          {"format.raw.length", bytes}};
+    struct leat_stream *s = leat_source_stream_at(ctx, "files", options, length ? 3 : 2, where);
     pthread_mutex_lock(&ctx->lock);
+    if (length && s->source)
+        stream_put_path(ctx, where, s->source, "max_record", longest);
     struct stream_paths *paths = filter && s->source ? stream_alloc(ctx, sizeof *paths) : NULL;
     if (paths) {
         *paths = (struct stream_paths){{wants}, filter, arg};
@@ -74,11 +81,25 @@ struct leat_stream *leat_file_stream_at(struct leat_context *ctx, const char *di
                                         leat_path_function *filter, void *arg, bool new_files_only,
                                         const char *where)
 {
-    return file_stream(ctx, directory, filter, arg, new_files_only, where, "leat_file_stream");
+    return file_stream(ctx, directory, filter, arg, new_files_only, 0, where, "leat_file_stream");
 }
 
 struct leat_stream *leat_text_file_stream_at(struct leat_context *ctx, const char *directory,
                                              const char *where)
 {
-    return file_stream(ctx, directory, NULL, NULL, true, where, "leat_text_file_stream");
+    return file_stream(ctx, directory, NULL, NULL, true, 0, where, "leat_text_file_stream");
+}
+
+struct leat_stream *leat_binary_records_stream_at(struct leat_context *ctx, const char *directory,
+                                                  int64_t record_length, const char *where)
+{
+    static const char what[] = "leat_binary_records_stream";
+
+    if (!ctx)
+        return NULL;
+    if (record_length < 1 || record_length > LEAT_RECORD_LENGTH_MAX) {
+        mistake(ctx, where, what, "a record has 1 to 268435456 bytes");
+        return &ctx->broken;
+    }
+    return file_stream(ctx, directory, NULL, NULL, true, record_length, where, what);
 }

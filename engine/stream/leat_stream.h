@@ -174,6 +174,18 @@ LEAT_API struct leat_stream *leat_file_stream_at(struct leat_context *ctx, const
                                                  leat_path_function *filter, void *arg,
                                                  bool new_files_only, const char *where);
 
+/* The same of files that are records of so many bytes each, without anything between them: elements
+ * are bytes. What is left behind the last whole record of a file is an error of that record: the
+ * job ends, or does what `on_error` says. Compressed files are refused. A length that is no
+ * record's (1 to LEAT_RECORD_LENGTH_MAX) is a mistake. */
+#define LEAT_RECORD_LENGTH_MAX (INT64_C(1) << 28)
+#define leat_binary_records_stream(ctx, directory, record_length)                                  \
+    leat_binary_records_stream_at(ctx, directory, record_length, LEAT_HERE)
+LEAT_API struct leat_stream *leat_binary_records_stream_at(struct leat_context *ctx,
+                                                           const char *directory,
+                                                           int64_t record_length,
+                                                           const char *where);
+
 /* What the program pushes. one_at_a_time: what came with one push is one batch; else a batch has
  * all that there is. Not with leat_checkpoint(): what is in a queue is gone with the program. */
 #define leat_queue_stream(ctx, one_at_a_time) leat_queue_stream_at(ctx, one_at_a_time, LEAT_HERE)

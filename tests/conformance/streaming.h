@@ -175,10 +175,10 @@ answer checkpoint_listing, checkpoint_order;
 /* ---- streaming_filestream.c */
 
 bool run_filestream(json_t *c, int partitions, struct failure *why);
-answer file_remember_window;
+answer file_remember_window, binary_records;
 /* A file whose only line is its name, with this time of its last change. False: why. */
 bool make_file(const char *dir, const char *name, int64_t changed_ms, struct failure *why);
-bool make_file_of(const char *dir, const char *name, const char *text, int64_t changed_ms,
+bool make_file_of(const char *dir, const char *name, struct leat_slice bytes, int64_t changed_ms,
                   struct failure *why);
 
 /* ---- streaming_times.c, streaming_told.c */

@@ -16,7 +16,7 @@ struct directory {
 };
 
 /* It is seen when it is whole. */
-bool make_file_of(const char *dir, const char *name, const char *text, int64_t changed_ms,
+bool make_file_of(const char *dir, const char *name, struct leat_slice bytes, int64_t changed_ms,
                   struct failure *why)
 {
     const struct timespec t = {changed_ms / 1000, changed_ms % 1000 * 1000000};
@@ -25,7 +25,7 @@ bool make_file_of(const char *dir, const char *name, const char *text, int64_t c
     snprintf(hidden, sizeof hidden, "%s/.%.200s", dir, name);
     snprintf(path, sizeof path, "%s/%.200s", dir, name);
     FILE *f = fopen(hidden, "w");
-    return (f && fputs(text, f) >= 0 && fclose(f) == 0 &&
+    return (f && fwrite(bytes.ptr, 1, bytes.len, f) == bytes.len && fclose(f) == 0 &&
             utimensat(AT_FDCWD, hidden, (struct timespec[]){t, t}, 0) == 0 &&
             rename(hidden, path) == 0) ||
            differs(why, "cannot make the file %s", path);
@@ -36,7 +36,7 @@ bool make_file(const char *dir, const char *name, int64_t changed_ms, struct fai
     char line[256];
 
     snprintf(line, sizeof line, "%.200s\n", name);
-    return make_file_of(dir, name, line, changed_ms, why);
+    return make_file_of(dir, name, leat_slice_str(line), changed_ms, why);
 }
 
 /* Those that are seen between the batch before and this one. */
@@ -161,4 +161,35 @@ json_t *file_remember_window(json_t *c, json_t *in, int partitions, struct failu
     json_decref(params);
     json_decref(d.files);
     return good ? json_integer(window_ms) : NULL;
+}
+
+/* A file of these bytes, cut into records: each a list of its bytes. */
+json_t *binary_records(json_t *c, json_t *in, int partitions, struct failure *why)
+{
+    json_t *params = json_object_get(c, "params"), *records = NULL, *byte;
+    int64_t batch_ms = number_at(params, "batch_ms", 1000);
+    char dir[32], *bytes = calloc(json_array_size(in) + 1, 1);
+    struct run r;
+    size_t i;
+
+    json_array_foreach(in, i, byte) bytes[i] = (char)json_integer_value(byte);
+    if (!make_dir(dir, why)) {
+        free(bytes);
+        return NULL;
+    }
+    bool good = run_init(&r, batch_ms, 0, partitions, why) &&
+                make_file_of(dir, "records", (struct leat_slice){bytes, json_array_size(in)},
+                             batch_ms, why);
+    run_collect(&r, leat_binary_records_stream(r.ctx, dir, number_at(params, "recordLength", 0)),
+                false);
+    if (good && run_batches(&r, 1, why)) {
+        if (r.ended.status == LEAT_OK)
+            records = json_incref(json_object_get(json_array_get(r.batches, 0), "rows"));
+        else
+            differs(why, "%s", r.ended.text);
+    }
+    run_free(&r);
+    remove_dir(dir);
+    free(bytes);
+    return records;
 }

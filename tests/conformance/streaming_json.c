@@ -70,6 +70,11 @@ json_t *json_of_value(struct leat_value v)
         return json_real(v.as.d);
     case LEAT_STRING:
         return json_stringn(v.as.text, v.len);
+    case LEAT_BYTES:
+        list = json_array();
+        for (uint32_t i = 0; i < v.len; i++)
+            json_array_append_new(list, json_integer((unsigned char)v.as.text[i]));
+        return list;
     case LEAT_LIST:
         list = json_array();
         for (uint32_t i = 0; i < v.len; i++)

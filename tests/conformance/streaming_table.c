@@ -57,9 +57,9 @@ static bool show_files(struct life *l, int64_t upto, struct failure *why)
         if (lines < 0 || lines * 2 >= (int64_t)sizeof text)
             return differs(why, "a file of %" PRId64 " lines is too long", lines);
         for (int64_t k = 0; k < lines; k++)
-            memcpy(text + 2 * k, "x\n", 3);
-        text[2 * lines] = '\0';
-        if (!make_file_of(l->files, name, text, t * l->batch_ms, why))
+            memcpy(text + 2 * k, "x\n", 2);
+        if (!make_file_of(l->files, name, (struct leat_slice){text, 2 * (size_t)lines},
+                          t * l->batch_ms, why))
             return false;
     }
     return true;

@@ -163,6 +163,7 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
                      {"fileName", file_name},
                      {"textLayout", text_layout},
                      {"fileRememberWindow", file_remember_window},
+                     {"binaryRecords", binary_records},
                      {"duration", duration_answer},
                      {"timeFloor", time_floor},
                      {"recurringTimer", recurring_timer},

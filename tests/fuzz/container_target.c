@@ -137,7 +137,7 @@ int fuzz_container(const char *module, const struct leat_setting *settings, uint
     leat_mem_gate = gate;
     w.self = leat_arena_alloc(&arena, m->self_size);
     if (w.self && leat_opts_apply(m->opts, w.self, settings, count, &arena, &err) == LEAT_OK &&
-        w.format->load(w.self, LEAT_FORMAT_READS, &arena, &err) == LEAT_OK &&
+        (!w.format->load || w.format->load(w.self, LEAT_FORMAT_READS, &arena, &err) == LEAT_OK) &&
         w.format->plan(w.self, &all, 1, &arena, &err) == LEAT_OK)
         run(&w);
     leat_mem_gate = NULL;

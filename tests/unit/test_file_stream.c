@@ -538,6 +538,59 @@ static void other_sources_wait_for_the_first_batch_that_is_not_missed(void)
     }
 }
 
+/* ---- records of one length */
+
+static void files_are_cut_into_records_of_one_length(void)
+{
+    struct program p;
+
+    fresh();
+    init(&p, 12000);
+    start(&p, leat_binary_records_stream(p.ctx, in, 3));
+    move_in(in, "a", "abc\nefghi", 13000);
+    move_in(in, "none", "", 13000);
+    run_to(&p, 14000);
+    move_in(in, "b", "xyz", 15000);
+    run_to(&p, 16000);
+    end(&p, "14000:abc,\nef,ghi 16000:xyz");
+}
+
+static void what_is_left_behind_the_last_record_ends_the_job_or_is_dropped(void)
+{
+    struct program p;
+
+    fresh();
+    init(&p, 12000);
+    leat_set(p.ctx, "on_error", "drop");
+    start(&p, leat_binary_records_stream(p.ctx, in, 3));
+    move_in(in, "a", "abcdefgh", 13000);
+    run_to(&p, 14000);
+    end(&p, "14000:abc,def");
+    fresh();
+    init(&p, 12000);
+    start(&p, leat_binary_records_stream(p.ctx, in, 3));
+    move_in(in, "a", "abcdefgh", 13000);
+    clock_to(&p, 14000);
+    CU_ASSERT_NOT_EQUAL(leat_await_termination(p.ctx, &err), LEAT_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no multiple of `length`"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "/in/a"));
+    leat_context_free(p.ctx);
+}
+
+static void a_compressed_file_is_not_cut_into_records(void)
+{
+    struct program p;
+
+    fresh();
+    init(&p, 12000);
+    start(&p, leat_binary_records_stream(p.ctx, in, 3));
+    move_in(in, "a.gz", "abc", 13000);
+    clock_to(&p, 14000);
+    CU_ASSERT_EQUAL(leat_await_termination(p.ctx, &err), LEAT_E_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "unpack it"));
+    leat_context_free(p.ctx);
+}
+
 /* ---- misuse */
 
 static void mistakes_are_told(void)
@@ -558,6 +611,15 @@ static void mistakes_are_told(void)
     CU_ASSERT_EQUAL(leat_start(ctx, &err), LEAT_E_MISUSE);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "leat_file_stream: the path is too long"));
     leat_context_free(ctx);
+    CU_ASSERT_PTR_NULL(leat_binary_records_stream(NULL, "in", 1));
+    for (int64_t length = 0; length <= LEAT_RECORD_LENGTH_MAX + 1;
+         length += LEAT_RECORD_LENGTH_MAX + 1) {
+        ctx = leat_context_new("files", 1000);
+        leat_print(leat_binary_records_stream(ctx, "in", length), 1);
+        CU_ASSERT_EQUAL(leat_start(ctx, &err), LEAT_E_MISUSE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "a record has 1 to 268435456 bytes"));
+        leat_context_free(ctx);
+    }
 }
 
 LEAT_TESTS("file_stream", T(a_file_is_in_the_batch_of_its_time_and_old_ones_are_in_none),
@@ -576,4 +638,7 @@ LEAT_TESTS("file_stream", T(a_file_is_in_the_batch_of_its_time_and_old_ones_are_
            T(a_batch_that_did_not_count_comes_again_with_the_same_files),
            T(what_was_too_old_at_the_first_start_stays_so_behind_a_restart),
            T(files_that_a_batch_had_no_room_for_are_read_behind_a_restart),
-           T(other_sources_wait_for_the_first_batch_that_is_not_missed), T(mistakes_are_told))
+           T(other_sources_wait_for_the_first_batch_that_is_not_missed),
+           T(files_are_cut_into_records_of_one_length),
+           T(what_is_left_behind_the_last_record_ends_the_job_or_is_dropped),
+           T(a_compressed_file_is_not_cut_into_records), T(mistakes_are_told))

@@ -14,6 +14,7 @@ static struct leat_error err;
 /* Builders that give a stream. `c` is a context, `s` a stream of it, or both are NULL. */
 #define BUILDERS(X)                                                                                \
     X(leat_apply_at, s, "map", &whole_argument, 1, "t")                                            \
+    X(leat_binary_records_stream_at, c, "/tmp", 4, "t")                                            \
     X(leat_checkpoint_every_at, s, 20, "t")                                                        \
     X(leat_cogroup_at, s, s, "t")                                                                  \
     X(leat_combine_by_key_at, s, twice, sum, sum, NULL, "t")                                       \
