@@ -165,6 +165,68 @@ static void much_is_given_before_a_batch_is_near_and_little_is_not(void)
     stop(&r);
 }
 
+/* A disk that is slow: a sync waits for the gate. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int (*sync)(const struct leat_fs *fs, int fd);
+    int syncs;
+    bool closed;
+} gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static int sync_at_the_gate(const struct leat_fs *fs, int fd)
+{
+    pthread_mutex_lock(&gate.lock);
+    gate.syncs++;
+    pthread_cond_broadcast(&gate.changed);
+    while (gate.closed)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+    return gate.sync(fs, fd);
+}
+
+static void send_block(struct rig *r)
+{
+    send(r, 1);
+    leat_inbox_ask_seal(&r->inbox);
+    (void)leat_inbox_turn(&r->inbox);
+}
+
+static void what_comes_while_a_block_is_written_is_written_together_behind_it(void)
+{
+    struct rig r;
+
+    start(&r, 0);
+    gate.sync = r.disk.fs.sync;
+    r.disk.fs.sync = sync_at_the_gate;
+    send(&r, 1); /* the file is made */
+    wait_acked(&r);
+    pthread_mutex_lock(&gate.lock);
+    int before = gate.syncs;
+    gate.closed = true;
+    pthread_mutex_unlock(&gate.lock);
+    send_block(&r);
+    pthread_mutex_lock(&gate.lock);
+    while (gate.syncs == before)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+    for (int i = 0; i < 3; i++)
+        send_block(&r);
+    CU_ASSERT_EQUAL(r.sent, 5);
+    CU_ASSERT_EQUAL(r.acked, 1);
+    pthread_mutex_lock(&gate.lock);
+    gate.closed = false;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+    wait_acked(&r);
+    CU_ASSERT_EQUAL(r.acked, 5);
+    CU_ASSERT_EQUAL(gate.syncs, before + 2);
+    fetch_from(&r, 0);
+    leat_store_thread_near(&r.store);
+    CU_ASSERT_EQUAL(wait_rows(&r), 5);
+    stop(&r);
+}
+
 #define ROWS 5000
 
 /* The source's thread: sends as fast as it may. */
@@ -237,6 +299,7 @@ static void what_the_source_leaves_behind_at_its_end_is_stored_however_soon_the_
 
 LEAT_TESTS("store_thread", T(what_is_stored_is_given_when_a_batch_is_near),
            T(much_is_given_before_a_batch_is_near_and_little_is_not),
+           T(what_comes_while_a_block_is_written_is_written_together_behind_it),
            T(a_disk_that_is_full_again_and_again_lets_all_through),
            T(what_cannot_be_stored_when_the_job_ends_is_given_up_and_never_acknowledged),
            T(what_the_source_leaves_behind_at_its_end_is_stored_however_soon_the_stop_comes))
