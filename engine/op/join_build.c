@@ -358,7 +358,8 @@ static void cogroup_build(void *plan, struct leat_build *b)
 
 #define JOIN_MODULE(id, takes, options_are, text)                                                  \
     static const struct leat_op id##_op =                                                          \
-        LEAT_GROUP_OP(LEAT_SCOPE_KEY, .joins = true, .argument = (takes), .build = id##_build);    \
+        LEAT_GROUP_OP(LEAT_SCOPE_KEY, .joins = true, .missing = LEAT_MISSING_FAILS,                \
+                      .argument = (takes), .build = id##_build);                                   \
     static const struct leat_module id##_module = {.abi = LEAT_MODULE_ABI,                         \
                                                    .name = #id,                                    \
                                                    .summary = text,                                \

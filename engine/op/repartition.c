@@ -223,6 +223,7 @@ static const struct leat_module module = {
     .op =
         &(const struct leat_op){
             .scope = LEAT_SCOPE_KEY,
+            .missing = LEAT_MISSING_IS_EMPTY,
             .combiner = &combiner,
             .combiner_size = sizeof(struct repartition_in),
             .makes_rows = true,

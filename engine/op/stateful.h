@@ -264,7 +264,8 @@ void leat_stateful_shape(const struct leat_stateful *plan, const char *op, struc
      .snapshot_more = leat_stateful_snapshot_more, .read = leat_stateful_read, \
      .shape = (shape_is), .measure = leat_stateful_measure, .due = leat_stateful_due}
 #define LEAT_STATEFUL_OP(state_is, ...) \
-    {.scope = LEAT_SCOPE_KEY, .state = (state_is), .combiner = &leat_stateful_combiner, \
+    {.scope = LEAT_SCOPE_KEY, .missing = LEAT_MISSING_IS_EMPTY, .state = (state_is), \
+     .combiner = &leat_stateful_combiner, \
      .combiner_size = sizeof(struct leat_stateful_in), .makes_rows = true, \
      .process = leat_stateful_process, __VA_ARGS__}
 /* clang-format on */

@@ -201,6 +201,7 @@ static const struct leat_module module = {
             .combiner_size = sizeof(struct transform_in),
             .task_size = sizeof(struct gathered),
             .joins = true,
+            .missing = LEAT_MISSING_FAILS,
             .makes_rows = true,
             .on_empty = true,
             .argument = "a function; beside it may stand with: [stream, ...]",

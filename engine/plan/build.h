@@ -31,14 +31,15 @@ struct plan_stage {
     bool from_source, on_empty;
     struct plan_node_list nodes; /* by next_in_stage, parents first */
     uint32_t count;
-    uint64_t sources;
+    uint64_t sources, missing;
 };
 
 struct plan_branch {
     struct plan_branch *next;
     struct leat_view view;
     struct plan_node *tail;
-    bool late; /* what comes out of the tail's late side */
+    bool late;        /* what comes out of the tail's late side */
+    uint64_t missing; /* it has no dataset in a batch for which one of these sources has none */
 };
 
 enum plan_stream_state { PLAN_NEW, PLAN_BUILDING, PLAN_DONE };
@@ -135,6 +136,12 @@ const struct leat_letter_plan *plan_letter(struct planner *p, const struct plan_
                                            struct leat_view *view);
 bool plan_find_table(struct leat_build *b, const struct leat_node *name, uint32_t *number,
                      const struct leat_type **row, const struct leat_type **key);
+
+/* plan_missing.c: what a row operator, a keyed one, a union make of a branch without a dataset. */
+void plan_missing_row(const struct leat_op *op, struct plan_branch *b);
+void plan_missing_keyed(struct planner *p, const struct leat_op *op, struct leat_slice stream,
+                        const struct plan_branch *list, struct plan_branch *out);
+void plan_missing_union(struct planner *p, struct leat_slice stream, struct plan_branch *list);
 
 /* plan_deliver.c: who decides under exactly_once, and who cannot take part. */
 void plan_deliver(struct planner *p);

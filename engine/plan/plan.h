@@ -50,6 +50,7 @@ struct leat_plan_stage {
     struct leat_plan_node *nodes; /* nodes[0] is the first to run: the head of a source, or the
                                      keyed operator behind the exchange; parents before children */
     uint32_t nodes_count;
+    uint64_t missing;  /* sources: it does not speak of a batch for which one has no dataset */
     uint32_t segments; /* different ones in this stage, numbered by segment_of */
     const struct leat_segment **segment_list;
     uint64_t sources;
@@ -92,6 +93,8 @@ struct leat_plan_source {
     bool decided;                         /* its positions go into the decider's transaction */
     const struct leat_module *remote;     /* whose file system it reads; NULL: ours */
     const struct leat_path_filter *paths; /* as in leat_env */
+    struct leat_slice needed_by; /* a stream that fails a batch for which this source has no dataset
+                                    (op.h: leat_missing); ptr NULL: none does */
 };
 
 struct leat_plan_sink {
@@ -103,6 +106,7 @@ struct leat_plan_sink {
     struct leat_slice preamble;       /* what its format wants at the start of every file */
     bool in_decider;                  /* what it writes is in the decider's transaction */
     uint32_t branches;                /* streams that it unites, with all that they unite */
+    uint64_t missing;                 /* as of a stage */
     const struct leat_module *remote; /* whose file system it writes to; NULL: ours */
 };
 

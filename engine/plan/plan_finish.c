@@ -31,7 +31,8 @@ static void finish_stage(struct planner *p, const struct plan_stage *s, struct l
                                     .on_empty = s->on_empty,
                                     .input = s->input,
                                     .nodes_count = s->count,
-                                    .sources = s->sources};
+                                    .sources = s->sources,
+                                    .missing = s->missing};
     out->nodes = plan_alloc(p, (s->count + 1) * sizeof *out->nodes);
     out->segment_list = plan_alloc(p, (2 * s->count + 2) * sizeof *out->segment_list);
     for (struct plan_node *n = s->nodes.first; n; n = n->next_in_stage) {

@@ -141,6 +141,7 @@ static void plan_sink(struct planner *p, const struct leat_spec_sink *spec, uint
     sink->format_self = format_self;
     if (format && format->format->preamble)
         sink->preamble = format->format->preamble(format_self);
+    sink->missing = list && !list->next ? list->missing : 0;
     for (struct plan_branch *b = list; b; b = b->next)
         plan_output(p, spec, sink, number, format, format_self, b)->typed = typed;
 }

@@ -186,7 +186,8 @@ static void plan_source(struct planner *p, const struct leat_spec_source *spec, 
     node->is.op = &leat_op_head;
     node->is.plan = head;
     node->is.in = node->is.out = view.segment;
-    *branch = (struct plan_branch){.view = view, .tail = node};
+    stage->missing = view.sources;
+    *branch = (struct plan_branch){.view = view, .tail = node, .missing = view.sources};
     *stream = (struct plan_stream){.name = spec->name, .state = PLAN_DONE, .branches = branch};
     if (p->streams_last)
         p->streams_last->next = stream;

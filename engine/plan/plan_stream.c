@@ -103,6 +103,7 @@ static void apply_row_op(struct planner *p, const struct leat_module *m,
     n->is.letter = plan_letter(p, n->stage, &in);
     if (m->op->on_empty)
         n->stage->on_empty = p->plan->on_empty = true;
+    plan_missing_row(m->op, b);
     if (b->view.segment != in.segment)
         b->tail = begin_segment(p, n, b->view.segment, op->node);
 }
@@ -179,8 +180,10 @@ static struct plan_branch *apply_keyed_op(struct planner *p, const struct leat_m
         out->view.sources |= in[i].sources;
     out->view.has_origin = false;
     m->op->build(plan, &build);
+    plan_missing_keyed(p, m->op, stream, list, out);
 
     struct plan_stage *stage = plan_stage_new(p, false, exchange);
+    stage->missing = out->missing;
     i = 0;
     for (struct plan_branch *b = list; b; b = b->next, i++) {
         struct plan_node *combine = child_of(p, b, op->name, op->node);
@@ -295,7 +298,8 @@ static struct plan_branch *from_nodes(struct planner *p, const struct leat_node 
 }
 
 /* `union: [stream, ...]`: these streams' rows too, each branch with its own columns. */
-static void apply_union(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list)
+static void apply_union(struct planner *p, const struct leat_spec_op *op, struct plan_branch **list,
+                        struct leat_slice stream)
 {
     struct plan_branch *end;
     struct leat_node one;
@@ -313,6 +317,7 @@ static void apply_union(struct planner *p, const struct leat_spec_op *op, struct
         end->next = more;
     else
         *list = more;
+    plan_missing_union(p, stream, *list);
 }
 
 /* The late side of a window that was just put behind `list`, as a stream of its own. */
@@ -348,7 +353,7 @@ static void apply_op(struct planner *p, const struct leat_spec_op *op, struct pl
     const struct leat_module *m = NULL;
 
     if (leat_slice_eq(op->name, LEAT_LIT("union"))) {
-        apply_union(p, op, list);
+        apply_union(p, op, list, stream);
         return;
     }
     if (op->name.len < sizeof name) {
@@ -435,6 +440,7 @@ static void build_stream(struct planner *p, struct plan_stream *s)
         return; /* a cycle has been told by whoever read the file */
     s->state = PLAN_BUILDING;
     s->branches = plan_from(p, s->spec->from);
+    plan_missing_union(p, s->name, s->branches);
     for (const struct leat_spec_op *op = s->spec->ops; op; op = op->next)
         apply_op(p, op, &s->branches, s->name);
     if (s->spec->is_cut)

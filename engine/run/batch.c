@@ -178,6 +178,8 @@ static enum leat_status add_exchange_tasks(struct leat_flow *flow, uint32_t stag
     uint32_t feeders = b->tasks_count;
     int64_t watermark_ms = stage_watermark(flow, stage);
 
+    if (s->missing & b->missing)
+        return LEAT_OK;
     for (uint32_t q = 0; q < leat_flow_partitions(flow, stage); q++) {
         struct leat_state_part *state = &flow->states[stage][q];
         int64_t waiting = leat_frames_waiting(b->tasks, feeders, s->input, q);

@@ -30,6 +30,7 @@ struct leat_flow_batch {
     uint32_t tasks_count, tasks_room;
     struct leat_sealed_list *outputs; /* per sink, after run; in order of task */
     uint64_t bytes, rows_hint;
+    uint64_t missing;               /* sources without a dataset for it */
     struct leat_task_counts counts; /* of all tasks */
 };
 

@@ -54,6 +54,33 @@ static bool speaks_on_empty(const struct leat_job_thread *job, const struct leat
     return job->plan->stages[job->plan->sources[p->source].stage].on_empty;
 }
 
+/* Sources that say so with a block. A stream that needs a dataset of one fails the batch. */
+static enum leat_status note_missing(const struct leat_job_thread *job,
+                                     struct leat_flow_batch *batch, struct leat_error *err)
+{
+    for (uint32_t i = 0; i < job->step.active_count; i++) {
+        const struct leat_job_source_part *p = job->parts[job->step.active[i]];
+        const struct leat_plan_source *s = &job->plan->sources[p->source];
+        if (!job->step.parts[job->step.active[i]].take || !p->first->missing)
+            continue;
+        batch->missing |= UINT64_C(1) << p->source;
+        if (s->needed_by.ptr)
+            return leat_fail(err, LEAT_E_DATA,
+                             "stream '%.*s' needs a dataset of '%.*s', which has none for this "
+                             "batch",
+                             LEAT_FMT(s->needed_by), LEAT_FMT(s->name));
+    }
+    return LEAT_OK;
+}
+
+static void drop(struct leat_block *blocks)
+{
+    for (struct leat_block *b = blocks, *next; b; b = next) {
+        next = (struct leat_block *)b->msg.next;
+        leat_block_unref(b);
+    }
+}
+
 static enum leat_status add_tasks(struct leat_job_thread *job, struct leat_job_slot *slot,
                                   struct leat_flow_batch *batch, struct leat_error *err)
 {
@@ -75,6 +102,10 @@ static enum leat_status add_tasks(struct leat_job_thread *job, struct leat_job_s
         uint32_t take = job->step.parts[number].take;
         struct leat_block *blocks = take ? take_blocks(p, take) : NULL;
         leat_job_tell_end(job, p);
+        if (batch->missing >> p->source & 1) {
+            drop(blocks);
+            continue;
+        }
         if (leat_flow_add(job->flow, batch, p->source, &p->part, blocks, err) != LEAT_OK) {
             if (blocks)
                 give_back(p, blocks); /* to be freed with the others that wait */
@@ -178,7 +209,8 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
     struct leat_job_cut *cut = begin_cut(job, slot, a);
     if (!cut)
         return leat_fail(err, LEAT_E_NOMEM, "no memory for a batch");
-    if (add_tasks(job, slot, cut->flow, err) != LEAT_OK ||
+    if (note_missing(job, cut->flow, err) != LEAT_OK ||
+        add_tasks(job, slot, cut->flow, err) != LEAT_OK ||
         note_moves(job, slot, cut, err) != LEAT_OK ||
         leat_flow_run(job->flow, cut->flow, err) != LEAT_OK)
         return err->status;

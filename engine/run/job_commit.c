@@ -16,18 +16,21 @@ struct leat_job_slot *leat_job_slot_of(struct leat_job_thread *job, uint64_t n)
 
 /* ---- prepare, log, finish */
 
-const struct leat_sink_batch *leat_job_batches_for(struct leat_job_slot *slot, uint32_t sink,
-                                                   struct leat_error *err)
+const struct leat_sink_batch *leat_job_batches_for(struct leat_job_thread *job,
+                                                   struct leat_job_slot *slot, uint32_t sink,
+                                                   uint32_t *count, struct leat_error *err)
 {
     struct leat_sink_batch *list = leat_arena_array(&slot->arena, slot->group->count, sizeof *list);
-    uint32_t n = 0;
 
     if (!list) {
         leat_arena_failed(&slot->arena, err);
         return NULL;
     }
+    *count = 0;
     for (const struct leat_job_cut *c = slot->first; c; c = c->next)
-        list[n++] = (struct leat_sink_batch){c->flow->info.time_ms, c->flow->outputs[sink].first};
+        if (!(job->plan->sinks[sink].missing & c->flow->missing))
+            list[(*count)++] =
+                (struct leat_sink_batch){c->flow->info.time_ms, c->flow->outputs[sink].first};
     return list;
 }
 
@@ -59,7 +62,7 @@ void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
     struct leat_sink_work *w = &slot->works[number];
     struct leat_error err;
 
-    w->batches = leat_job_batches_for(slot, number, &err);
+    w->batches = leat_job_batches_for(job, slot, number, &w->batches_count, &err);
     if (!w->batches) {
         leat_job_fail(job, &err);
         return;
@@ -67,7 +70,6 @@ void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink)
     w->msg.kind = LEAT_MSG_PREPARE;
     w->n = n;
     w->sink = sink;
-    w->batches_count = slot->group->count;
     w->letters =
         job->step.letters_last && number == job->plan->letters ? letters_for(job, slot) : NULL;
     w->positions = (struct leat_positions){slot->positions, slot->positions_count};

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "run/recover.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -347,13 +348,15 @@ static enum leat_status fill_work(struct leat_job_thread *job, struct leat_job_s
     struct leat_decider_work *w = &slot->decide;
     const struct leat_sink_batch **lists =
         leat_arena_array(&slot->arena, job->decider.sinks_count, sizeof *lists);
-    uint32_t n = 0;
+    uint32_t n = 0, count = slot->group->count;
 
     if (!lists)
         return leat_arena_failed(&slot->arena, err);
     for (uint32_t i = 0; i < job->plan->sinks_count; i++)
-        if (job->plan->sinks[i].in_decider && !(lists[n++] = leat_job_batches_for(slot, i, err)))
+        if (job->plan->sinks[i].in_decider &&
+            !(lists[n++] = leat_job_batches_for(job, slot, i, &count, err)))
             return err->status;
+    assert(count == slot->group->count); /* a queue is in no transaction */
     *w = (struct leat_decider_work){
         .n = slot->n,
         .aborted = w->aborted && w->n == slot->n,

@@ -337,7 +337,7 @@ static void take_block(struct leat_job_thread *job, uint32_t part, struct leat_b
                             .part = part,
                             .from = b->from,
                             .to = b->to,
-                            .empty = b->bytes.len == 0,
+                            .empty = b->bytes.len == 0 && !b->missing,
                             .at_end = b->at_end,
                             .finished = b->finished,
                             .bytes = b->bytes.len,

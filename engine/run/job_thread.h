@@ -416,9 +416,11 @@ void leat_job_committed(struct leat_job_thread *job, uint64_t n); /* one of its 
 LEAT_CHECKED enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number,
                                                  void **self, struct leat_env *env,
                                                  struct leat_error *err);
-/* What a sink gets of the group, a batch each. NULL: no memory. */
-const struct leat_sink_batch *leat_job_batches_for(struct leat_job_slot *slot, uint32_t sink,
-                                                   struct leat_error *err);
+/* What a sink gets of the group, a batch each, but for those of which it gets nothing at all
+ * (leat_plan_sink.missing). NULL: no memory. */
+const struct leat_sink_batch *leat_job_batches_for(struct leat_job_thread *job,
+                                                   struct leat_job_slot *slot, uint32_t sink,
+                                                   uint32_t *count, struct leat_error *err);
 /* Rows that a sink had to leave out, since this was called last: counted and said. */
 void leat_job_note_left_out(struct leat_job_thread *job, uint64_t n, struct leat_left_out *l);
 void leat_job_idle(struct leat_job_thread *job, int64_t now_ms);

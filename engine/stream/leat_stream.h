@@ -204,6 +204,15 @@ LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_pairs(struct leat_stream 
                                                              const struct leat_pair *pairs,
                                                              size_t count, struct leat_error *err);
 
+/* No dataset for a batch, as Spark's input streams may give none: less than an empty one. Without
+ * one_at_a_time it says something only where nothing else was pushed for that batch. A stream that
+ * is made of it element by element, by partition or by key has none either: its outputs are not
+ * called, and write nothing. leat_count() gives 0; for leat_repartition(), windows, and what has a
+ * state, the batch is empty. leat_union(), joins and leat_transform() need a dataset of each of
+ * their streams: the batch fails, and with it the job. Errors as above. */
+LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_none(struct leat_stream *queue,
+                                                            struct leat_error *err);
+
 /* A batch of this queue has `count` partitions, 1 to 1024 (else LEAT_E_CONFIG): partition i gets
  * its elements from i * length / count on, up to those of the next one. Without it there is one.
  * Gives the stream. */

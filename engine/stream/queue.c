@@ -96,6 +96,17 @@ static struct stream_rdd *rdd_at(struct stream_queue *q, int64_t from)
     return r && r->to > from ? r : NULL;
 }
 
+/* All that a round would have now are pushes that are no dataset, and there are some. Lock: held.
+ */
+static bool is_missing(const struct stream_queue *q)
+{
+    bool missing = q->unread;
+
+    for (const struct stream_rdd *r = q->unread; r && missing; r = q->one ? NULL : r->next)
+        missing = r->missing;
+    return missing;
+}
+
 /* Both look at the values from there on and below `to`. */
 static size_t bytes_of(const struct stream_rdd *r, int64_t from, int64_t to)
 {
@@ -121,7 +132,7 @@ static bool append(struct leat_block *b, const struct stream_rdd *r, int64_t fro
 /* What a round has: pushes from `first` on, with positions [from, to). */
 struct round {
     const struct stream_rdd *first;
-    bool one;
+    bool one, missing; /* missing: these pushes are no dataset, none of them */
     int64_t from, to, now_ms;
 };
 
@@ -141,6 +152,7 @@ static enum leat_status fill(const struct queue_source *s, const struct round *r
         return err->status;
     (*block)->from = round->from;
     (*block)->at_end = true;
+    (*block)->missing = round->missing;
     for (const struct stream_rdd *r = round->first; r; r = round->one ? NULL : r->next)
         if (!append(*block, r, from, to, round->now_ms))
             return leat_fail(err, LEAT_E_DATA, "a value is too large");
@@ -162,9 +174,12 @@ static enum leat_status begin_round(struct queue_source *s, int64_t from, struct
 {
     struct stream_queue *q = queue_of(s);
     struct stream_rdd *before = q->unread;
-    struct round round = {rdd_at(q, from), q->one, from, from, leat_clock_now_ms(s->env->clock)};
+    struct round round = {
+        .one = q->one, .from = from, .to = from, .now_ms = leat_clock_now_ms(s->env->clock)};
     enum leat_status status = LEAT_OK;
 
+    round.missing = is_missing(q);
+    round.first = rdd_at(q, from);
     for (const struct stream_rdd *r = round.first; r; r = q->one ? NULL : r->next)
         round.to = r->to;
     for (uint32_t i = 0; i < q->parts_count && status == LEAT_OK; i++)

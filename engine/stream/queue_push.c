@@ -121,16 +121,12 @@ static struct stream_rdd *pack(const struct leat_value *values, const struct lea
     return r;
 }
 
-static enum leat_status push(struct leat_stream *s, const struct leat_value *values,
-                             const struct leat_pair *pairs, size_t count, struct leat_error *err)
+/* Behind the others; r is the queue's then, or freed. */
+static enum leat_status put(struct stream_queue *q, struct stream_rdd *r, size_t count,
+                            struct leat_error *err)
 {
-    struct stream_queue *q = s ? s->queue : NULL;
     enum leat_status status = LEAT_OK;
 
-    if (!q || q->pairs == !pairs)
-        return leat_fail(err, LEAT_E_MISUSE, "this stream is no queue %s",
-                         pairs ? "of pairs" : "of values");
-    struct stream_rdd *r = pack(values, pairs, count);
     if (!r)
         return leat_fail(err, LEAT_E_NOMEM, "out of memory");
     pthread_mutex_lock(&q->ctx->lock);
@@ -150,6 +146,29 @@ static enum leat_status push(struct leat_stream *s, const struct leat_value *val
     }
     pthread_mutex_unlock(&q->ctx->lock);
     return status;
+}
+
+static enum leat_status push(struct leat_stream *s, const struct leat_value *values,
+                             const struct leat_pair *pairs, size_t count, struct leat_error *err)
+{
+    struct stream_queue *q = s ? s->queue : NULL;
+
+    if (!q || q->pairs == !pairs)
+        return leat_fail(err, LEAT_E_MISUSE, "this stream is no queue %s",
+                         pairs ? "of pairs" : "of values");
+    return put(q, pack(values, pairs, count), count, err);
+}
+
+enum leat_status leat_queue_push_none(struct leat_stream *queue, struct leat_error *err)
+{
+    static const struct leat_value none;
+
+    if (!queue || !queue->queue)
+        return leat_fail(err, LEAT_E_MISUSE, "this stream is no queue");
+    struct stream_rdd *r = pack(&none, NULL, 0);
+    if (r)
+        r->missing = true;
+    return put(queue->queue, r, 0, err);
 }
 
 enum leat_status leat_queue_push(struct leat_stream *queue, const struct leat_value *values,

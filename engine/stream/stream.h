@@ -21,6 +21,7 @@ struct stream_rdd {
     struct stream_rdd *next;
     int64_t from, to;          /* positions */
     struct leat_slice *values; /* to - from of them, encoded */
+    bool missing;              /* no dataset for a batch, which is less than an empty one */
 };
 
 struct stream_queue_part {

@@ -21,10 +21,12 @@ bool push_batch(struct leat_stream *queue, bool pairs, json_t *rows, struct fail
 {
     struct leat_arena arena = {0};
     size_t n = json_array_size(rows);
-    struct leat_value *values = leat_arena_array(&arena, n + 1, sizeof *values);
-    struct leat_pair *list = leat_arena_array(&arena, n + 1, sizeof *list);
     struct leat_error err = {0};
 
+    if (json_is_null(rows))
+        return leat_queue_push_none(queue, &err) == LEAT_OK || differs(why, "push: %s", err.text);
+    struct leat_value *values = leat_arena_array(&arena, n + 1, sizeof *values);
+    struct leat_pair *list = leat_arena_array(&arena, n + 1, sizeof *list);
     if (!values || !list)
         abort();
     for (size_t i = 0; i < n; i++) {

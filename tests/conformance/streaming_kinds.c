@@ -73,9 +73,21 @@ static bool rows_differ(int64_t time_ms, json_t *is, json_t *want, struct failur
     return differs(why, "at %" PRId64 " ms came %s, expected %s", time_ms, came, wanted);
 }
 
+/* Then what says nothing of a batch is as good as what has no element. */
+static bool has_missing_batch(json_t *c)
+{
+    json_t *batch;
+    size_t i;
+
+    json_array_foreach(json_object_get(c, "input"), i, batch) if (json_is_null(batch)) return true;
+    json_array_foreach(json_object_get(c, "input2"), i, batch) if (json_is_null(batch)) return true;
+    return false;
+}
+
 /* What came before `end` is what is expected, and nothing at other times. */
 static bool compare(json_t *c, const struct run *r, int64_t end_ms, struct failure *why)
 {
+    bool some = has_missing_batch(c);
     json_t *expected = expected_of(c), *want, *batch;
     size_t i, j, n = json_array_size(expected);
 
@@ -85,6 +97,8 @@ static bool compare(json_t *c, const struct run *r, int64_t end_ms, struct failu
     {
         int64_t time_ms = output_time(c, i);
         json_t *is = rows_at(r, time_ms);
+        if (some && !is && json_is_array(want) && !json_array_size(want))
+            continue;
         if (time_ms < end_ms && !json_is_null(want) && !(is && is_as_wanted(c, is, want)))
             return rows_differ(time_ms, is, want, why);
     }

@@ -18,6 +18,18 @@ static int64_t manual_now(const struct leat_clock *c)
     return ((const struct manual_clock *)(const void *)c)->now_ms;
 }
 
+/* Thread: the listeners'. */
+static void completed(const struct leat_batch_info *batch, void *arg)
+{
+    struct run *r = arg;
+
+    pthread_mutex_lock(&r->lock);
+    if (!batch->failure)
+        r->completed_ms = batch->batch_ms;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
 bool run_init(struct run *r, int64_t batch_ms, int64_t begin_ms, int partitions,
               struct failure *why)
 {
@@ -40,6 +52,7 @@ bool run_init(struct run *r, int64_t batch_ms, int64_t begin_ms, int partitions,
     snprintf(text, sizeof text, "%d", partitions);
     leat_set(r->ctx, "partitions", text);
     leat_set(r->ctx, "threads", "2");
+    leat_add_listener(r->ctx, &(struct leat_listener){.batch_completed = completed}, r);
     r->ctx->clock = &r->clock.clock;
     return true;
 }
@@ -95,8 +108,9 @@ static void wait_a_little(struct run *r)
 static int64_t last_time(const struct run *r)
 {
     size_t n = json_array_size(r->batches);
+    int64_t seen_ms = n ? number_at(json_array_get(r->batches, n - 1), "time", 0) : r->begin_ms;
 
-    return n ? number_at(json_array_get(r->batches, n - 1), "time", 0) : r->begin_ms;
+    return seen_ms > r->completed_ms ? seen_ms : r->completed_ms;
 }
 
 /* Until the batch of this time is out, or the context ended. */

@@ -95,6 +95,7 @@ static struct leat_error err;
     X(leat_context_go_on, LEAT_E_MISUSE, LEAT_E_MISUSE, LEAT_E_MISUSE, LEAT_E_MISUSE, NULL, NULL,  \
       NULL, NULL, e)                                                                               \
     X(leat_queue_push, LEAT_E_MISUSE, LEAT_OK, LEAT_OK, LEAT_E_MISUSE, q, NULL, 0, e)              \
+    X(leat_queue_push_none, LEAT_E_MISUSE, ANY, ANY, LEAT_E_MISUSE, q, e)                          \
     X(leat_queue_push_pairs, LEAT_E_MISUSE, LEAT_OK, LEAT_OK, LEAT_E_MISUSE, p, NULL, 0, e)        \
     X(leat_receiver_store, LEAT_E_MISUSE, LEAT_E_ABORTED, ANY, LEAT_E_ABORTED, r, leat_int(1),     \
       NULL, e)                                                                                     \
