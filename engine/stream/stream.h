@@ -69,6 +69,7 @@ struct leat_stream {
     struct leat_node *ops;       /* a list */
     struct stream_queue *queue;
     bool windowed; /* has a window, one per batch, that nothing has taken the elements of yet */
+    bool slow;     /* the same of one that ends more rarely */
     struct leat_stream *closed; /* windowed: the same elements, of their batches; NULL: not yet */
     struct leat_receiver *receiver;
     /* Its name is that of this stream and these letters; NULL: its own. */

@@ -80,8 +80,8 @@ static struct leat_node *nothing(struct leat_context *ctx, const char *where)
  *
  * What comes out of a window is a stream like any other: its elements are of the batch with which
  * the window ends. While a window may still be reduced or counted pane by pane, it is kept as one;
- * what else takes the stream gets it closed. A window that ends more rarely than batches stays one,
- * since batches between its ends are none of it. */
+ * what else takes the stream gets it closed. A window that ends more rarely than batches, a slow
+ * one, stays one but for another window, since batches between its ends are none of it. */
 
 /* { NAME: - }, of the engine's own operators. */
 static struct leat_node *own_op(struct leat_context *ctx, const char *where, const char *name)
@@ -94,19 +94,32 @@ static struct leat_node *own_op(struct leat_context *ctx, const char *where, con
     return map;
 }
 
-struct leat_stream *stream_closed(struct leat_stream *s, const char *where)
+/* Its elements, out of the window. */
+static struct leat_stream *close_window(struct leat_stream *s, const char *where)
 {
-    if (!s->windowed || s->closed)
-        return s->windowed ? s->closed : s;
+    if (s->closed)
+        return s->closed;
     struct leat_stream *c = stream_add(s->ctx, where, "window");
     if (c == &s->ctx->broken)
         return c;
     c->from[0] = s;
     c->ops = stream_list(s->ctx, where);
     stream_put(c->ops, NULL, own_op(s->ctx, where, "rows"));
-    stream_put(c->ops, NULL, own_op(s->ctx, where, "of_batch"));
+    if (s->windowed)
+        stream_put(c->ops, NULL, own_op(s->ctx, where, "of_batch"));
     s->closed = c;
     return c;
+}
+
+struct leat_stream *stream_closed(struct leat_stream *s, const char *where)
+{
+    return s->windowed ? close_window(s, where) : s;
+}
+
+/* For a window, which takes elements of a slow one with the times at which that ends. */
+static struct leat_stream *closed_for_window(struct leat_stream *s, const char *where)
+{
+    return s->windowed || s->slow ? close_window(s, where) : s;
 }
 
 static bool is_every_batch(const struct leat_context *ctx, int64_t slide_ms)
@@ -124,11 +137,13 @@ static struct leat_node *end_of_window(struct leat_context *ctx, const char *whe
     return windowed ? own_op(ctx, where, "of_batch") : NULL;
 }
 
-static struct leat_stream *mark_windowed(struct leat_stream *s, bool windowed)
+static struct leat_stream *mark_windowed(struct leat_stream *s, bool windowed, bool slow)
 {
     pthread_mutex_lock(&s->ctx->lock);
-    if (s != &s->ctx->broken)
+    if (s != &s->ctx->broken) {
         s->windowed = windowed;
+        s->slow = slow;
+    }
     pthread_mutex_unlock(&s->ctx->lock);
     return s;
 }
@@ -175,11 +190,11 @@ static struct leat_stream *with_function(struct leat_stream *s, const char *wher
         return NULL;
     if (!stream_begin(s, where, what))
         return &s->ctx->broken;
-    bool ends = s->windowed && form == STREAM_REDUCE, stays = s->windowed && !ends;
+    bool ends = form == STREAM_REDUCE, windowed = s->windowed, slow = s->slow;
     struct leat_stream *made = stream_end_with(s, where, what, what + sizeof "leat_" - 1,
                                                stream_function(s->ctx, where, form, fn, arg, what),
-                                               end_of_window(s->ctx, where, ends));
-    return mark_windowed(made, stays);
+                                               end_of_window(s->ctx, where, windowed && ends));
+    return mark_windowed(made, windowed && !ends, slow && !ends);
 }
 
 struct leat_stream *leat_map_at(struct leat_stream *s, leat_function *fn, void *arg,
@@ -289,10 +304,10 @@ struct leat_stream *leat_repartition_at(struct leat_stream *s, int partitions, c
         return NULL;
     if (!stream_begin(s, where, "leat_repartition"))
         return &s->ctx->broken;
-    bool windowed = s->windowed;
+    bool windowed = s->windowed, slow = s->slow;
     return mark_windowed(end_with(s, where, "leat_repartition", "repartition",
                                   stream_number(s->ctx, where, partitions, "")),
-                         windowed);
+                         windowed, slow);
 }
 
 /* { size, slide } */
@@ -332,7 +347,7 @@ static struct leat_stream *with_window(struct leat_stream *s, const char *where,
         return &s->ctx->broken;
     slide_ms = slide_of(s, slide_ms);
     struct leat_stream *made =
-        stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1,
+        stream_end_with(closed_for_window(s, where), where, what, what + sizeof "leat_" - 1,
                         window_of(s->ctx, where, size_ms, slide_ms),
                         end_of_window(s->ctx, where, is_every_batch(s->ctx, slide_ms)));
     return stream_has_window(made, size_ms, slide_ms);
@@ -356,9 +371,9 @@ struct leat_stream *leat_window_at(struct leat_stream *s, int64_t size_ms, int64
         return &s->ctx->broken;
     slide_ms = slide_of(s, slide_ms);
     bool windowed = is_every_batch(s->ctx, slide_ms);
-    struct leat_stream *made = end_with(stream_closed(s, where), where, "leat_window", "window",
+    struct leat_stream *made = end_with(closed_for_window(s, where), where, "leat_window", "window",
                                         window_of(s->ctx, where, size_ms, slide_ms));
-    return stream_has_window(mark_windowed(made, windowed), size_ms, slide_ms);
+    return stream_has_window(mark_windowed(made, windowed, !windowed), size_ms, slide_ms);
 }
 
 struct leat_stream *leat_count_by_window_at(struct leat_stream *s, int64_t size_ms,
@@ -400,7 +415,7 @@ static struct leat_stream *reduce_window(struct leat_stream *s, const char *wher
         stream_put(map, "filter",
                    stream_function(ctx, where, STREAM_KEEP, (void (*)(void))filter, arg, what));
     struct leat_stream *made =
-        stream_end_with(stream_closed(s, where), where, what, what + sizeof "leat_" - 1, map,
+        stream_end_with(closed_for_window(s, where), where, what, what + sizeof "leat_" - 1, map,
                         end_of_window(ctx, where, is_every_batch(ctx, slide_ms)));
     if (inverse)
         stream_remembers(made, STREAM_REMEMBERS_STATE);
@@ -470,6 +485,7 @@ struct leat_stream *leat_union_at(struct leat_stream *a, struct leat_stream *b, 
     if (s != &a->ctx->broken) {
         s->from[0] = stream_closed(a, where);
         s->from[1] = stream_closed(b, where);
+        s->slow = a->slow && b->slow;
     }
     pthread_mutex_unlock(&a->ctx->lock);
     return s;

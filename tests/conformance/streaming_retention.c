@@ -41,13 +41,13 @@ static bool add_to_chain(struct chain *chain, json_t *link, struct flow *f, stru
         f->stream =
             leat_window(f->stream, number_at(link, "window_ms", 0), number_at(link, "slide_ms", 0));
     else if (strcmp(kind, "checkpointed") == 0)
-        f->stream = leat_checkpoint_every(
-            leat_update_state_by_key(f->stream, update_function("runningSum"), NULL),
-            number_at(link, "checkpoint_ms", 0));
+        f->stream = leat_update_state_by_key(f->stream, update_function("runningSum"), NULL);
     else if (strcmp(kind, "narrow") == 0)
         f->stream = leat_map_values(f->stream, same_value, NULL);
     else
         return differs(why, "the runner has no '%s'", kind);
+    if (json_object_get(link, "checkpoint_ms"))
+        leat_checkpoint_every(f->stream, number_at(link, "checkpoint_ms", 0));
     chain->list[chain->count].name = name;
     chain->list[chain->count++].stream = leat_persist(f->stream, NULL);
     return true;

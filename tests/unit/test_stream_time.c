@@ -240,7 +240,25 @@ static void what_makes_no_sense_is_refused(void)
           LEAT_E_CONFIG, "time");
 }
 
-LEAT_TESTS("stream_time", T(pairs_meet_whose_times_are_near), T(times_before_1970_are_times),
+static void a_window_may_stand_straight_behind_a_window(void)
+{
+    struct leat_context *ctx = new_context();
+    struct leat_stream *queue = leat_event_time(leat_queue_stream(ctx, true), its_time, NULL, 0, 0);
+    struct seen seen;
+
+    seen_init(&seen);
+    push_ints(queue, 4, (const int64_t[]){100, 1100, 1900, 90000});
+    leat_foreach_rdd(leat_count(leat_window(leat_window(queue, 1000, 1000), 2000, 2000)), see,
+                     &seen);
+    OK(leat_start(ctx, &err));
+    wait_for_batches(&seen, 1);
+    OK(leat_stop(ctx, false, &err));
+    CU_ASSERT_EQUAL(seen.text[0], '3');
+    leat_context_free(ctx);
+}
+
+LEAT_TESTS("stream_time", T(a_window_may_stand_straight_behind_a_window),
+           T(pairs_meet_whose_times_are_near), T(times_before_1970_are_times),
            T(pairs_meet_that_come_in_different_batches),
            T(outer_joins_give_what_nothing_can_meet_any_more),
            T(without_event_time_those_of_near_batches_meet), T(a_window_holds_what_happened_in_it),
