@@ -22,6 +22,7 @@
  * find the lines. Thread: job. A fetch is answered before it returns: local files are quick enough,
  * and those of HDFS (file_place.h) hold the job up for as long as it takes to answer.
  */
+#include "file_lines.h"
 #include "file_list.h"
 #include "file_place.h"
 #include "file_reader.h"
@@ -30,7 +31,7 @@
 #define READERS       32
 #define ALL_READ      (INT64_C(1) << 62)
 #define LINE_MAX_ROOM ((size_t)1 << 28) /* where there is no max_record */
-#define LOOK_BYTES    ((size_t)4096)
+#define USUAL_LINE    512 /* of so many lines a fetch with max_rows reads the bytes at once */
 #define SKIP_BYTES    ((size_t)64 * 1024)
 #define GROWTH        8   /* of the room for a line that did not fit */
 #define SKIPS_MAX     256 /* pieces of a far too long line that one fetch passes over */
@@ -253,16 +254,6 @@ static size_t whole_lines(const struct files *f, struct leat_slice bytes, bool a
     return last ? (size_t)(last - bytes.ptr) + 1 : 0;
 }
 
-/* About how many: judged by the first ones, for counting all would cost what reading them does. */
-static uint32_t lines_of(struct leat_slice bytes)
-{
-    size_t look = bytes.len < LOOK_BYTES ? bytes.len : LOOK_BYTES, count = 1;
-
-    for (size_t i = 0; i < look; i++)
-        count += bytes.ptr[i] == '\n';
-    return (uint32_t)(look ? bytes.len * count / look : 1);
-}
-
 static size_t max_record(const struct files *f)
 {
     int64_t bytes = f->env->max_record_bytes;
@@ -281,9 +272,11 @@ static enum leat_status empty_block(struct files *f, int64_t from, int64_t to,
 }
 
 /* Lines from `from` on; none when the first one is longer than room. */
-static enum leat_status read_lines(struct files *f, struct file_reader *r, int64_t from,
-                                   size_t room, struct leat_block **block, struct leat_error *err)
+static enum leat_status read_lines(struct files *f, struct file_reader *r,
+                                   const struct leat_fetch *fetch, size_t room,
+                                   struct leat_block **block, struct leat_error *err)
 {
+    int64_t from = fetch->from;
     struct leat_block *b;
     size_t n;
 
@@ -294,8 +287,9 @@ static enum leat_status read_lines(struct files *f, struct file_reader *r, int64
     if (status == LEAT_OK) {
         b->from = from;
         b->at_end = n < room;
-        b->bytes.len = whole_lines(f, (struct leat_slice){bytes, n}, b->at_end);
-        b->rows_hint = lines_of(b->bytes);
+        size_t whole = whole_lines(f, (struct leat_slice){bytes, n}, b->at_end);
+        b->bytes = file_lines_take(bytes, whole, fetch->max_rows, &b->rows_hint);
+        b->at_end = b->at_end && b->bytes.len == whole;
         struct leat_slice rest = {bytes + b->bytes.len, n - b->bytes.len};
         status = file_reader_put_back(r, rest, err);
     }
@@ -382,8 +376,10 @@ static enum leat_status read_some(struct files *f, struct file_reader *r,
                                   struct leat_error *err)
 {
     size_t room = fetch->max_bytes ? fetch->max_bytes : 1, line = max_record(f) + 2;
+    size_t usual = (size_t)fetch->max_rows * USUAL_LINE;
     int64_t left;
 
+    room = usual && usual < room ? usual : room;
     if (r->container)
         return read_container(f, r, fetch, block, err);
     if (file_reader_left(r, fetch->from, &left, err) != LEAT_OK)
@@ -395,7 +391,7 @@ static enum leat_status read_some(struct files *f, struct file_reader *r,
     if (left >= 0 && (uint64_t)left + 1 < line)
         line = (size_t)left + 1;
     for (;;) {
-        if (read_lines(f, r, fetch->from, room, block, err) != LEAT_OK)
+        if (read_lines(f, r, fetch, room, block, err) != LEAT_OK)
             return err->status;
         if ((*block)->bytes.len || (*block)->at_end)
             return LEAT_OK;

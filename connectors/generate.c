@@ -117,6 +117,8 @@ static enum leat_status fill(struct generate *g, const struct leat_fetch *fetch,
     int64_t rows = upto > fetch->from ? upto - fetch->from : 0;
     size_t fit = fetch->max_bytes / row_bytes;
     fit = fit < 1 ? 1 : fit > ROWS_MAX ? ROWS_MAX : fit;
+    if (fetch->max_rows && fetch->max_rows < fit)
+        fit = fetch->max_rows;
     if (rows > (int64_t)fit)
         rows = (int64_t)fit;
     if (leat_block_new(g->env->budget, &leat_coding_framed, (size_t)rows * row_bytes, block, err) !=

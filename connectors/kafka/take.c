@@ -155,6 +155,14 @@ static bool grow_block(struct kafka_part *p, size_t need, size_t most)
     return p->open->bytes.len + need <= room && leat_block_grow(&p->open, room, &err) == LEAT_OK;
 }
 
+/* The rows that a fetch wants at most. */
+static bool has_enough(const struct kafka_part *p)
+{
+    uint32_t most = p->request.fetch.max_rows;
+
+    return most && p->open->rows_hint >= most;
+}
+
 /* `need`: of the row that comes next. */
 static bool open_block(struct kafka_fetcher *f, struct kafka_part *p, size_t need)
 {
@@ -162,7 +170,7 @@ static bool open_block(struct kafka_fetcher *f, struct kafka_part *p, size_t nee
     size_t most = p->request.fetch.max_bytes ? p->request.fetch.max_bytes : BLOCK_MAX;
     size_t room = p->usual;
 
-    if (p->open && p->open->room < most && grow_block(p, need, most))
+    if (p->open && !has_enough(p) && p->open->room < most && grow_block(p, need, most))
         return true;
     kafka_seal(p);
     if (room > most)
@@ -195,7 +203,7 @@ static bool copy(struct kafka_fetcher *f, struct kafka_part *p, const rd_kafka_m
     /* Costly: librdkafka makes a buffer of its own even to find that there are none. */
     if (!no_headers && !encode_headers(f, m, kept, &row))
         return false;
-    if (!p->open || !leat_block_append(p->open, &row)) {
+    if (!p->open || has_enough(p) || !leat_block_append(p->open, &row)) {
         size_t need = FRAME + row.key.len + row.value.len + row.headers.len;
         if (!open_block(f, p, need) || !leat_block_append(p->open, &row))
             return false;

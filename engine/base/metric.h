@@ -34,6 +34,7 @@ enum leat_metric_kind { LEAT_METRIC_COUNTER, LEAT_METRIC_GAUGE };
     X(state_bytes, GAUGE, "memory of what is remembered")                                          \
     X(memory_blocks_bytes, GAUGE, "memory of blocks that were read and wait for their batch")      \
     X(memory_work_bytes, GAUGE, "memory of batches under way, state, tables and outputs")          \
+    X(rate_limit, GAUGE, "records a second that batches take at most; 0: no limit")                \
     X(watermark_ms, GAUGE, "least watermark of the sources; 0: none")                              \
     X(lag, GAUGE, "records that are there and not read, where it is known; else 0")                \
     X(partitions, GAUGE, "source partitions that are read")                                        \

@@ -15,6 +15,7 @@ static const char *const kind_names[] = {
     [LEAT_OPT_DURATION] = "duration",
     [LEAT_OPT_SIZE] = "size",
     [LEAT_OPT_RATE] = "rate",
+    [LEAT_OPT_DECIMAL] = "number",
     [LEAT_OPT_CHOICE] = "one of",
     [LEAT_OPT_TEXTS] = "one text or a list of texts",
     [LEAT_OPT_PAIRS] = "map of names to texts",

@@ -138,6 +138,17 @@ static bool take_decimal(struct leat_slice *text, double *n)
     return good;
 }
 
+bool leat_parse_decimal(struct leat_slice text, double *n, const char **why)
+{
+    double number;
+
+    *why = "is no number from 0 on, such as 0.2";
+    if (!take_decimal(&text, &number) || text.len)
+        return false;
+    *n = number;
+    return true;
+}
+
 bool leat_parse_rate(struct leat_slice text, struct leat_rate *r, const char **why)
 {
     double n;

@@ -85,7 +85,13 @@ static size_t size_of(const struct leat_row *r)
     return r->key.len + r->value.len + r->headers.len + LEAT_FRAME_BYTES;
 }
 
-/* Rows from `from` on that are below max_bytes together; at least one, if there is one. */
+static bool is_enough(const struct leat_fetch *fetch, int64_t to)
+{
+    return fetch->max_rows && to - fetch->from >= fetch->max_rows;
+}
+
+/* Rows from `from` on that are below max_bytes together, and no more than max_rows; at least one,
+ * if there is one. */
 static size_t measure(struct leat_memory_source *s, const struct leat_fetch *fetch, int64_t *to)
 {
     size_t bytes = 0;
@@ -94,7 +100,7 @@ static size_t measure(struct leat_memory_source *s, const struct leat_fetch *fet
     for (struct leat_memory_rows *r = find(s, fetch->from); r; r = r->next)
         for (size_t i = (size_t)(*to - r->from); i < r->count; i++) {
             size_t need = size_of(&r->rows[i]);
-            if (bytes && bytes + need > fetch->max_bytes)
+            if (bytes && (bytes + need > fetch->max_bytes || is_enough(fetch, *to)))
                 return bytes;
             bytes += need;
             ++*to;

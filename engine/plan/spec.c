@@ -10,7 +10,6 @@ enum { NAME_MAX_LEN = 100 };
 
 static const char *const deliveries[] = {"at_least_once", "exactly_once", NULL};
 static const char *const error_words[] = {"fail", "drop", "dlq", NULL};
-static const char *const triggers[] = {"interval", "caught_up", "once", NULL};
 static const char *const lost_words[] = {"fail", "earliest", NULL};
 
 struct head {
@@ -38,25 +37,6 @@ static const struct leat_opt head_options[] = {
 };
 
 /* clang-format off */
-#define SPEC_OPT(kind_, name_, member, ...) \
-    {.name = name_, .kind = kind_, .offset = offsetof(struct leat_spec, member), __VA_ARGS__}
-
-static const struct leat_opt batch_options[] = {
-    SPEC_OPT(LEAT_OPT_DURATION, "every", batch.every, .def = "1s", .min = 1, .max = 86400000,
-             .help = "How often what has come is cut into a batch."),
-    SPEC_OPT(LEAT_OPT_INT, "max_records", batch.max_records, .def = "0", .max = INT64_MAX,
-             .help = "Records in one batch at most; 0: no limit."),
-    SPEC_OPT(LEAT_OPT_SIZE, "max_bytes", batch.max_bytes, .def = "0B", .max = INT64_MAX,
-             .help = "Bytes in one batch at most; 0B: no limit but memory."),
-    SPEC_OPT(LEAT_OPT_CHOICE, "trigger", batch.trigger, .def = "interval", .choices = triggers,
-             .help = "interval: for ever; caught_up: to the ends that the sources had at the start; "
-                     "once: one batch."),
-    SPEC_OPT(LEAT_OPT_DURATION, "call_timeout", batch.call_timeout, .def = "10m", .min = 1000,
-             .max = 86400000,
-             .help = "A call of a function in C or Lua that takes longer ends the process."),
-    {0},
-};
-
 static const struct leat_opt commit_options[] = {
     SPEC_OPT(LEAT_OPT_DURATION, "every", commit.every, .def = "0s", .max = 86400000,
              .help = "Several batches share one transaction and one sync; 0s: every batch."),
@@ -184,7 +164,7 @@ static void read_head(struct spec_reader *r, const struct leat_node *root)
     check_version(r, root, &head);
     check_name(r, root);
     read_letters(r, root);
-    leat_opts_read(batch_options, spec, leat_node_find(root, "batch"), NULL, r->arena, r->diags);
+    spec_read_batch(r, leat_node_find(root, "batch"));
     leat_opts_read(commit_options, spec, leat_node_find(root, "commit"), NULL, r->arena, r->diags);
     read_http(r, leat_node_find(root, "http"));
     leat_opts_read(checkpoint_options, spec, leat_node_find(root, "checkpoint"), NULL, r->arena,

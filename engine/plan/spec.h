@@ -92,6 +92,13 @@ struct leat_spec_sink {
     struct leat_spec_module connector, format; /* format.name ptr NULL: the connector's default */
 };
 
+/* A rate that follows what can be worked off. */
+struct leat_spec_backpressure {
+    bool used;
+    double proportional, integral, derived;
+    struct leat_rate min_rate;
+};
+
 struct leat_spec {
     const char *file; /* as given on the command line, for messages */
     struct leat_slice name, description;
@@ -101,6 +108,8 @@ struct leat_spec {
     struct {
         struct leat_duration every;
         int64_t max_records; /* 0: no limit */
+        struct leat_rate max_rate;
+        struct leat_spec_backpressure backpressure;
         struct leat_size max_bytes;
         struct leat_choice trigger;
         struct leat_duration call_timeout;

@@ -14,6 +14,12 @@ struct spec_reader {
     bool no_memory;
 };
 
+/* An option whose place is a path in struct leat_spec. */
+/* clang-format off */
+#define SPEC_OPT(kind_, name_, member, ...) \
+    {.name = name_, .kind = kind_, .offset = offsetof(struct leat_spec, member), __VA_ARGS__}
+/* clang-format on */
+
 /* Zeroed; NULL when memory is out, which was said then. */
 void *spec_take(struct spec_reader *r, size_t size);
 
@@ -51,6 +57,9 @@ void spec_read_format(struct spec_reader *r, const struct leat_node *node,
  * given. */
 void spec_read_store(struct spec_reader *r, const struct leat_node *node,
                      struct leat_spec_store *store);
+
+/* `batch:`; NULL: all defaults. */
+void spec_read_batch(struct spec_reader *r, const struct leat_node *node);
 
 /* One name, or a list of names. */
 struct leat_spec_from *spec_read_from(struct spec_reader *r, const struct leat_node *part,

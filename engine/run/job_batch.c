@@ -169,6 +169,7 @@ static struct leat_job_cut *begin_cut(struct leat_job_thread *job, struct leat_j
         for (uint32_t i = 0; i < job->plan->sinks_count; i++)
             leat_left_out_clear(&slot->works[i].left_out);
         slot->first = slot->last = NULL;
+        slot->runs_ms = 0;
         slot->n = a->batch;
         slot->group = leat_flow_group(job->flow);
     }
@@ -216,6 +217,7 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
         return err->status;
     leat_failpoint("run.ran");
     slot->ran_ms = leat_clock_monotonic_ms(job->options.clock);
+    slot->runs_ms += slot->ran_ms - began_ms;
     leat_job_note_batch(job, cut->flow, slot->ran_ms - began_ms);
     tell_errors(job, cut->flow);
     job->step.full = holds_too_much(job, slot);

@@ -58,6 +58,7 @@ static void configure(struct leat_job_thread *job)
         step->mode = LEAT_JOB_CAUGHT_UP;
     step->max_bytes = at_most(step->max_bytes, job->work.cap / BATCH_SHARE);
     step->max_records = at_most(step->max_records, job->work.cap / ROW_BYTES);
+    leat_job_rate_init(job);
 }
 
 /* A life of the job's state: never 0, and not that of another one. */

@@ -180,6 +180,7 @@ static void finished(struct leat_job_thread *job, uint64_t n)
     commit_sources(job, slot, n);
     acknowledge(job, slot);
     leat_job_watch_committed(job, slot);
+    leat_job_rate_note(job, slot);
     int64_t time_ms = slot->last->flow->info.time_ms;
     leat_metric_add(&job->metrics, LEAT_JOB_METRIC_batches, slot->group->count);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_commit_ms,

@@ -1,6 +1,7 @@
 #include "run/job_cut.h"
 
 #include <assert.h>
+#include <math.h>
 
 /* A batch takes half of a partition's credits, so that the next one can fill meanwhile. */
 #define BATCH_BLOCKS (LEAT_JOB_BLOCKS / 2)
@@ -22,6 +23,8 @@ static void take_one(struct leat_job *job, struct leat_job_part *p, uint64_t n)
     job->pending_blocks--;
     job->pending_records -= b->records;
     job->pending_bytes -= b->bytes;
+    if (job->rate > 0)
+        job->left -= b->records;
     p->cut = b->to;
     p->first = (p->first + 1) % LEAT_JOB_BLOCKS;
     p->count--;
@@ -38,13 +41,15 @@ static void take_all(struct leat_job *job, uint64_t n, bool by_tick)
     }
 }
 
-/* The part whose oldest block begins earliest; ties go to the first one. */
+/* The part whose oldest block begins earliest; among equals that whose turn it is, so that none is
+ * left out for ever where there is always more than a batch takes. */
 static struct leat_job_part *earliest(const struct leat_job *job, bool by_tick)
 {
     struct leat_job_part *best = NULL;
 
     for (uint32_t i = 0; i < job->active_count; i++) {
-        struct leat_job_part *p = &job->parts[job->active[i]];
+        uint32_t at = (uint32_t)(((uint64_t)job->turn + i) % job->active_count);
+        struct leat_job_part *p = &job->parts[job->active[at]];
         if (p->count && (p->by_tick || !by_tick) &&
             (!best || p->blocks[p->first].time_min_ms < best->blocks[best->first].time_min_ms))
             best = p;
@@ -55,6 +60,23 @@ static struct leat_job_part *earliest(const struct leat_job *job, bool by_tick)
 static bool within_limits(const struct leat_job *job, uint64_t records, uint64_t bytes)
 {
     return (!job->max_records || records <= job->max_records) && bytes <= job->max_bytes;
+}
+
+/* What the rate leaves. A block that is more than all of an interval goes alone, when nothing is
+ * owed. */
+static bool within_rate(const struct leat_job *job, uint64_t records)
+{
+    return job->rate <= 0 || (double)records <= job->left;
+}
+
+static bool is_too_much(const struct leat_job *job, uint64_t records, uint64_t bytes,
+                        const struct leat_job_block *b)
+{
+    if (bytes && !within_limits(job, records + b->records, bytes + b->bytes))
+        return true;
+    if (within_rate(job, b->records))
+        return false;
+    return bytes || job->left <= 0 || b->records <= job->quota;
 }
 
 /* What was asked for at the tick is of its batch, whatever the limits say. */
@@ -72,11 +94,12 @@ static void take_some(struct leat_job *job, uint64_t n, bool by_tick)
     }
     for (struct leat_job_part *p; (p = earliest(job, by_tick));) {
         const struct leat_job_block *b = &p->blocks[p->first];
-        if (bytes && !within_limits(job, records + b->records, bytes + b->bytes))
+        if (is_too_much(job, records, bytes, b))
             return;
         records += b->records;
         bytes += b->bytes;
         take_one(job, p, n);
+        job->turn = p->active_at + 1;
     }
 }
 
@@ -86,10 +109,35 @@ void leat_job_take(struct leat_job *job, uint64_t n, bool by_tick)
         job->parts[job->active[i]].take = 0;
         job->parts[job->active[i]].moved = false; /* its position goes with this batch */
     }
-    if (within_limits(job, job->pending_records, job->pending_bytes))
+    if (!leat_job_has_more(job))
         take_all(job, n, by_tick);
     else
         take_some(job, n, by_tick);
+}
+
+/* What was left is lost, but for a part of a record; what was taken too much is not. */
+void leat_job_refill(struct leat_job *job, int64_t ticks)
+{
+    double kept = job->left > 0 ? fmod(job->left, 1) : job->left;
+
+    job->quota = job->rate * (double)job->every_ms / 1000;
+    if (kept < 0)
+        kept += (double)(ticks - 1) * job->quota;
+    job->left = job->quota + (kept < 1 ? kept : 0);
+}
+
+bool leat_job_may_take(const struct leat_job *job)
+{
+    const struct leat_job_part *p =
+        job->rate > 0 && job->pending_blocks ? earliest(job, false) : NULL;
+
+    return p ? !is_too_much(job, 0, 0, &p->blocks[p->first]) : job->pending_blocks > 0;
+}
+
+bool leat_job_has_more(const struct leat_job *job)
+{
+    return !within_limits(job, job->pending_records, job->pending_bytes) ||
+           !within_rate(job, job->pending_records);
 }
 
 bool leat_job_reads_chosen(const struct leat_job *job)
@@ -121,18 +169,18 @@ bool leat_job_is_full(const struct leat_job *job)
         return false;
     if ((job->max_records && job->pending_records >= job->max_records) ||
         job->pending_bytes >= job->max_bytes)
-        return true;
+        return leat_job_may_take(job);
     bool filled = false;
     for (uint32_t i = 0; i < job->active_count; i++) {
         const struct leat_job_part *p = &job->parts[job->active[i]];
         if (p->starved)
-            return true;
+            return leat_job_may_take(job);
         if (p->count >= BATCH_BLOCKS || p->credits == 0)
             filled = true;
         else if (!p->at_end && !leat_job_part_is_read(job, p) && (p->begun || !p->in_turn))
             return false; /* more is on its way */
     }
-    return filled;
+    return filled && leat_job_may_take(job);
 }
 
 bool leat_job_at_ticks(const struct leat_job *job, const struct leat_job_part *p)
@@ -204,4 +252,19 @@ void leat_job_forget(struct leat_job *job, uint32_t part)
     job->active[p->active_at] = last;
     job->parts[last].active_at = p->active_at;
     p->active_at = UINT32_MAX;
+}
+
+int64_t leat_job_wake_ms(const struct leat_job *job)
+{
+    int64_t wake_ms = job->until_ms;
+
+    if (job->stopping)
+        return job->stop_by_ms;
+    wake_ms = job->tick_ms < wake_ms ? job->tick_ms : wake_ms;
+    wake_ms = job->seal_ms < wake_ms ? job->seal_ms : wake_ms;
+    for (uint32_t i = 0; i < job->active_count; i++) {
+        int64_t retry_ms = job->parts[job->active[i]].retry_ms;
+        wake_ms = retry_ms < wake_ms ? retry_ms : wake_ms;
+    }
+    return wake_ms;
 }

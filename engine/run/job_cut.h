@@ -1,5 +1,5 @@
 /*
- * job_cut.h - what becomes batch N, and when: the part of job_step.c that looks at blocks.
+ * job_cut.h - what becomes batch N, and when: the part of job_step.c that looks at partitions.
  *
  * Pure, as all of job_step.
  */
@@ -20,6 +20,15 @@ void leat_job_take(struct leat_job *job, uint64_t n, bool by_tick);
  * Have they anything for a batch? */
 bool leat_job_reads_chosen(const struct leat_job *job);
 bool leat_job_has_chosen(const struct leat_job *job);
+
+/* So many ticks have come: what they may take. */
+void leat_job_refill(struct leat_job *job, int64_t ticks);
+
+/* There is something, and the rate lets a batch have it. */
+bool leat_job_may_take(const struct leat_job *job);
+
+/* What there is, is more than one batch takes. */
+bool leat_job_has_more(const struct leat_job *job);
 
 /* Received as much as one batch takes, or as much as there is room for. */
 bool leat_job_is_full(const struct leat_job *job);

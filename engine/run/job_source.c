@@ -13,8 +13,6 @@
 #include <inttypes.h>
 
 #define LIST_EVERY_MS   5000 /* new partitions are looked for so often */
-#define FETCH_BYTES_MIN ((size_t)64 * 1024)
-#define FETCH_BYTES_MAX ((size_t)1024 * 1024)
 #define GATHER_EARLY_MS 5
 #define GATHER_LATE_MS  2
 #define HUNGRY_MS       60000 /* a partition that gets no memory is spoken of behind so long */
@@ -56,6 +54,7 @@ static enum leat_status init_push(struct leat_job_source *s, struct leat_error *
         return err->status;
     s->has_inbox = true;
     s->inbox.source = (uint32_t)(s - s->job->sources);
+    leat_inbox_aim(&s->inbox, leat_job_fetch_rows(s->job));
     if (leat_job_is_stored(s))
         return leat_job_store_open(s, err);
     if (leat_job_store_refuse_rest(s, err) != LEAT_OK)
@@ -255,19 +254,6 @@ static void fetch_done(void *arg, const struct leat_fetch *fetch, struct leat_bl
     leat_queue_put(f->job, &f->msg);
 }
 
-/* So that all partitions together stay within what may wait, and a batch of one block within what
- * may work. */
-static size_t fetch_bytes(const struct leat_job_thread *job)
-{
-    size_t share = job->blocks.cap / (2 * ((size_t)job->step.active_count + 1));
-    size_t work = job->work.cap / 32;
-
-    share = share < work ? share : work;
-    if (share < FETCH_BYTES_MIN)
-        return FETCH_BYTES_MIN;
-    return share > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : share;
-}
-
 /* Twice before a tick, so that the batch which is cut then has what came: with some time to be late
  * in, and for the little that comes after that once more. */
 static int64_t gather_until_ms(const struct leat_job_thread *job)
@@ -300,7 +286,8 @@ enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part, int6
                                  .part = part,
                                  .fetch = {.part = p->source_id,
                                            .from = from,
-                                           .max_bytes = fetch_bytes(job),
+                                           .max_bytes = leat_job_fetch_bytes(job),
+                                           .max_rows = leat_job_fetch_rows(job),
                                            .no_headers = !s->plan->needs_headers,
                                            .kept = leat_job_receives(s),
                                            .by_ms = gather_until_ms(job),

@@ -31,6 +31,7 @@
 #include "run/keep_thread.h"
 #include "run/log_thread.h"
 #include "run/message.h"
+#include "run/rate.h"
 #include "run/retry.h"
 #include "run/sink_thread.h"
 #include "run/snapshot_thread.h"
@@ -142,6 +143,7 @@ struct leat_job_slot {
     struct leat_log_work log;
     uint32_t committing; /* sinks that have not answered */
     int64_t ran_ms;      /* monotonic: its last batch has run */
+    int64_t runs_ms;     /* that its batches ran, together */
 };
 
 /* The snapshot that is copied, written, or waits for its group to be committed. */
@@ -177,8 +179,11 @@ struct leat_job_thread {
     bool in_event;
     bool ticks_asked; /* SELECT: which of these ticks have partitions? */
     int64_t ticks_first_ms, ticks_last_ms;
-    int64_t now_ms;   /* time as decided with */
-    int64_t ahead_ms; /* of it before the monotonic clock */
+    bool estimates; /* the rate, behind every group */
+    struct leat_rate_estimator estimator;
+    int64_t finished_ms; /* monotonic: the last group was committed */
+    int64_t now_ms;      /* time as decided with */
+    int64_t ahead_ms;    /* of it before the monotonic clock */
 
     char *phase;     /* NULL: nobody wants to know */
     uint64_t logged; /* the last record that was synced */
@@ -272,6 +277,8 @@ LEAT_CHECKED enum leat_status leat_job_sources_turn(struct leat_job_thread *job,
                                                     struct leat_error *err);
 int64_t leat_job_sources_wake_ms(const struct leat_job_thread *job);
 bool leat_job_sources_are_listed(const struct leat_job_thread *job);
+size_t leat_job_fetch_bytes(const struct leat_job_thread *job);
+uint32_t leat_job_fetch_rows(const struct leat_job_thread *job); /* 0: any number */
 LEAT_CHECKED enum leat_status leat_job_fetch(struct leat_job_thread *job, uint32_t part,
                                              int64_t from, struct leat_error *err);
 LEAT_CHECKED enum leat_status leat_job_fetched(struct leat_job_thread *job,
@@ -283,6 +290,8 @@ LEAT_CHECKED enum leat_status leat_job_push_ended(struct leat_job_thread *job,
                                                   struct leat_error *err);
 /* Nothing of the partition waits for a batch: does it still hold time back? */
 void leat_job_tell_end(struct leat_job_thread *job, struct leat_job_source_part *p);
+void leat_job_rate_init(struct leat_job_thread *job);
+void leat_job_rate_note(struct leat_job_thread *job, const struct leat_job_slot *slot);
 void leat_job_seal(struct leat_job_thread *job);
 void leat_job_sources_close(struct leat_job_thread *job);
 

@@ -184,6 +184,7 @@ struct picks {
     struct pick list[PICKS];
     uint32_t count;
     size_t bytes;
+    uint64_t rows;
     struct block_cursor behind;
 };
 
@@ -198,6 +199,13 @@ static const struct block_segment *find_segment(const struct leat_block_log *log
     return NULL;
 }
 
+static bool goes_beyond(const struct leat_fetch *fetch, const struct picks *picks,
+                        const struct leat_block_entry *e)
+{
+    return picks->bytes + e->bytes > fetch->max_bytes ||
+           (fetch->max_rows && picks->rows + e->rows > fetch->max_rows);
+}
+
 /* Those blocks of the frame that are wanted. False: there is no place for another. */
 static bool pick_some(const struct leat_fetch *fetch, const struct leat_log_frame *frame,
                       const struct leat_block_front *f, uint32_t from, struct picks *picks)
@@ -206,11 +214,12 @@ static bool pick_some(const struct leat_fetch *fetch, const struct leat_log_fram
         const struct leat_block_entry *e = &f->blocks[i];
         if (e->part != fetch->part || e->to <= fetch->from)
             continue;
-        if (picks->count == PICKS || (picks->count && picks->bytes + e->bytes > fetch->max_bytes)) {
+        if (picks->count == PICKS || (picks->count && goes_beyond(fetch, picks, e))) {
             picks->behind.at = frame->at;
             picks->behind.entry = i;
             return false;
         }
+        picks->rows += e->rows;
         picks->list[picks->count++] = (struct pick){
             *e, frame->at + (int64_t)(LEAT_LOG_HEAD_BYTES + frame->front_bytes + e->at)};
         picks->bytes += e->bytes;

@@ -92,6 +92,10 @@ static struct leat_node *walk(struct leat_context *ctx, const char *where, struc
             stream_put(root, "", below);
             below->key = *key;
         }
+        if (below && below->kind != LEAT_NODE_MAP) { /* what is set last counts */
+            below->kind = LEAT_NODE_MAP;
+            below->text = (struct leat_slice){0};
+        }
         root = below;
     }
     return root;
@@ -107,6 +111,9 @@ void stream_put_path(struct leat_context *ctx, const char *where, struct leat_no
     if (!map || !made)
         return;
     if (n) {
+        n->kind = LEAT_NODE_SCALAR;
+        n->first = NULL;
+        n->count = 0;
         n->text = made->text;
         n->path = made->path;
         return;

@@ -151,6 +151,8 @@ void print_by_hand(const char *id);
 /* What a vector gives for its `in`: a new reference; NULL: why. */
 typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
 
+answer pid_estimate, rate_limit; /* streaming_rate.c */
+
 /* ---- streaming_refused.c: an error without a pipeline */
 
 bool run_refused(json_t *c, int partitions, struct failure *why);

@@ -162,6 +162,8 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
                      {"sliceParts", slice_parts},
                      {"fileName", file_name},
                      {"textLayout", text_layout},
+                     {"pid", pid_estimate},
+                     {"rateLimit", rate_limit},
                      {"fileRememberWindow", file_remember_window},
                      {"binaryRecords", binary_records},
                      {"duration", duration_answer},

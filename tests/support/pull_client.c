@@ -71,6 +71,7 @@ void pull_begin(struct pull_client *c, struct pull_answer *a, uint32_t part, int
     struct leat_fetch want = {.part = part,
                               .from = from,
                               .max_bytes = max_bytes,
+                              .max_rows = c->max_rows,
                               .no_headers = c->no_headers,
                               .kept = c->kept,
                               .by_ms = c->by_ms,

@@ -22,6 +22,7 @@ struct pull_client {
     uint32_t parts_count;
     bool no_headers, earliest, kept; /* of every fetch */
     int64_t by_ms;
+    uint32_t max_rows;
 };
 
 /* A source with these options, opened. Its budget may be changed before pull_open(). */

@@ -184,6 +184,32 @@ static int read_all(struct instance *i, size_t max_bytes, size_t lengths[8])
     return rows;
 }
 
+/* Also where a block has less than a line, at first. */
+static void a_fetch_of_few_rows_gets_no_more(void)
+{
+    const size_t sizes[] = {1, 20, 100000};
+
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int gz = 0; gz < 2; gz++) {
+            struct instance i;
+            struct leat_fetch fetch = {.max_bytes = sizes[s], .max_rows = 2};
+            uint32_t rows = 0;
+            bool finished;
+            start(&i, gz ? packed : good);
+            do {
+                i.module->pull->fetch(i.self, &fetch, keep, NULL);
+                CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
+                CU_ASSERT(answer->from == fetch.from && answer->rows_hint <= 2);
+                rows += answer->rows_hint;
+                fetch.from = answer->to;
+                finished = answer->finished;
+                leat_block_unref(answer);
+            } while (!finished);
+            CU_ASSERT_EQUAL(rows, SOURCE_LINES);
+            stop(&i);
+        }
+}
+
 /* 32 bytes are the limit of these tests; the good lines around it are unharmed. */
 static void too_long_a_line_costs_only_itself(void)
 {
@@ -428,8 +454,8 @@ int main(void)
         (CU_TestInfo[]){
             LEAT_PULL_CONTRACT_TESTS, T(compressed_ranges_join_without_gap),
             T(compressed_any_position_can_be_read_again), T(a_file_that_became_shorter_is_lost),
-            T(a_file_that_went_away_is_lost_once), T(too_long_a_line_costs_only_itself),
-            T(an_unfinished_line_of_a_followed_file_waits),
+            T(a_file_that_went_away_is_lost_once), T(a_fetch_of_few_rows_gets_no_more),
+            T(too_long_a_line_costs_only_itself), T(an_unfinished_line_of_a_followed_file_waits),
             T(a_compressed_file_that_was_read_is_not_unpacked_again),
             T(a_compressed_file_that_was_cut_off_is_said),
             T(new_files_of_a_directory_are_picked_up), T(ten_thousand_finished_files_cost_nothing),

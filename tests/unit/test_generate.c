@@ -103,5 +103,21 @@ static void a_value_is_its_number(void)
     instance_fini(&i);
 }
 
+static void a_fetch_of_few_rows_gets_no_more(void)
+{
+    static const char *const settings[] = {"count=1000", NULL};
+    struct instance i;
+
+    start(&i, settings);
+    struct leat_fetch fetch = {.from = 10, .max_bytes = 1 << 20, .max_rows = 7};
+    i.module->pull->fetch(i.self, &fetch, keep, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
+    CU_ASSERT(answer->to == 17 && answer->rows_hint == 7 && !answer->at_end);
+    leat_block_unref(answer);
+    i.module->pull->close(i.self);
+    instance_fini(&i);
+}
+
 LEAT_TESTS("generate", LEAT_PULL_CONTRACT_TESTS, T(records_come_at_their_rate),
-           T(without_catch_up_a_pause_is_over), T(a_value_is_its_number))
+           T(without_catch_up_a_pause_is_over), T(a_value_is_its_number),
+           T(a_fetch_of_few_rows_gets_no_more))

@@ -225,6 +225,26 @@ static void what_comes_before_its_time_is_gathered_into_one_block(void)
     stop(&c);
 }
 
+static void a_fetch_of_few_rows_gets_no_more(void)
+{
+    struct pull_client c;
+    int64_t from = 0;
+
+    start(&c, 1);
+    plain_write_many(mock.bootstrap, TOPIC, 0, "ten bytes!", 100);
+    OK(pull_partitions(&c));
+    c.max_rows = 7;
+    while (from < 100) {
+        struct leat_block *b = pull_fetch(&c, 0, from, 65536);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+        CU_ASSERT(b->rows_hint <= 7 && b->to - b->from <= 7);
+        from = b->to;
+        leat_block_unref(b);
+    }
+    CU_ASSERT_EQUAL(from, 100);
+    stop(&c);
+}
+
 static void an_empty_partition_is_at_its_end(void)
 {
     struct pull_client c;
@@ -563,8 +583,8 @@ LEAT_TESTS("kafka_source", T(close_after_failed_open), T(ranges_join_without_gap
            T(a_row_of_a_store_is_as_it_was_received), T(headers_nobody_looks_at_are_left_out),
            T(the_end_is_told_once_and_then_waited_at),
            T(what_comes_before_its_time_is_gathered_into_one_block),
-           T(an_empty_partition_is_at_its_end), T(close_answers_what_waits),
-           T(a_partition_nobody_wants_is_answered_and_dropped),
+           T(a_fetch_of_few_rows_gets_no_more), T(an_empty_partition_is_at_its_end),
+           T(close_answers_what_waits), T(a_partition_nobody_wants_is_answered_and_dropped),
            T(all_partitions_are_read_side_by_side_in_order),
            T(jumping_back_and_forth_never_skips_a_record), T(the_budget_bounds_what_is_read_ahead),
            T(a_broker_that_is_away_is_said_and_waited_for), T(committed_positions_win_over_start),

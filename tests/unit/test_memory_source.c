@@ -65,6 +65,22 @@ static void rows_added_later_are_read_on_and_the_end_finishes_it(void)
     leat_arena_reset(&arena);
 }
 
+static void a_fetch_of_few_rows_gets_no_more(void)
+{
+    struct instance i;
+    struct leat_fetch fetch = {.max_bytes = 1000, .max_rows = 2};
+
+    instance_init_module(&i, &leat_memory_source_module, none);
+    fill(i.self);
+    OK(i.module->pull->open(i.self, &i.env, &err));
+    i.module->pull->fetch(i.self, &fetch, keep, NULL);
+    CU_ASSERT(answer && answer->to == 2 && answer->rows_hint == 2 && !answer->at_end);
+    leat_block_unref(answer);
+    i.module->pull->close(i.self);
+    instance_fini(&i);
+    leat_arena_reset(&arena);
+}
+
 static void adding_reports_lack_of_memory(void)
 {
     const struct leat_row row = {.key = LEAT_LIT("k"), .value = LEAT_LIT("v")};
@@ -81,4 +97,4 @@ static void adding_reports_lack_of_memory(void)
 
 LEAT_TESTS("memory_source", LEAT_PULL_CONTRACT_TESTS,
            T(rows_added_later_are_read_on_and_the_end_finishes_it),
-           T(adding_reports_lack_of_memory))
+           T(a_fetch_of_few_rows_gets_no_more), T(adding_reports_lack_of_memory))

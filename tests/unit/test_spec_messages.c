@@ -512,6 +512,43 @@ static const struct {
      "      |                                                                          ^~~~ did you mean 'once'?\n"
      "      = batch.trigger\n"
      "2 errors\n"},
+    {PIPELINE_HEAD
+     "batch: { max_rate: -5/s, backpressure: { min_rate: 0/s, integral: x, derivd: 0 } }\n",
+     "f.yaml:7:20: error: '-5/s' is no rate, such as 1000/s\n"
+     "    7 | batch: { max_rate: -5/s, backpressure: { min_rate: 0/s, integral: x, derivd: 0 } }\n"
+     "      |                    ^~~~\n"
+     "      = batch.max_rate\n"
+     "f.yaml:7:52: error: 'min_rate' is above 0: without records there would be nothing to learn from, say 1/s\n"
+     "    7 | batch: { max_rate: -5/s, backpressure: { min_rate: 0/s, integral: x, derivd: 0 } }\n"
+     "      |                                                    ^~~\n"
+     "      = batch.backpressure.min_rate\n"
+     "f.yaml:7:67: error: 'x' is no number from 0 on, such as 0.2\n"
+     "    7 | batch: { max_rate: -5/s, backpressure: { min_rate: 0/s, integral: x, derivd: 0 } }\n"
+     "      |                                                                   ^\n"
+     "      = batch.backpressure.integral\n"
+     "f.yaml:7:70: error: unknown key 'derivd'\n"
+     "    7 | batch: { max_rate: -5/s, backpressure: { min_rate: 0/s, integral: x, derivd: 0 } }\n"
+     "      |                                                                      ^~~~~~ did you mean 'derived'?\n"
+     "      = batch.backpressure.derivd\n"
+     "4 errors\n"},
+    {PIPELINE_HEAD
+     "batch: { max_rate: 5/s, backpressure: true, trigger: once }\n",
+     "f.yaml:7:10: error: 'trigger: once' is one batch and has no rate: 'max_records' says how much it takes at most\n"
+     "    7 | batch: { max_rate: 5/s, backpressure: true, trigger: once }\n"
+     "      |          ^~~~~~~~\n"
+     "      = batch.max_rate\n"
+     "f.yaml:7:25: error: 'trigger: once' is one batch: there is none behind it that could take less\n"
+     "    7 | batch: { max_rate: 5/s, backpressure: true, trigger: once }\n"
+     "      |                         ^~~~~~~~~~~~\n"
+     "      = batch.backpressure\n"
+     "2 errors\n"},
+    {PIPELINE_HEAD
+     "batch: { backpressure: yes }\n",
+     "f.yaml:7:10: error: 'backpressure' takes true, false, or { proportional, integral, derived, min_rate }\n"
+     "    7 | batch: { backpressure: yes }\n"
+     "      |          ^~~~~~~~~~~~\n"
+     "      = batch.backpressure\n"
+     "1 error\n"},
 };
 /* clang-format on */
 

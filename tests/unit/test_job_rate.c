@@ -1,0 +1,205 @@
+/* Tests engine/run/job_cut.c through job_step.c: batches where there is a rate. */
+#include "leat_test.h"
+#include "run/job_step.h"
+
+#define PARTS 3
+
+/* Partitions that always have more, in blocks of so many records; batches run and count at once. */
+static struct leat_job job;
+static struct leat_job_part parts[PARTS];
+static uint32_t active[PARTS];
+static struct leat_action list[4 * PARTS + 16];
+static struct leat_actions out = {list, 0, 4 * PARTS + 16};
+static uint32_t block_records;
+static int64_t left[PARTS]; /* until the partition's end */
+static int64_t taken[PARTS], stood[PARTS];
+static unsigned batches;
+static bool stopped;
+
+/* What answers lead to waits until the actions before it are carried out. */
+static struct leat_event events[64];
+static size_t events_count;
+
+static void add(struct leat_event ev)
+{
+    CU_ASSERT_FATAL(events_count < sizeof events / sizeof *events);
+    events[events_count++] = ev;
+}
+
+static void answer(uint32_t part)
+{
+    int64_t n = block_records < left[part] ? block_records : left[part];
+
+    left[part] -= n;
+    add((struct leat_event){.kind = LEAT_EV_BLOCK,
+                            .part = part,
+                            .from = parts[part].next,
+                            .to = parts[part].next + n,
+                            .empty = n == 0,
+                            .at_end = left[part] == 0,
+                            .records = (uint32_t)n,
+                            .bytes = 10 * (uint64_t)n});
+}
+
+static void ran(uint64_t n)
+{
+    batches++;
+    for (uint32_t i = 0; i < PARTS; i++) {
+        taken[i] += parts[i].cut - stood[i];
+        stood[i] = parts[i].cut;
+    }
+    add((struct leat_event){.kind = LEAT_EV_RAN, .batch = n});
+}
+
+static void carry_out(const struct leat_action *a)
+{
+    CU_ASSERT(a->kind != LEAT_ACT_FAIL);
+    stopped = stopped || a->kind == LEAT_ACT_STOPPED;
+    if (a->kind == LEAT_ACT_FETCH)
+        answer(a->part);
+    else if (a->kind == LEAT_ACT_RUN)
+        ran(a->batch);
+    else if (a->kind == LEAT_ACT_LOG)
+        add((struct leat_event){.kind = LEAT_EV_LOGGED, .batch = a->batch});
+    else if (a->kind == LEAT_ACT_FINISH)
+        add((struct leat_event){.kind = LEAT_EV_FINISHED, .batch = a->batch});
+}
+
+static void step(struct leat_event ev, int64_t now_ms)
+{
+    add(ev);
+    while (events_count) {
+        ev = events[0];
+        memmove(events, events + 1, --events_count * sizeof *events);
+        leat_job_step(&job, &ev, now_ms, &out);
+        for (size_t i = 0; i < out.count; i++)
+            carry_out(&list[i]);
+    }
+}
+
+static void begin(double rate, enum leat_job_mode mode, uint32_t records, const int64_t rows[PARTS])
+{
+    job = (struct leat_job){.every_ms = 1000,
+                            .mode = mode,
+                            .until_ms = LEAT_JOB_NEVER,
+                            .max_bytes = 1 << 30,
+                            .early = true,
+                            .rate = rate,
+                            .parts = parts,
+                            .active = active};
+    stopped = false;
+    batches = 0;
+    block_records = records;
+    for (uint32_t i = 0; i < PARTS; i++) {
+        left[i] = rows[i];
+        taken[i] = stood[i] = 0;
+        parts[i] = (struct leat_job_part){.goal = -1};
+        step((struct leat_event){.kind = LEAT_EV_PART, .part = i}, 1);
+    }
+    step((struct leat_event){.kind = LEAT_EV_START}, 1);
+}
+
+static int64_t all_taken(void)
+{
+    int64_t sum = 0;
+
+    for (uint32_t i = 0; i < PARTS; i++)
+        sum += taken[i];
+    return sum;
+}
+
+/* What was taken from behind the tick before until the one at `tick`. */
+static int64_t interval(int64_t tick)
+{
+    int64_t before = all_taken();
+
+    step((struct leat_event){.kind = LEAT_EV_TICK}, 1000 * tick);
+    step((struct leat_event){.kind = LEAT_EV_TICK}, 1000 * tick + 500);
+    return all_taken() - before;
+}
+
+static const int64_t much[PARTS] = {1000000, 1000000, 1000000};
+
+static void an_interval_takes_what_the_rate_says_and_no_more(void)
+{
+    begin(100, LEAT_JOB_INTERVAL, 25, much);
+    CU_ASSERT_EQUAL(all_taken(), 100); /* at once: so much is there, and it may */
+    for (int64_t tick = 1; tick < 50; tick++)
+        CU_ASSERT_EQUAL(interval(tick), 100);
+    CU_ASSERT_EQUAL(batches, 50);
+}
+
+static void all_partitions_have_their_turn(void)
+{
+    begin(100, LEAT_JOB_INTERVAL, 25, much);
+    for (int64_t tick = 1; tick < 30; tick++)
+        interval(tick);
+    for (uint32_t i = 0; i < PARTS; i++)
+        CU_ASSERT_EQUAL(taken[i], 1000);
+}
+
+static void a_block_that_is_more_than_an_interval_counts_for_several(void)
+{
+    begin(100, LEAT_JOB_INTERVAL, 250, much);
+    CU_ASSERT_EQUAL(all_taken(), 250);
+    for (int64_t tick = 1; tick < 1000; tick++)
+        CU_ASSERT(interval(tick) <= 250);
+    CU_ASSERT(all_taken() > 99000 && all_taken() < 101000);
+}
+
+static void less_than_a_record_an_interval_is_one_now_and_then(void)
+{
+    begin(0.25, LEAT_JOB_INTERVAL, 1, much);
+    for (int64_t tick = 1; tick < 100; tick++)
+        CU_ASSERT(interval(tick) <= 1);
+    CU_ASSERT(all_taken() >= 24 && all_taken() <= 26);
+}
+
+static void what_an_interval_did_not_take_is_not_made_up_for(void)
+{
+    static const int64_t none[PARTS];
+
+    begin(100, LEAT_JOB_INTERVAL, 25, none);
+    for (int64_t tick = 1; tick < 10; tick++)
+        CU_ASSERT_EQUAL(interval(tick), 0);
+    left[1] = 1000000;
+    for (int64_t tick = 10; tick < 20; tick++)
+        CU_ASSERT(interval(tick) <= 100);
+    CU_ASSERT(all_taken() >= 900);
+    int64_t before = all_taken();
+    step((struct leat_event){.kind = LEAT_EV_TICK}, 100000); /* 80 ticks were missed */
+    CU_ASSERT(all_taken() - before <= 100);
+}
+
+static void a_new_rate_counts_from_the_next_tick_on(void)
+{
+    begin(40, LEAT_JOB_INTERVAL, 10, much);
+    job.rate = 60;
+    step((struct leat_event){.kind = LEAT_EV_TICK}, 500);
+    CU_ASSERT_EQUAL(all_taken(), 40);
+    CU_ASSERT_EQUAL(interval(1), 60);
+    job.rate = 20;
+    CU_ASSERT_EQUAL(interval(2), 20);
+    job.rate = 80;
+    CU_ASSERT_EQUAL(interval(3), 80);
+}
+
+static void a_bounded_run_reads_everything_at_its_rate(void)
+{
+    static const int64_t rows[PARTS] = {500, 120, 0};
+
+    begin(100, LEAT_JOB_CAUGHT_UP, 25, rows);
+    for (int64_t tick = 1; !stopped && tick < 100; tick++)
+        CU_ASSERT(interval(tick) <= 100);
+    CU_ASSERT(stopped);
+    CU_ASSERT_EQUAL(all_taken(), 620);
+    CU_ASSERT_EQUAL(batches, 7);
+}
+
+LEAT_TESTS("job_rate", T(an_interval_takes_what_the_rate_says_and_no_more),
+           T(all_partitions_have_their_turn),
+           T(a_block_that_is_more_than_an_interval_counts_for_several),
+           T(less_than_a_record_an_interval_is_one_now_and_then),
+           T(what_an_interval_did_not_take_is_not_made_up_for),
+           T(a_new_rate_counts_from_the_next_tick_on),
+           T(a_bounded_run_reads_everything_at_its_rate))
