@@ -135,7 +135,7 @@ static void count_by_value_and_window_build(void *plan, struct leat_build *b)
 #define COUNT_MODULE(id, options_are, scope_is, empty, takes, text)                                \
     static const struct leat_op id##_op =                                                          \
         LEAT_GROUP_OP(scope_is, .on_empty = (empty),                                               \
-                      .missing = (empty) ? LEAT_MISSING_IS_EMPTY : LEAT_MISSING_PASSES,               \
+                      .missing = (empty) ? LEAT_MISSING_IS_EMPTY : LEAT_MISSING_PASSES,            \
                       .argument = (takes), .build = id##_build);                                   \
     static const struct leat_module id##_module = {.abi = LEAT_MODULE_ABI,                         \
                                                    .name = #id,                                    \
