@@ -218,7 +218,7 @@ static void repartition_build(void *plan, struct leat_build *b)
 static const struct leat_module module = {
     .abi = LEAT_MODULE_ABI,
     .name = "repartition",
-    .summary = "spread over N partitions",
+    .summary = "deals records out over N partitions in turn",
     .self_size = sizeof(struct repartition),
     .op =
         &(const struct leat_op){

@@ -183,7 +183,8 @@ def case(rng, number):
         stages = '"source": '.join(
             part if i == 0 else swapped[part.split(",")[0]] + part[len(part.split(",")[0]):]
             for i, part in enumerate(stages.split('"source": ')))
-    return {"id": f"{number}: {stages}", "kind": "dstream", "params": {"batch_ms": 1000},
+    params = {"batch_ms": 1000, "inputPartitions": rng.randint(1, 4)}
+    return {"id": f"{number}: {stages}", "kind": "dstream", "params": params,
             "pipeline": json.loads(stages), "input": sources[first], "input2": sources[second],
             "expected": stream.batches, "outputTimes_ms": times, "compareSorted": True}
 

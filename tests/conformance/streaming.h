@@ -67,8 +67,7 @@ struct run {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     json_t *batches;
-    int64_t
-        completed_ms; /* the last batch that was committed, with an output or without; 0: none */
+    int64_t completed_ms; /* of the last batch that is committed, with an output or without */
     bool pairs;
     /* NULL, or told of every batch, before it counts; and asked before the clock goes on to it. */
     void (*each)(json_t *batch, void *arg);
