@@ -215,7 +215,8 @@ LEAT_API LEAT_CHECKED enum leat_status leat_queue_push_none(struct leat_stream *
 
 /* A batch of this queue has `count` partitions, 1 to 1024 (else LEAT_E_CONFIG): partition i gets
  * its elements from i * length / count on, up to those of the next one. Without it there is one.
- * Gives the stream. */
+ * With leat_event_time() each has its own greatest time, and one that gets no elements holds the
+ * others back until it is idle. Gives the stream. */
 #define leat_queue_partitions(queue, count) leat_queue_partitions_at(queue, count, LEAT_HERE)
 LEAT_API struct leat_stream *leat_queue_partitions_at(struct leat_stream *queue, int count,
                                                       const char *where);

@@ -236,6 +236,20 @@ static void it_is_no_more_than_nothing_where_a_batch_has_all_there_is(void)
     HEARS(ctx, queue, "2: 3: 4: 5:");
 }
 
+static void a_batch_that_is_not_there_is_not_kept(void)
+{
+    struct leat_context *ctx = hourly();
+    struct leat_stream *queue = gaps(ctx, 1);
+    struct heard heard = {{0}};
+
+    leat_remember(ctx, 100 * HOUR_MS);
+    leat_print(leat_persist(queue, NULL), 0);
+    OK(pass(ctx, 4));
+    OK(leat_slice_batches(queue, HOUR_MS, 4 * HOUR_MS, hear, &heard, &err));
+    CU_ASSERT_STRING_EQUAL(heard.text, "1:1 3: 4:2");
+    leat_context_free(ctx);
+}
+
 /* ---- what has one all the same */
 
 static void windows_and_states_go_on(void)
@@ -346,5 +360,6 @@ LEAT_TESTS("stream_missing", T(an_output_hears_nothing_of_a_batch_without_a_data
            T(the_other_batches_of_a_commit_are_there),
            T(other_streams_of_the_batch_are_not_touched),
            T(it_is_no_more_than_nothing_where_a_batch_has_all_there_is),
-           T(windows_and_states_go_on), T(a_count_is_0), T(what_needs_a_dataset_fails_the_batch),
-           T(what_is_no_queue_is_refused), T(lack_of_memory_is_an_error))
+           T(a_batch_that_is_not_there_is_not_kept), T(windows_and_states_go_on), T(a_count_is_0),
+           T(what_needs_a_dataset_fails_the_batch), T(what_is_no_queue_is_refused),
+           T(lack_of_memory_is_an_error))
