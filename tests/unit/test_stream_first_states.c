@@ -129,6 +129,28 @@ static void windows_behind_the_states_do_not_wait_for_them(void)
     leat_context_free(ctx);
 }
 
+static void without_memory_it_ends_in_order(void)
+{
+    const struct leat_pair one = {leat_string(LEAT_LIT("a")), leat_int(1)};
+
+    begin_own_tmp();
+    LEAT_OOM_SWEEP {
+        struct leat_context *ctx = leat_context_new("test", 20);
+        struct leat_stream *queue = leat_queue_pair_stream(ctx, true);
+        struct seen seen;
+
+        seen_init(&seen);
+        leat_event_time(queue, its_time, NULL, 0, 0);
+        leat_foreach_rdd(sums(queue, 1000), see, &seen);
+        enum leat_status status =
+            ctx && queue ? leat_queue_push_pairs(queue, &one, 1, &err) : LEAT_OK;
+        if (runs_with_all_memory(ctx, status))
+            CU_ASSERT_STRING_EQUAL(seen.text, "11");
+        leat_context_free(ctx);
+    }
+    end_own_tmp();
+}
+
 /* ---- exactly once */
 
 static char dir[200];
@@ -208,5 +230,5 @@ static void states_go_in_once_also_with_exactly_once(void)
 
 LEAT_TESTS("stream_first_states", T(elements_find_the_states_whatever_their_times),
            T(states_may_be_behind_states), T(a_state_that_nothing_comes_for_times_out),
-           T(windows_behind_the_states_do_not_wait_for_them),
+           T(windows_behind_the_states_do_not_wait_for_them), T(without_memory_it_ends_in_order),
            T(states_go_in_once_also_with_exactly_once))
