@@ -20,7 +20,7 @@
  * A line that is longer than the source's max_record is delivered cut to one byte more, so that it
  * is an error of that record only. Fetching reads bytes and cuts them behind a line end; workers
  * find the lines. Thread: job. A fetch is answered before it returns: local files are quick enough,
- * and those of HDFS (file_place.h) hold the job up for as long as it takes to answer.
+ * and those of HDFS (file_place.h) hold the job up until it has answered, or the job is to stop.
  */
 #include "file_lines.h"
 #include "file_list.h"

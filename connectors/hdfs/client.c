@@ -13,6 +13,7 @@
 #define LOOK_MS    60000L  /* a NameNode may pause; longer than that it counts as away */
 #define MOVE_MS    300000L /* of at most some MiB */
 #define STALLED_S  60L
+#define LAST_MS    1000 /* of a request while the job ends */
 
 enum leat_status hdfs_client_init(struct hdfs_client *c, const struct leat_env *env,
                                   struct leat_error *err)
@@ -20,7 +21,7 @@ enum leat_status hdfs_client_init(struct hdfs_client *c, const struct leat_env *
     struct passwd own, *found = NULL;
     char text[1024];
 
-    *c = (struct hdfs_client){.log = env->log, .arena.budget = env->budget};
+    *c = (struct hdfs_client){.log = env->log, .over = env->over, .arena.budget = env->budget};
     if (getpwuid_r(geteuid(), &own, text, sizeof text, &found) == 0 && found)
         snprintf(c->user, sizeof c->user, "%.63s", own.pw_name);
     c->curl = curl_easy_init();
@@ -63,8 +64,23 @@ static void tell(struct hdfs_client *c, const struct hdfs_call *call, const char
     memcpy(c->said, text, sizeof text);
 }
 
-int hdfs_nonsense(struct hdfs_client *c, const struct hdfs_call *call)
+/* 0: there was enough. */
+static int too_little(struct hdfs_client *c, const struct hdfs_call *call,
+                      const struct leat_arena *of_answer)
 {
+    if (!of_answer->refused && !of_answer->lacked)
+        return 0;
+    tell(c, call, "there is not enough memory for it");
+    return of_answer->refused ? -ENOSPC : -ENOMEM;
+}
+
+int hdfs_nonsense(struct hdfs_client *c, const struct hdfs_call *call,
+                  const struct leat_arena *of_answer)
+{
+    int result = too_little(c, call, of_answer);
+
+    if (result)
+        return result;
     tell(c, call, "this is not what WebHDFS answers; is it the NameNode's web server (port 9870)?");
     return -EPROTO;
 }
@@ -131,6 +147,7 @@ static size_t on_reply(char *bytes, size_t size, size_t count, void *arg)
         while (room - c->reply_len < len)
             room *= 2;
         char *grown = leat_mem_alloc_raw(room);
+        c->no_memory = !grown;
         if (!grown)
             return 0;
         if (c->reply_len)
@@ -166,6 +183,16 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
     return len;
 }
 
+/* Asked about once a second, also while nothing comes; true ends the request. */
+static int gives_way(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct hdfs_client *client = arg;
+
+    (void)a, (void)b, (void)c, (void)d;
+    return client->over && atomic_load(client->over) &&
+           leat_clock_monotonic_ms(NULL) - client->began_ms >= LAST_MS;
+}
+
 static bool set_method(CURL *curl, const struct hdfs_call *call, bool with_body,
                        struct curl_slist *headers)
 {
@@ -193,6 +220,8 @@ static CURLcode perform(struct hdfs_client *c, struct hdfs_call *call, const cha
 
     curl_easy_reset(curl);
     c->reply_len = 0;
+    c->no_memory = false;
+    c->began_ms = leat_clock_monotonic_ms(NULL);
     call->got = 0;
     leat_arena_rewind(&c->arena, (struct leat_arena_mark){0});
     if (curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK ||
@@ -205,6 +234,9 @@ static CURLcode perform(struct hdfs_client *c, struct hdfs_call *call, const cha
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, with_body ? MOVE_MS : LOOK_MS) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALLED_S) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, gives_way) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, c) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, bytes ? on_bytes : on_reply) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, bytes ? (void *)&opened : (void *)c) !=
             CURLE_OK ||
@@ -212,7 +244,7 @@ static CURLcode perform(struct hdfs_client *c, struct hdfs_call *call, const cha
         return CURLE_OUT_OF_MEMORY;
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-    return code;
+    return c->no_memory ? CURLE_OUT_OF_MEMORY : code;
 }
 
 static int errno_of(CURLcode code)
@@ -220,6 +252,8 @@ static int errno_of(CURLcode code)
     switch ((int)code) {
     case CURLE_OUT_OF_MEMORY:
         return ENOMEM;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return ECANCELED;
     case CURLE_OPERATION_TIMEDOUT:
         return ETIMEDOUT;
     case CURLE_COULDNT_CONNECT:
@@ -237,12 +271,14 @@ static int errno_of(CURLcode code)
 static int refused(struct hdfs_client *c, const struct hdfs_call *call, long status)
 {
     char said[200];
-    int number = hdfs_reply_refusal(hdfs_reply(c), &c->arena, said, sizeof said);
+    int number = hdfs_reply_refusal(hdfs_reply(c), &c->arena, said, sizeof said), result;
 
     if (number == ENOENT || number == ERANGE)
         return -number;
     if (number)
         tell(c, call, "%s", said);
+    else if ((result = too_little(c, call, &c->arena)) != 0)
+        return result;
     else if (status == 401)
         tell(c, call, "the NameNode wants to know who we are (401): Kerberos is not spoken here");
     else
@@ -270,7 +306,7 @@ static const char *location(struct hdfs_client *c, char url[URL_BYTES])
 static int answered_at_once(struct hdfs_client *c, struct hdfs_call *call, long status)
 {
     if (status != 200 || !call->into || c->reply_len > call->room)
-        return hdfs_nonsense(c, call);
+        return hdfs_nonsense(c, call, &c->arena);
     if (c->reply_len)
         memcpy(call->into, c->reply, c->reply_len);
     call->got = c->reply_len;
@@ -289,7 +325,7 @@ int hdfs_call(struct hdfs_client *c, struct hdfs_call *call, bool *doubtful)
     CURLcode code = perform(c, call, url, false, &status);
     if (code == CURLE_OK && call->redirected && status == 307) {
         if (!location(c, url))
-            return hdfs_nonsense(c, call);
+            return hdfs_nonsense(c, call, &c->arena);
         second = true;
         status = 0;
         code = perform(c, call, url, true, &status);
@@ -298,9 +334,12 @@ int hdfs_call(struct hdfs_client *c, struct hdfs_call *call, bool *doubtful)
     if (code != CURLE_OK) {
         *doubtful = code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST &&
                     (second || !call->redirected);
-        tell(c, call, "%s%s", second ? "DataNode: " : "",
-             code == CURLE_WRITE_ERROR ? "the answer is longer than it may be"
-                                       : curl_easy_strerror(code));
+        if (code == CURLE_OUT_OF_MEMORY)
+            tell(c, call, "there is not enough memory for it");
+        else if (code != CURLE_ABORTED_BY_CALLBACK)
+            tell(c, call, "%s%s", second ? "DataNode: " : "",
+                 code == CURLE_WRITE_ERROR ? "the answer is longer than it may be"
+                                           : curl_easy_strerror(code));
         return -errno_of(code);
     }
     if (status == 200 || status == 201)

@@ -6,6 +6,8 @@
  * request that failed on the way nobody knows whether it was carried out, or will be, and only the
  * caller knows how to find out.
  *
+ * When the job is to end, a request that has taken more than a second gives way (-ECANCELED).
+ *
  * Answers are bounded: HDFS_REPLY_BYTES of JSON, and of a file not a byte more than was asked for.
  * Thread: one at a time.
  */
@@ -35,6 +37,9 @@ struct hdfs_client {
     CURL *curl;
     struct curl_slist *headers; /* of a body */
     char user[64];              /* where a path names none */
+    const atomic_bool *over;    /* set: a request that takes long gives way; NULL: none does */
+    int64_t began_ms;           /* the one under way */
+    bool no_memory;             /* for its answer */
     struct leat_arena arena;    /* of the last answer */
     char *reply;                /* its JSON */
     size_t reply_len, reply_room;
@@ -62,8 +67,10 @@ struct hdfs_call {
  * -ERANGE (an OPEN at or behind the end). */
 int hdfs_call(struct hdfs_client *c, struct hdfs_call *call, bool *doubtful);
 
-/* The answer was not what WebHDFS answers: logged; -EPROTO. */
-int hdfs_nonsense(struct hdfs_client *c, const struct hdfs_call *call);
+/* The answer was not what WebHDFS answers: logged; -EPROTO. Or there was no memory for what was to
+ * be read from it: logged, too; -ENOSPC or -ENOMEM. */
+int hdfs_nonsense(struct hdfs_client *c, const struct hdfs_call *call,
+                  const struct leat_arena *of_answer);
 
 struct leat_slice hdfs_reply(const struct hdfs_client *c);
 

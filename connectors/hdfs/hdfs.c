@@ -66,7 +66,7 @@ static int ask(struct hdfs *h, const char *path, const char *method, const char 
 
     *yes = false;
     if (result == 0 && !hdfs_reply_boolean(hdfs_reply(&h->client), &h->client.arena, yes))
-        result = hdfs_nonsense(&h->client, &call);
+        result = hdfs_nonsense(&h->client, &call, &h->client.arena);
     return result;
 }
 
@@ -78,7 +78,7 @@ static int hdfs_look(const struct leat_fs *fs, const char *path, struct leat_fs_
     int result = hdfs_call(&h->client, &call, &doubtful);
 
     if (result == 0 && !hdfs_reply_status(hdfs_reply(&h->client), &h->client.arena, e))
-        result = hdfs_nonsense(&h->client, &call);
+        result = hdfs_nonsense(&h->client, &call, &h->client.arena);
     return result;
 }
 
@@ -381,7 +381,7 @@ static int list_page(struct hdfs *h, const char *dir, char after[HDFS_NAME_BYTES
         return result;
     /* fn may ask for something, and that ends the client's own answer. */
     if (!hdfs_reply_page(hdfs_reply(&h->client), &names, &page))
-        result = names.refused ? -ENOSPC : hdfs_nonsense(&h->client, &call);
+        result = hdfs_nonsense(&h->client, &call, &names);
     bool wants = result == 0;
     for (uint32_t i = 0; wants && i < page.count; i++)
         wants = fn(&page.list[i], arg);

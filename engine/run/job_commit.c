@@ -256,7 +256,9 @@ enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number
     if (plan->self)
         memcpy(*self, plan->self, plan->module->self_size);
     job->sink_lines[number] = (struct leat_log){job->name, name.ptr};
+    const atomic_bool *over = env->over;
     *env = job->env;
+    env->over = over;
     env->log = &job->sink_lines[number];
     env->budget = &job->work;
     env->finished = leat_job_log_last(job->log)->confirmed;
@@ -274,6 +276,7 @@ static enum leat_status init_sink(struct leat_job_thread *job, uint32_t i, struc
     const struct leat_log_record *last = leat_job_log_last(job->log);
     struct leat_sink_thread *t = &job->sinks[number];
 
+    t->env.over = &t->hurry;
     if (leat_job_sink_init(job, number, &t->self, &t->env, err) != LEAT_OK)
         return err->status;
     t->plan = job->plan;

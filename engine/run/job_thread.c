@@ -408,6 +408,7 @@ static enum leat_status init_names(struct leat_job_thread *job, struct leat_erro
                                  .log = &job->lines,
                                  .clock = job->options.clock,
                                  .bad_input = &job->metrics.values[LEAT_JOB_METRIC_bad_input],
+                                 .over = &job->stop_sent,
                                  .from_ms = job->options.from_ms,
                                  .to_ms = job->options.to_ms};
     return LEAT_OK;

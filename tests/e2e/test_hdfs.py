@@ -3,7 +3,9 @@
 import gzip
 import pathlib
 import random
+import socket
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from hdfs_test import Hdfs  # noqa: E402
@@ -165,6 +167,48 @@ def test_a_file_stream_over_hdfs_has_each_file_in_one_batch_of_its_time():
     assert numbers(HDFS.lines("/streamed", "n")) == list(range(100, 301))
     full = [data for parts in HDFS.batches("/streamed", "n").values() for data in parts.values() if data]
     assert len(full) == 3, full
+
+
+class Silent:
+    """Takes connections and requests, and answers none."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.requests, self.peers = 0, []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+                self.peers.append(peer)
+                if peer.recv(4096):
+                    self.requests += 1
+            except OSError:
+                return
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for peer in self.peers:
+            peer.close()
+
+
+def test_a_stop_does_not_wait_for_a_server_that_never_answers():
+    for what in ("read", "written"):
+        with folder() as dir, Silent() as server:
+            place = f"hdfs://{server.address}/x"
+            file = pipeline(dir, "silent", place) if what == "written" else \
+                pipeline(dir, "silent", f"{dir}/out/n", f"files: {{ path: \"{place}\" }}")
+            with Leat("run", file) as job:
+                wait_for("a request", lambda: server.requests)
+                code = job.stop(120)
+                assert "Timeout was reached" not in job.log, (what, job.log)
+                assert code == 0 or what == "written", (code, job.log)
 
 
 def test_what_cannot_be_a_place_in_hdfs_is_told_before_anything_runs():

@@ -21,7 +21,10 @@ static const struct leat_fs *fs;
 static struct leat_budget budget = {.cap = 256 << 20};
 static const struct leat_log lines = {"job", "out"};
 
-/* What is answered, one per request; NULL: the connection ends. Behind the last: "404 missing". */
+static atomic_bool over; /* the job is to end */
+
+/* What is answered, one per request; NULL: the connection ends; SILENCE: nothing is, and the job is
+ * to end. Behind the last: "404 missing". */
 static struct {
     pthread_mutex_t lock;
     const char *const *answers;
@@ -44,6 +47,7 @@ static struct {
 #define PAGE(entries, remaining)                                                                   \
     STATUS("200 OK", "{\"DirectoryListing\":{\"partialListing\":{\"FileStatuses\":{\"FileStatus\"" \
                      ":[" entries "]}},\"remainingEntries\":" remaining "}}")
+#define SILENCE "silence"
 #define WENT_ON STATUS("201 Created", "")
 
 static void serve(int fd)
@@ -80,6 +84,12 @@ static void serve(int fd)
         answer = script.answers[script.requests];
     script.requests++;
     pthread_mutex_unlock(&script.lock);
+    if (answer && strcmp(answer, SILENCE) == 0) {
+        atomic_store(&over, true);
+        while (recv(fd, request, sizeof request, 0) > 0)
+            ;
+        return;
+    }
     if (answer && strcmp(answer, "redirect") == 0) {
         snprintf(redirect, sizeof redirect,
                  "HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\nContent-Length: 0\r\n"
@@ -103,8 +113,9 @@ static const struct leat_remote *remote(void)
 
 static void begin(const char *const *answers, size_t count)
 {
-    const struct leat_env env = {.job = "job", .budget = &budget, .log = &lines};
+    const struct leat_env env = {.job = "job", .budget = &budget, .log = &lines, .over = &over};
 
+    atomic_store(&over, false);
     pthread_mutex_lock(&script.lock);
     script.answers = answers;
     script.count = count;
@@ -410,6 +421,35 @@ static void a_path_names_host_and_port_and_no_part_of_it_is_odd(void)
     CU_ASSERT_STRING_EQUAL(place.path, "/a");
 }
 
+static void a_request_that_is_not_answered_gives_way_when_the_job_is_to_end(void)
+{
+    BEGIN(SILENCE, SILENCE, FILE_OF("5"), "redirect", SILENCE);
+
+    CU_ASSERT_EQUAL(fs->length(fs, at("/f")), -ECANCELED);
+    CU_ASSERT_EQUAL(fs->mkdir(fs, at("/d")), -ECANCELED);
+    CU_ASSERT_EQUAL(fs->length(fs, at("/f")), 5); /* what is answered is not cut short */
+    int fd = fs->create(fs, at("/f"));
+    CU_ASSERT_EQUAL_FATAL(fd >= 0, true);
+    CU_ASSERT_EQUAL(fs->write(fs, fd, "12345", 5), 0);
+    CU_ASSERT_EQUAL(fs->sync(fs, fd), -ECANCELED);
+    fs->close(fs, fd);
+    end();
+}
+
+static void an_answer_for_which_there_is_no_memory_is_not_called_wrong(void)
+{
+    BEGIN(YES, FILE_OF("5"),
+          STATUS("403 Forbidden", "{\"RemoteException\":{\"exception\":\"X\"}}"));
+    size_t cap = budget.cap;
+
+    budget.cap = 0;
+    CU_ASSERT_EQUAL(fs->mkdir(fs, at("/d")), -ENOSPC);
+    CU_ASSERT_EQUAL(fs->length(fs, at("/f")), -ENOSPC);
+    CU_ASSERT_EQUAL(fs->length(fs, at("/f")), -ENOSPC);
+    budget.cap = cap;
+    end();
+}
+
 static void without_memory_nothing_is_lost_but_the_call(void)
 {
     static const char *const answers[] = {"redirect", WENT_ON, PAGE(ENTRY("a", "FILE", "5"), "0"),
@@ -436,7 +476,7 @@ static void without_memory_nothing_is_lost_but_the_call(void)
         if (fd >= 0)
             fs->close(fs, fd);
         if (fs->list(fs, at("/"), note, &l) == 0)
-            (void)fs->length(fs, at("/f"));
+            CU_ASSERT_NOT_EQUAL(fs->length(fs, at("/f")), -EMSGSIZE);
         remote()->close(fs);
         CU_ASSERT_EQUAL(atomic_load(&budget.used), 0);
     }
@@ -455,4 +495,6 @@ LEAT_TESTS("hdfs", T(names_are_escaped_and_the_user_goes_with_each_request),
            T(a_read_is_never_longer_than_asked_for_and_short_at_the_end_only),
            T(a_directory_is_read_page_by_page), T(pages_that_never_end_are_a_failure),
            T(a_path_names_host_and_port_and_no_part_of_it_is_odd),
+           T(a_request_that_is_not_answered_gives_way_when_the_job_is_to_end),
+           T(an_answer_for_which_there_is_no_memory_is_not_called_wrong),
            T(without_memory_nothing_is_lost_but_the_call))
