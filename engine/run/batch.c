@@ -340,6 +340,7 @@ enum leat_status leat_flow_add(struct leat_flow *flow, struct leat_flow_batch *b
     for (struct leat_block *b = blocks; b; b = (struct leat_block *)b->msg.next) {
         batch->bytes += b->bytes.len;
         batch->rows_hint += b->rows_hint ? b->rows_hint : b->bytes.len / ROW_BYTES + 1;
+        batch->rows_guessed = batch->rows_guessed || b->coding != &leat_coding_framed;
     }
     return LEAT_OK;
 }

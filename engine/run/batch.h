@@ -31,6 +31,7 @@ struct leat_flow_batch {
     struct leat_sealed_list *outputs; /* per sink, after run; in order of task */
     uint64_t bytes, rows_hint;
     uint64_t missing;               /* sources without a dataset for it */
+    bool rows_guessed;              /* rows_hint is not what will be read */
     struct leat_task_counts counts; /* of all tasks */
 };
 

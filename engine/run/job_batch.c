@@ -203,17 +203,19 @@ enum leat_status leat_job_run_batch(struct leat_job_thread *job, const struct le
     struct leat_job_slot *slot = leat_job_slot_of(job, a->batch);
 
     leat_job_tables_turn(job);
-    leat_job_watch_cut(job, a->time_ms);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_scheduling_ms,
                     job->now_ms > a->time_ms ? job->now_ms - a->time_ms : 0);
     int64_t began_ms = leat_clock_monotonic_ms(job->options.clock);
     struct leat_job_cut *cut = begin_cut(job, slot, a);
     if (!cut)
         return leat_fail(err, LEAT_E_NOMEM, "no memory for a batch");
+    leat_job_watch_cut(job, a->time_ms);
     if (note_missing(job, cut->flow, err) != LEAT_OK ||
         add_tasks(job, slot, cut->flow, err) != LEAT_OK ||
-        note_moves(job, slot, cut, err) != LEAT_OK ||
-        leat_flow_run(job->flow, cut->flow, err) != LEAT_OK)
+        note_moves(job, slot, cut, err) != LEAT_OK)
+        return err->status;
+    leat_job_watch_begun(job, cut->flow);
+    if (leat_flow_run(job->flow, cut->flow, err) != LEAT_OK)
         return err->status;
     leat_failpoint("run.ran");
     slot->ran_ms = leat_clock_monotonic_ms(job->options.clock);

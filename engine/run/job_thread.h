@@ -355,6 +355,7 @@ void leat_job_note_batch(struct leat_job_thread *job, struct leat_flow_batch *ba
 /* job_watch.c: see run/watch.h. w->sink is one of job->step. */
 void leat_job_watch_started(const struct leat_job_thread *job);
 void leat_job_watch_cut(const struct leat_job_thread *job, int64_t batch_ms);
+void leat_job_watch_begun(const struct leat_job_thread *job, const struct leat_flow_batch *b);
 void leat_job_watch_committed(const struct leat_job_thread *job, const struct leat_job_slot *slot);
 void leat_job_watch_failed(const struct leat_job_thread *job); /* job->error is set */
 void leat_job_watch_output(const struct leat_job_thread *job, const struct leat_sink_work *w,

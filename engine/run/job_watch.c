@@ -20,6 +20,22 @@ void leat_job_watch_cut(const struct leat_job_thread *job, int64_t batch_ms)
         watch_of(job)->cut(watch_of(job)->arg, batch_ms, job->now_ms);
 }
 
+static int64_t known(const struct leat_flow_batch *b)
+{
+    return b->rows_guessed ? -1 : (int64_t)b->rows_hint;
+}
+
+void leat_job_watch_begun(const struct leat_job_thread *job, const struct leat_flow_batch *b)
+{
+    const struct leat_job_watch_batch begun = {.time_ms = b->info.time_ms,
+                                               .began_ms = b->info.clock_ms,
+                                               .ended_ms = -1,
+                                               .known = known(b)};
+
+    if (watch_of(job))
+        watch_of(job)->begun(watch_of(job)->arg, &begun);
+}
+
 static void tell_batches(const struct leat_job_thread *job, const struct leat_job_slot *slot,
                          const struct leat_error *why)
 {
@@ -28,6 +44,7 @@ static void tell_batches(const struct leat_job_thread *job, const struct leat_jo
                                                .began_ms = c->flow->info.clock_ms,
                                                .ended_ms = job->now_ms,
                                                .records = why ? 0 : c->flow->counts.rows_in,
+                                               .known = known(c->flow),
                                                .why = why};
         watch_of(job)->batch(watch_of(job)->arg, &b);
     }

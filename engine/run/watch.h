@@ -11,7 +11,8 @@
 
 struct leat_job_watch_batch {
     int64_t time_ms, began_ms, ended_ms;
-    uint64_t records;             /* that went in; of one that failed: 0 */
+    uint64_t records;             /* that went in; of one that failed, or has just begun: 0 */
+    int64_t known;                /* as many were known to be in it when it began; -1: unknown */
     const struct leat_error *why; /* it failed; NULL: it is committed */
 };
 
@@ -29,8 +30,9 @@ enum leat_job_watch_receiver { LEAT_WATCH_STARTED, LEAT_WATCH_FAILED, LEAT_WATCH
 struct leat_job_watch {
     /* It has recovered, and ticks from here on. */
     void (*started)(void *arg);
-    /* What is in a batch is decided; it begins to run. */
+    /* What is in a batch is decided; then it begins to run. */
     void (*cut)(void *arg, int64_t batch_ms, int64_t now_ms);
+    void (*begun)(void *arg, const struct leat_job_watch_batch *batch);
     /* It is committed everywhere, or the job has failed with it under way. Once per batch that was
      * cut; in order. */
     void (*batch)(void *arg, const struct leat_job_watch_batch *batch);

@@ -472,6 +472,7 @@ void leat_context_free(struct leat_context *ctx)
     stream_queues_free(ctx);
     stream_receivers_free(ctx);
     stream_listeners_free(ctx);
+    stream_progress_free(ctx);
     stream_kept_free(ctx);
     leat_arena_reset(&ctx->arena);
     pthread_cond_destroy(&ctx->changed);

@@ -38,8 +38,10 @@ struct leat_batch_info {
     int64_t scheduling_ms; /* started - due: it waited for the batch before it */
     int64_t processing_ms; /* completed - started */
     int64_t total_ms;      /* completed - due: both together */
-    int64_t records;       /* that its inputs gave; -1: not yet */
-    const char *failure;   /* why the context ends with this batch not done; NULL: it is done */
+    /* That its inputs gave; -1: not known yet. When it starts it is known where elements are
+     * counted as they come (queues, receivers): not of lines of a file. */
+    int64_t records;
+    const char *failure; /* why the context ends with this batch not done; NULL: it is done */
     uint64_t missed;
 };
 
@@ -79,6 +81,36 @@ struct leat_listener {
 #define leat_add_listener(ctx, listener, arg) leat_add_listener_at(ctx, listener, arg, LEAT_HERE)
 LEAT_API void leat_add_listener_at(struct leat_context *ctx, const struct leat_listener *listener,
                                    void *arg, const char *where);
+
+/* ---- progress: for programs that ask, and do not listen */
+
+struct leat_progress;
+
+struct leat_progress_counts {
+    uint64_t waiting;     /* batches that were submitted and have not started */
+    uint64_t running;     /* have started, and are not completed */
+    uint64_t unprocessed; /* both together */
+    uint64_t completed;   /* since the start, also the one that the context failed with */
+    uint64_t retained;    /* of these, whose leat_batch_info is kept */
+    uint64_t received;    /* records of batches that have started, as far as they are known */
+    uint64_t processed;   /* records of batches that are done */
+};
+
+/* Counts from the start on, and keeps the last `limit` batches that were completed (1 to
+ * LEAT_PROGRESS_MAX; Spark's is 1000). Before leat_start(); it goes with the context. NULL: a
+ * mistake, which the context has. It costs about 100 bytes for each of `limit` at once. */
+#define LEAT_PROGRESS_MAX             1000000
+#define leat_add_progress(ctx, limit) leat_add_progress_at(ctx, limit, LEAT_HERE)
+LEAT_API struct leat_progress *leat_add_progress_at(struct leat_context *ctx, size_t limit,
+                                                    const char *where);
+/* As of the event that listeners have heard last, or hear: what a listener asks includes what it is
+ * called for. Right also where a slow listener misses something. NULL: nothing has happened. */
+LEAT_API void leat_progress_count(struct leat_progress *progress,
+                                  struct leat_progress_counts *counts);
+/* The batches that are retained, the newest first, `room` at most; how many. Of those that a slow
+ * listener missed there is none. `failure` lasts as long as the context. */
+LEAT_API size_t leat_progress_batches(struct leat_progress *progress, struct leat_batch_info *into,
+                                      size_t room);
 
 #ifdef __cplusplus
 }

@@ -38,6 +38,7 @@ struct event {
     struct leat_batch_info batch;
     struct leat_output_info output;
     struct leat_receiver_info receiver;
+    struct leat_progress_counts counts; /* with it */
     bool fails;
     char why[sizeof((struct leat_error *)0)->text];
 };
@@ -54,6 +55,7 @@ struct stream_listeners {
     struct event ring[RING];
     uint32_t head, count;
     uint64_t missed;
+    struct leat_progress_counts counts;
     bool over;
 };
 
@@ -104,26 +106,62 @@ static void *listen_main(void *arg)
     while (take(l, &e)) {
         e.batch.failure = e.output.failure = e.fails ? e.why : NULL;
         e.receiver.why = e.why;
+        stream_progress_heard(ctx, &e.counts, e.kind == BATCH_COMPLETED ? &e.batch : NULL);
         stream_enter();
         for (const struct stream_listener *one = l->first; one; one = one->next)
             call(one, &e);
         stream_leave();
     }
+    pthread_mutex_lock(&l->lock);
+    e.counts = l->counts; /* with what was missed */
+    pthread_mutex_unlock(&l->lock);
+    stream_progress_heard(ctx, &e.counts, NULL);
     if (l->heard)
         l->heard(ctx);
     return NULL;
 }
 
-static void put(struct stream_listeners *l, const struct event *e)
+/* `known`: records of a completed batch that it started with; -1: it was not known. */
+static void count(struct leat_progress_counts *c, const struct event *e, int64_t known)
+{
+    const struct leat_batch_info *b = &e->batch;
+
+    if (e->kind == BATCH_SUBMITTED) {
+        c->waiting++;
+    } else if (e->kind == BATCH_STARTED) {
+        c->waiting--;
+        c->running++;
+        c->received += b->records > 0 ? (uint64_t)b->records : 0;
+    } else if (e->kind == BATCH_COMPLETED) {
+        /* Those that failed before they started are behind all that have started. */
+        *(c->running ? &c->running : &c->waiting) -= 1;
+        c->completed++;
+    }
+    if (e->kind == BATCH_COMPLETED && b->records >= 0) {
+        c->processed += (uint64_t)b->records;
+        c->received += (uint64_t)(b->records - (known > 0 ? known : 0));
+    }
+    c->unprocessed = c->waiting + c->running;
+}
+
+static void put_batch(struct stream_listeners *l, const struct event *e, int64_t known)
 {
     pthread_mutex_lock(&l->lock);
+    count(&l->counts, e, known);
     if (l->count == RING) {
         l->missed++;
     } else {
-        l->ring[(l->head + l->count++) % RING] = *e;
+        struct event *at = &l->ring[(l->head + l->count++) % RING];
+        *at = *e;
+        at->counts = l->counts;
         pthread_cond_signal(&l->changed);
     }
     pthread_mutex_unlock(&l->lock);
+}
+
+static void put(struct stream_listeners *l, const struct event *e)
+{
+    put_batch(l, e, -1);
 }
 
 /* ---- what the job tells. Thread: the job's */
@@ -161,10 +199,24 @@ static void on_cut(void *arg, int64_t batch_ms, int64_t now_ms)
     if (!ctx->listeners)
         return;
     put(ctx->listeners, &e);
-    e.kind = BATCH_STARTED;
-    e.batch.started_ms = now_ms;
-    e.batch.scheduling_ms = now_ms > batch_ms ? now_ms - batch_ms : 0;
-    put(ctx->listeners, &e);
+}
+
+static void on_begun(void *arg, const struct leat_job_watch_batch *b)
+{
+    struct leat_context *ctx = arg;
+    struct event e = {
+        .kind = BATCH_STARTED,
+        .batch = {.batch_ms = b->time_ms,
+                  .submitted_ms = b->began_ms,
+                  .started_ms = b->began_ms,
+                  .completed_ms = -1,
+                  .scheduling_ms = b->began_ms > b->time_ms ? b->began_ms - b->time_ms : 0,
+                  .processing_ms = -1,
+                  .total_ms = -1,
+                  .records = b->known}};
+
+    if (ctx->listeners)
+        put(ctx->listeners, &e);
 }
 
 static void on_batch(void *arg, const struct leat_job_watch_batch *b)
@@ -183,7 +235,7 @@ static void on_batch(void *arg, const struct leat_job_watch_batch *b)
     e.batch.processing_ms = b->ended_ms - b->began_ms;
     e.batch.total_ms = e.batch.scheduling_ms + e.batch.processing_ms;
     copy_why(&e, b->why);
-    put(ctx->listeners, &e);
+    put_batch(ctx->listeners, &e, b->known);
 }
 
 static void on_output(void *arg, const struct leat_job_watch_output *o)
@@ -277,12 +329,13 @@ enum leat_status stream_listeners_start(struct leat_context *ctx,
 {
     ctx->watch = (struct leat_job_watch){.started = on_started,
                                          .cut = on_cut,
+                                         .begun = on_begun,
                                          .batch = on_batch,
                                          .output = on_output,
                                          .receiver = on_receiver,
                                          .committed = on_committed,
                                          .arg = ctx};
-    if (!ctx->first_listener)
+    if (!ctx->first_listener && !ctx->first_progress)
         return LEAT_OK;
     struct stream_listeners *l = leat_mem_alloc(sizeof *l);
     if (!l)

@@ -111,6 +111,7 @@ struct leat_context {
     int64_t remember_ms; /* 0: not set */
     bool snapshots_set;  /* a stream has said how often */
     struct stream_listener *first_listener;
+    struct leat_progress *first_progress;
     struct stream_listeners *listeners; /* set before the job begins; NULL: there are none */
     struct leat_job_watch watch;
     uint32_t count; /* names given */
@@ -266,6 +267,12 @@ enum leat_status stream_listeners_start(struct leat_context *ctx,
 bool stream_listeners_over(struct leat_context *ctx); /* heard() comes; false: there are none */
 void stream_listeners_join(struct leat_context *ctx, bool quietly); /* quietly: no job was there */
 void stream_listeners_free(struct leat_context *ctx);
+
+/* progress.c. `completed` NULL: no batch is over. Thread: the listeners' */
+void stream_progress_heard(const struct leat_context *ctx,
+                           const struct leat_progress_counts *counts,
+                           const struct leat_batch_info *completed);
+void stream_progress_free(struct leat_context *ctx);
 /* Thread: any. */
 void stream_tell(struct leat_context *ctx, enum leat_job_watch_receiver what, const char *stream,
                  const char *why);

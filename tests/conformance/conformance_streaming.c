@@ -42,6 +42,7 @@ static run_case *runner_of(const char *kind)
                 {"recovery", run_recovery},
                 {"filestream", run_filestream},
                 {"table", run_table},
+                {"progress", run_progress},
                 {"scenario", NULL},
                 {"rule", NULL},
                 {"generator", NULL}};

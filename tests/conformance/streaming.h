@@ -189,6 +189,11 @@ bool make_file_of(const char *dir, const char *name, struct leat_slice bytes, in
 answer duration_answer, time_floor, recurring_timer, timer_start;
 answer batch_info_phases, failure_reasons;
 
+/* ---- streaming_progress.c */
+
+bool run_progress(json_t *c, int partitions, struct failure *why);
+answer retained_batches;
+
 answer slice_parts; /* streaming_parts.c */
 
 /* ---- streaming_files.c: what leat_save_as_text_files() writes */

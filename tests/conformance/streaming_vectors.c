@@ -172,6 +172,7 @@ bool run_vector(json_t *c, int partitions, struct failure *why)
                      {"timerStart", timer_start},
                      {"batchInfoPhases", batch_info_phases},
                      {"failureReasons", failure_reasons},
+                     {"retained", retained_batches},
                      {"mapWithStateCreate", mapped_create},
                      {"checkpointListing", checkpoint_listing},
                      {"checkpointOrder", checkpoint_order},

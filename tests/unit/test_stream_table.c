@@ -73,6 +73,7 @@ static struct leat_error err;
 /* Builders that give nothing. */
 #define SETTINGS(X)                                                                                \
     X(leat_add_listener_at, c, &(struct leat_listener){0}, NULL, "t")                              \
+    X(leat_add_progress_at, c, 1, "t")                                                             \
     X(leat_foreach_rdd_at, s, see, NULL, "t")                                                      \
     X(leat_print_at, s, 1, "t")                                                                    \
     X(leat_remember_at, c, 20, "t")                                                                \
@@ -113,6 +114,8 @@ static struct leat_error err;
 /* They only ask, and take NULL. */
 #define QUESTIONS(X)                                                                               \
     X(leat_get_state, c)                                                                           \
+    X(leat_progress_batches, NULL, NULL, 0)                                                        \
+    X(leat_progress_count, NULL, NULL)                                                             \
     X(leat_receiver_is_stopped, r)                                                                 \
     X(leat_receiver_report_error, r, "x")                                                          \
     X(leat_receiver_restart, r, NULL, 0)                                                           \
