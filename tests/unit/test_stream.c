@@ -2,9 +2,8 @@
  * Tests engine/stream: programs of C functions over the engine, from what they push to what they
  * are called with. Also under thread sanitizer.
  */
+#include "stream_ready.h"
 #include "stream_rig.h"
-
-#include <unistd.h>
 
 static struct leat_error err;
 
@@ -81,26 +80,45 @@ static void a_queue_gives_all_there_is_when_it_is_not_one_at_a_time(void)
     COMES_OUT(ctx, queue, "1 2 3");
 }
 
+/* Each batch takes as long as three intervals. */
+struct slow {
+    struct leat_clock clock; /* first */
+    _Atomic int64_t now_ms;
+    struct leat_context *ctx;
+    struct seen seen;
+};
+
+static int64_t slow_now(const struct leat_clock *c)
+{
+    return ((const struct slow *)(const void *)c)->now_ms;
+}
+
 static enum leat_status see_slowly(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
 {
-    if (rdd->count)
-        usleep(30000); /* longer than the interval */
-    return see(rdd, arg, e);
+    struct slow *s = arg;
+
+    s->now_ms += 15;
+    leat_job_look_at_clock(s->ctx->job);
+    return see(rdd, &s->seen, e);
 }
 
 static void each_push_is_a_batch_however_long_batches_take(void)
 {
     struct leat_context *ctx = leat_context_new("test", 5);
     struct leat_stream *queue = leat_queue_stream(ctx, true);
-    struct seen seen;
+    struct slow s = {.clock = {.now_ms = slow_now, .monotonic_ms = slow_now}, .ctx = ctx};
 
-    seen_init(&seen);
-    leat_foreach_rdd(queue, see_slowly, &seen);
+    seen_init(&s.seen);
+    ctx->clock = &s.clock;
+    leat_foreach_rdd(queue, see_slowly, &s);
     for (int i = 0; i < 8; i++)
         PUSH(queue, i);
     OK(leat_start(ctx, &err));
+    wait_until_ready(ctx);
+    s.now_ms = 5;
+    leat_job_look_at_clock(ctx->job);
     OK(leat_stop(ctx, true, &err));
-    CU_ASSERT_STRING_EQUAL(seen.text, "0|1|2|3|4|5|6|7");
+    CU_ASSERT_STRING_EQUAL(s.seen.text, "0|1|2|3|4|5|6|7");
     leat_context_free(ctx);
 }
 
