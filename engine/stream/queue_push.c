@@ -156,6 +156,8 @@ static enum leat_status push(struct leat_stream *s, const struct leat_value *val
     if (!q || q->pairs == !pairs)
         return leat_fail(err, LEAT_E_MISUSE, "this stream is no queue %s",
                          pairs ? "of pairs" : "of values");
+    if (stream_check_elements(values, pairs, count, err) != LEAT_OK)
+        return err->status;
     return put(q, pack(values, pairs, count), count, err);
 }
 

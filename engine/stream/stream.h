@@ -268,6 +268,11 @@ bool stream_listeners_over(struct leat_context *ctx); /* heard() comes; false: t
 void stream_listeners_join(struct leat_context *ctx, bool quietly); /* quietly: no job was there */
 void stream_listeners_free(struct leat_context *ctx);
 
+/* elements.c. Pairs, or values. LEAT_E_DATA, LEAT_E_MISUSE: one of them cannot be an element. */
+LEAT_CHECKED enum leat_status stream_check_elements(const struct leat_value *values,
+                                                    const struct leat_pair *pairs, size_t count,
+                                                    struct leat_error *err);
+
 /* progress.c. `completed` NULL: no batch is over. Thread: the listeners' */
 void stream_progress_heard(const struct leat_context *ctx,
                            const struct leat_progress_counts *counts,

@@ -263,6 +263,47 @@ static void what_no_stream_could_have_is_refused_wherever_it_is_in_a_value(void)
     leat_context_free(ctx);
 }
 
+static void a_push_with_what_no_stream_could_have_pushes_nothing(void)
+{
+    struct leat_context *ctx = new_context();
+    struct leat_stream *queue = leat_queue_stream(ctx, true),
+                       *pairs = leat_queue_pair_stream(ctx, true);
+    const struct leat_value bad = leat_string(LEAT_LIT("a\xff")), two[] = {leat_int(3), bad};
+    const struct leat_value error = {.tag = LEAT_ERROR};
+    struct leat_value deep[66] = {leat_int(1)};
+    struct seen seen;
+
+    for (int i = 1; i < 66; i++)
+        deep[i] = (struct leat_value){.tag = LEAT_LIST, .len = 1, .as.items = &deep[i - 1]};
+    data(leat_queue_push(queue, two, 2, &err), "number 1 has a string that is not UTF-8");
+    data(leat_queue_push(queue, &deep[65], 1, &err), "nested more than 64 deep");
+    data(leat_queue_push_pairs(pairs, &(struct leat_pair){bad, leat_int(1)}, 1, &err), "UTF-8");
+    data(leat_queue_push_pairs(pairs, &(struct leat_pair){leat_int(1), deep[64]}, 1, &err), "deep");
+    CU_ASSERT_EQUAL(leat_queue_push(queue, &error, 1, &err), LEAT_E_MISUSE);
+    OK(leat_queue_push(queue, two, 1, &err));
+    CU_ASSERT_STRING_EQUAL(run(ctx, queue, &seen), "3");
+}
+
+static void the_deepest_value_comes_through_a_queue(void)
+{
+    struct leat_value deep[65] = {leat_int(1)};
+    struct leat_context *ctx = new_context();
+    atomic_int count = 0;
+
+    for (int i = 1; i < 65; i++)
+        deep[i] = (struct leat_value){.tag = LEAT_LIST, .len = 1, .as.items = &deep[i - 1]};
+    struct leat_stream *queue = leat_queue_stream(ctx, true),
+                       *pairs = leat_queue_pair_stream(ctx, true);
+    leat_foreach_rdd(queue, add_count, &count);
+    leat_foreach_rdd(pairs, add_count, &count);
+    OK(leat_queue_push(queue, &deep[64], 1, &err));
+    OK(leat_queue_push_pairs(pairs, &(struct leat_pair){deep[63], deep[63]}, 1, &err));
+    OK(leat_start(ctx, &err));
+    OK(leat_stop(ctx, true, &err));
+    CU_ASSERT_EQUAL(atomic_load(&count), 2);
+    leat_context_free(ctx);
+}
+
 static void building_reports_lack_of_memory(void)
 {
     begin_own_tmp();
@@ -294,4 +335,5 @@ LEAT_TESTS("stream_misuse", T(the_first_mistake_is_kept_with_its_line_and_return
            T(settings_that_are_none_are_refused),
            T(a_function_can_stop_the_context_it_is_called_by_but_not_wait),
            T(what_no_stream_could_have_is_refused_wherever_it_is_in_a_value),
-           T(building_reports_lack_of_memory))
+           T(a_push_with_what_no_stream_could_have_pushes_nothing),
+           T(the_deepest_value_comes_through_a_queue), T(building_reports_lack_of_memory))
