@@ -56,18 +56,12 @@ LEAT_API void leat_map_add(struct leat_call *call, struct leat_value *map, const
 
 static inline struct leat_value leat_list(void)
 {
-    struct leat_value v = {0};
-
-    v.tag = LEAT_LIST;
-    return v;
+    return leat_value_empty(LEAT_LIST);
 }
 
 static inline struct leat_value leat_map_new(void)
 {
-    struct leat_value v = {0};
-
-    v.tag = LEAT_MAP;
-    return v;
+    return leat_value_empty(LEAT_MAP);
 }
 
 /* ---- for pipeline files */

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from installed import PLACE, built, environment, installed, package  # noqa: E402
-from leat_test import ROOT, folder, main, wait_for  # noqa: E402
+from leat_test import ROOT, Skip, folder, main, wait_for, write  # noqa: E402
 
 EXAMPLES = ROOT / "docs" / "examples"
 HEADERS = ["leat_stream.h", "leat_keep.h", "leat_listener.h", "leat_receiver.h", "base/error.h", "base/slice.h",
@@ -76,6 +77,49 @@ def test_every_module_finds_its_functions_in_the_library():
         wanted = subprocess.run(["nm", "-D", "--undefined-only", module], check=True, capture_output=True,
                                 text=True, timeout=60).stdout
         assert set(re.findall(r"\b(leat_\w+)", wanted)) <= shown, module.name
+
+
+CPP = """
+#include <leat_stream.h>
+static leat_value twice(leat_call *call, const leat_pair *in, void *)
+{
+    leat_value list = leat_list();
+    leat_list_add(call, &list, leat_string(LEAT_LIT("two")));
+    return in->value.tag == LEAT_INT ? leat_int(2 * in->value.as.i) : list;
+}
+static leat_status check(const leat_rdd *rdd, void *arg, leat_error *err)
+{
+    for (size_t i = 0; i < rdd->count; i++)
+        *static_cast<int64_t *>(arg) += rdd->rows[i].value.as.i;
+    return rdd->count > 9 ? leat_fail(err, LEAT_E_DATA, "too many") : LEAT_OK;
+}
+int main()
+{
+    leat_error err;
+    int64_t sum = 0;
+    const leat_value values[] = {leat_int(20), leat_int(1)};
+    leat_context *ctx = leat_context_new("of-cpp", 20);
+    leat_stream *queue = leat_queue_stream(ctx, true);
+    leat_foreach_rdd(leat_map(queue, twice, nullptr), check, &sum);
+    bool good = leat_queue_push(queue, values, 2, &err) == LEAT_OK && leat_start(ctx, &err) == LEAT_OK &&
+                leat_stop(ctx, true, &err) == LEAT_OK;
+    leat_context_free(ctx);
+    return good && sum == 42 ? 0 : 1;
+}
+"""
+
+
+def test_the_headers_are_those_of_a_program_in_cpp_too():
+    compiler = next((c for c in ("c++", "g++", "clang++-14", "clang++") if shutil.which(c)), None)
+    if not compiler:
+        raise Skip("there is no compiler for C++")
+    with folder() as d:
+        source, made = write(d, "of_cpp.cpp", CPP), pathlib.Path(d) / "of_cpp"
+        for words in ([compiler, "-std=c++11", "-Wall", "-Wextra", "-Werror", "-c", source, "-o", f"{made}.o",
+                       *package("--cflags")], ["cc", f"{made}.o", "-o", made, *package("--libs")]):
+            done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+        assert subprocess.run([made], env=environment(d), timeout=120, check=False).returncode == 0
 
 
 def blocks_of(text):
