@@ -39,6 +39,7 @@ static run_case *runner_of(const char *kind)
                 {"text", run_text},
                 {"vector", run_vector},
                 {"statemap", run_statemap},
+                {"tracker", run_tracker},
                 {"recovery", run_recovery},
                 {"filestream", run_filestream},
                 {"table", run_table},

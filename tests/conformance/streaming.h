@@ -150,6 +150,10 @@ void print_by_hand(const char *id);
 /* What a vector gives for its `in`: a new reference; NULL: why. */
 typedef json_t *answer(json_t *c, json_t *in, int partitions, struct failure *why);
 
+bool run_tracker(json_t *c, int partitions, struct failure *why); /* streaming_blocks.c */
+
+answer block_record_count, oversize_block, tracker_wal; /* streaming_stored.c */
+
 answer pid_estimate, rate_limit; /* streaming_rate.c */
 
 /* ---- streaming_refused.c: an error without a pipeline */

@@ -1,7 +1,7 @@
 /*
  * streaming_without.c - cases of which leat has no counterpart: it is one process that starts no
- * others, and has no web page. They are skipped, each by name and with the reason;
- * docs/spark-differences.md says the same.
+ * others, has no web page, and no kinds of datasets or switches of logs. They are skipped, each by
+ * name and with the reason; docs/spark-differences.md says the same.
  */
 #include "streaming.h"
 
@@ -12,6 +12,8 @@ static const struct {
     {"scheduleReceivers", "leat has no executors: all receivers are threads of one process"},
     {"requestExecutors", "leat has no executors that it could ask for or let go"},
     {"dynAllocValid", "leat has no executors that it could ask for or let go"},
+    {"blockDataset", "leat has no kinds of datasets: a batch reads rows from where they are"},
+    {"walDefaults", "leat has no switches for how its logs are written"},
     {"progressCells", "leat has no web page"},
 };
 

@@ -43,8 +43,8 @@ static enum leat_status work(const struct leat_rdd *rdd, void *arg, struct leat_
     atomic_fetch_add(&s->calls, 1);
     atomic_fetch_add(&s->clock->now_ms, s->record_ms * (int64_t)rdd->count);
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < rdd->count; i++)
-        s->in_order = s->in_order && rdd->rows[i].value.as.i == s->next++;
+    for (size_t i = 0; i < rdd->count; i++, s->next++)
+        s->in_order = s->in_order && rdd->rows[i].value.as.i == s->next;
     if (rdd->count) {
         s->batches++;
         s->last_count = (int64_t)rdd->count;
@@ -102,7 +102,7 @@ struct run {
     struct numbers numbers;
 };
 
-static void begin(struct run *r, int64_t count, int64_t record_ms)
+static void init(struct run *r, int64_t count, int64_t record_ms)
 {
     *r = (struct run){.ctx = leat_context_new("test", 1000),
                       .clock = {.clock = {.now_ms = now, .monotonic_ms = now}},
@@ -113,6 +113,11 @@ static void begin(struct run *r, int64_t count, int64_t record_ms)
                                .in_order = true}};
     r->sink.clock = &r->clock;
     r->ctx->clock = &r->clock.clock;
+}
+
+static void begin(struct run *r, int64_t count, int64_t record_ms)
+{
+    init(r, count, record_ms);
     leat_foreach_rdd(leat_receiver_stream(r->ctx, &functions, &r->numbers), work, &r->sink);
 }
 
@@ -179,6 +184,23 @@ static void no_batch_takes_more_than_the_rate_and_all_comes_out_in_order(void)
     CU_ASSERT(r.sink.in_order);
     CU_ASSERT(r.sink.most <= 100);
     CU_ASSERT_EQUAL(r.sink.next, 1000);
+    end(&r);
+}
+
+static void a_rate_bounds_what_two_receivers_send_together(void)
+{
+    struct numbers second = {.count = 500};
+    struct run r;
+
+    init(&r, 500, 0);
+    leat_set(r.ctx, "batch.max_rate", "80/s");
+    leat_foreach_rdd(leat_union(leat_receiver_stream(r.ctx, &functions, &r.numbers),
+                                leat_receiver_stream(r.ctx, &functions, &second)),
+                     work, &r.sink);
+    go(&r);
+    until_batches(&r, 13, 1000);
+    CU_ASSERT_EQUAL(r.sink.next, 1000);
+    CU_ASSERT(r.sink.most <= 80);
     end(&r);
 }
 
@@ -254,6 +276,7 @@ static void wrong_rates_are_refused_with_what_to_write_instead(void)
 }
 
 LEAT_TESTS("stream_rate", T(no_batch_takes_more_than_the_rate_and_all_comes_out_in_order),
+           T(a_rate_bounds_what_two_receivers_send_together),
            T(behind_a_slow_output_batches_become_as_large_as_it_can_work_off),
            T(what_is_learnt_stays_within_what_is_set), T(what_is_set_last_counts),
            T(wrong_rates_are_refused_with_what_to_write_instead))
