@@ -13,28 +13,39 @@
 #define UNKNOWN_ROWS LEAT_CHUNK_ROWS
 
 /* So that all partitions together stay within what may wait, and a batch of one block within what
- * may work. */
+ * may work and what it was told to take. */
 size_t leat_job_fetch_bytes(const struct leat_job_thread *job)
 {
     size_t share = job->blocks.cap / (2 * ((size_t)job->step.active_count + 1));
     size_t work = job->work.cap / 32;
+    size_t most = job->step.max_bytes < SIZE_MAX ? (size_t)job->step.max_bytes : SIZE_MAX;
 
     share = share < work ? share : work;
-    if (share < FETCH_BYTES_MIN)
-        return FETCH_BYTES_MIN;
-    return share > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : share;
+    share = share < FETCH_BYTES_MIN ? FETCH_BYTES_MIN : share;
+    share = share > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : share;
+    return share < most ? share : most;
 }
 
-/* A quarter of what an interval may take: a partition's blocks can fill it. */
+/* No more than a batch takes, and a quarter of what an interval may take: a partition's blocks can
+ * fill it. */
 uint32_t leat_job_fetch_rows(const struct leat_job_thread *job)
 {
-    double quarter = job->step.rate * (double)job->step.every_ms / 4000;
+    const int64_t most = job->plan->spec->batch.max_records;
+    double rows = job->step.rate * (double)job->step.every_ms / 4000;
 
     if (job->step.rate <= 0)
-        return job->estimates ? UNKNOWN_ROWS : 0;
-    if (quarter >= (double)UINT32_MAX)
+        rows = job->estimates ? UNKNOWN_ROWS : UINT32_MAX;
+    if (most && rows > (double)most)
+        rows = (double)most;
+    if (rows >= (double)UINT32_MAX)
         return 0;
-    return quarter < 1 ? 1 : (uint32_t)quarter;
+    return rows < 1 ? 1 : (uint32_t)rows;
+}
+
+static void aim(struct leat_job_thread *job)
+{
+    for (uint32_t i = 0; job->sources && i < job->plan->sources_count; i++)
+        leat_inbox_aim(&job->sources[i].inbox, leat_job_fetch_rows(job));
 }
 
 static void set_rate(struct leat_job_thread *job, double estimate)
@@ -43,15 +54,15 @@ static void set_rate(struct leat_job_thread *job, double estimate)
     double shown = ceil(job->step.rate);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_rate_limit,
                     shown < (double)INT64_MAX ? (int64_t)shown : INT64_MAX);
-    for (uint32_t i = 0; job->sources && i < job->plan->sources_count; i++)
-        leat_inbox_aim(&job->sources[i].inbox, leat_job_fetch_rows(job));
+    aim(job);
 }
 
-/* Not for a run of one batch: it takes what there is. */
+/* A run of one batch has no rate: it takes what there is, up to its limits. */
 void leat_job_rate_init(struct leat_job_thread *job)
 {
     const struct leat_spec_backpressure *b = &job->plan->spec->batch.backpressure;
 
+    aim(job);
     if (job->step.mode == LEAT_JOB_ONCE)
         return;
     job->estimates = b->used;

@@ -68,6 +68,29 @@ sinks:
             assert sum(p.read_text().count("\n") for p in found) == 600000
 
 
+def test_a_batch_has_no_more_records_or_bytes_than_it_may_take():
+    with folder() as d:
+        write(d, "in.txt", "".join(f"{i:9}\n" for i in range(20050)))
+        for source, limit, most in (("files: { path: in.txt }", "max_records: 1000", 1000),
+                                    ("generate: { count: 20050 }", "max_records: 1000", 1000),
+                                    ("files: { path: in.txt }", "max_bytes: 10KiB", 1024)):
+            path = write(d, "f.yaml", f"""leat: 1
+name: limited
+batch: {{ every: 10s, {limit} }}
+sources:
+  in: {{ {source} }}
+streams:
+  n: {{ from: in, ops: [ count ] }}
+sinks:
+  out: {{ from: n, console: {{}} }}
+""")
+            shutil.rmtree(pathlib.Path(d) / "state", ignore_errors=True)
+            code, out, err = leat("run", path, "--until", "caught_up", cwd=d)
+            counts = [int(n) for n in out.split()]
+            assert code == 0 and sum(counts) == 20050, (limit, err, out)
+            assert max(counts) <= most, (source, limit, counts)
+
+
 def test_the_status_line_names_the_partition_that_is_furthest_behind():
     with folder() as d:
         path = write(d, "f.yaml", """leat: 1

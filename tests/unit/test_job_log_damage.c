@@ -97,6 +97,12 @@ static int cut_each(const struct leat_fs *fs, const char *name, void (*fn)(const
     return 0;
 }
 
+static int cut_is_dir(const struct leat_fs *fs, const char *name)
+{
+    (void)fs;
+    return strstr(name, ".leatlog") == NULL;
+}
+
 static int64_t cut_read(const struct leat_fs *fs, const char *name, int64_t at, void *into,
                         size_t len)
 {
@@ -111,7 +117,8 @@ static int64_t cut_read(const struct leat_fs *fs, const char *name, int64_t at, 
 
 static void every_byte_of_the_last_64_KiB_is_a_place_to_cut(void)
 {
-    static struct cut_fs cut = {.fs = {.length = cut_length, .each = cut_each, .read = cut_read}};
+    static struct cut_fs cut = {
+        .fs = {.length = cut_length, .each = cut_each, .is_dir = cut_is_dir, .read = cut_read}};
     static struct ends ends;
     struct leat_job_log *log;
     uint64_t n;
