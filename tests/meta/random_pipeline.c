@@ -271,9 +271,12 @@ static void rough_ops(struct dice *d, struct random_pipeline *p, bool has_key)
     } else if (!p->event_time) {
         keyed_op(d, p, has_key);
     }
+    /* Batches' windows are multiples of the slide of those before them, which is up to 4 s. */
     if (windowed && dice_percent(d, 40))
         say(p, "      - window: { size: %s }\n      - aggregate:\n          again: count()\n",
-            dice_percent(d, 50) ? "20s" : "6s, slide: 3s");
+            p->event_time         ? dice_percent(d, 50) ? "20s" : "6s, slide: 3s"
+            : dice_percent(d, 50) ? "12s"
+                                  : "24s, slide: 12s");
     else if (windowed && dice_percent(d, 25))
         second_op(d, p);
 }
