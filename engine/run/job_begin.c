@@ -74,8 +74,8 @@ static uint32_t fresh_epoch(void)
 
 static enum leat_status open_log_file(struct leat_job_thread *job, struct leat_error *err)
 {
-    if (leat_job_log_open(job->env.fs, job->dir, job->name, fresh_epoch(), &job->log, err) !=
-        LEAT_OK) {
+    if (leat_job_log_open(job->env.fs, job->dir, job->name, fresh_epoch(), job->now_ms, &job->log,
+                          err) != LEAT_OK) {
         if (err->status == LEAT_E_CORRUPT)
             leat_warn(&job->lines,
                       "put back a copy of '%s' that is whole, or begin anew: `leat state reset`, "

@@ -175,7 +175,7 @@ static enum leat_status begin(struct leat_job_thread *job, struct leat_error *er
         return err->status;
     leat_failpoint("recover.loaded");
     job->step.committed = leat_job_log_last(job->log)->n;
-    job->step.time_ms = leat_job_log_last(job->log)->batch_time_ms;
+    job->step.time_ms = leat_job_ticks_behind(job);
     job->step.open = job->step.mode == LEAT_JOB_CAUGHT_UP &&
                      leat_flow_is_due(job->flow, job->now_ms, job->now_ms, true);
     if (leat_job_commits_start(job, err) != LEAT_OK)

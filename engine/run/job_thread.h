@@ -304,6 +304,7 @@ bool leat_job_is_by_tick(const struct leat_job_source *s); /* its options are re
 LEAT_CHECKED enum leat_status leat_job_ticks_init(struct leat_job_source *s,
                                                   struct leat_error *err);
 /* Tell the source what the log knows, before it is listed for the first time. */
+int64_t leat_job_ticks_behind(const struct leat_job_thread *job);
 LEAT_CHECKED enum leat_status leat_job_ticks_known(struct leat_job_source *s,
                                                    struct leat_error *err);
 /* Answer the SELECT that was asked, if one was. */

@@ -3,8 +3,8 @@
  * knows of them, and which of them the ticks have that have come. Thread: job.
  *
  * When the job's first life began is a position of its own in the log, of a partition without a
- * name. A partition is in the log from the batch on behind which it was named, so that it is read
- * to its end however long that takes.
+ * name; before the first batch it is when the log was begun. A partition is in the log from the
+ * batch on behind which it was named, so that it is read to its end however long that takes.
  */
 #include "run/job_thread.h"
 
@@ -26,8 +26,21 @@ enum leat_status leat_job_ticks_init(struct leat_job_source *s, struct leat_erro
                          "what belongs to batches by its time goes by the clock: not with --from, "
                          "--to, or a run that ends when all is read");
     job->step.has_by_tick = true;
-    s->begin_ms = job->now_ms;
+    const struct leat_log_record *last = leat_job_log_last(job->log);
+    s->begin_ms = last->n == 0 && last->clock_ms ? last->clock_ms : job->now_ms;
     return LEAT_OK;
+}
+
+/* The time of the last batch. Where ticks have partitions and there was none, that of the tick in
+ * front of the job's beginning: what has been missed since then was missed before the first batch.
+ */
+int64_t leat_job_ticks_behind(const struct leat_job_thread *job)
+{
+    const struct leat_log_record *last = leat_job_log_last(job->log);
+
+    if (last->n > 0 || !job->step.has_by_tick)
+        return last->batch_time_ms;
+    return last->clock_ms / job->step.every_ms * job->step.every_ms;
 }
 
 enum leat_status leat_job_ticks_known(struct leat_job_source *s, struct leat_error *err)

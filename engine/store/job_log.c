@@ -432,7 +432,7 @@ static enum leat_status check_job(const struct leat_job_log *log, const char *jo
 }
 
 static enum leat_status open_files(struct leat_job_log *log, const char *dir, const char *job,
-                                   uint32_t fresh_epoch, struct leat_error *err)
+                                   uint32_t fresh_epoch, int64_t begun_ms, struct leat_error *err)
 {
     int made = leat_fs_make_parents(log->fs, log->path);
     struct leat_slice none;
@@ -442,7 +442,8 @@ static enum leat_status open_files(struct leat_job_log *log, const char *dir, co
     if (refuse_old(log, dir, err) != LEAT_OK || leat_log_dir_list(&log->dir, err) != LEAT_OK)
         return err->status;
     if (log->dir.count == 0) {
-        log->last = (struct leat_log_record){.job = leat_slice_str(job), .epoch = fresh_epoch};
+        log->last = (struct leat_log_record){
+            .job = leat_slice_str(job), .epoch = fresh_epoch, .clock_ms = begun_ms};
         if (start_segment(log, NULL, &none, err) != LEAT_OK)
             return err->status;
     }
@@ -470,8 +471,8 @@ static struct leat_job_log *new_log(const struct leat_fs *fs, struct leat_error 
 }
 
 enum leat_status leat_job_log_open(const struct leat_fs *fs, const char *dir, const char *job,
-                                   uint32_t fresh_epoch, struct leat_job_log **into,
-                                   struct leat_error *err)
+                                   uint32_t fresh_epoch, int64_t begun_ms,
+                                   struct leat_job_log **into, struct leat_error *err)
 {
     struct leat_job_log *log = new_log(fs, err);
 
@@ -479,7 +480,7 @@ enum leat_status leat_job_log_open(const struct leat_fs *fs, const char *dir, co
     if (!log)
         return err->status;
     if (set_paths(log, dir, err) != LEAT_OK ||
-        open_files(log, dir, job, fresh_epoch, err) != LEAT_OK) {
+        open_files(log, dir, job, fresh_epoch, begun_ms, err) != LEAT_OK) {
         leat_job_log_close(log);
         return err->status;
     }

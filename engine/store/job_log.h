@@ -104,12 +104,14 @@ LEAT_CHECKED enum leat_status leat_log_record_read(struct leat_slice bytes,
 
 struct leat_job_log;
 
-/* `dir` is made if need be; a new log gets the job's name and fresh_epoch (not 0), one that is
- * there keeps its own. LEAT_E_CONFIG: it is another job's. LEAT_E_CORRUPT says where. Transient:
- * LEAT_E_FULL (disk). */
+/* `dir` is made if need be; a new log gets the job's name, fresh_epoch (not 0) and when it was
+ * begun, which is `clock_ms` of its last record while there is none; one that is there keeps its
+ * own. LEAT_E_CONFIG: it is another job's. LEAT_E_CORRUPT says where. Transient: LEAT_E_FULL
+ * (disk). */
 LEAT_CHECKED enum leat_status leat_job_log_open(const struct leat_fs *fs, const char *dir,
                                                 const char *job, uint32_t fresh_epoch,
-                                                struct leat_job_log **log, struct leat_error *err);
+                                                int64_t begun_ms, struct leat_job_log **log,
+                                                struct leat_error *err);
 void leat_job_log_close(struct leat_job_log *log); /* NULL is fine */
 
 /* How many bytes open cut off: a record that was not written to its end. */

@@ -231,7 +231,7 @@ static bool begin(struct tracker *t)
     struct leat_error err;
 
     snprintf(path, sizeof path, "%s/store", t->dir);
-    if (leat_job_log_open(&t->fs.fs, t->dir, "tracker", 1, &t->log, &err) != LEAT_OK ||
+    if (leat_job_log_open(&t->fs.fs, t->dir, "tracker", 1, 0, &t->log, &err) != LEAT_OK ||
         (t->stored && leat_block_log_open(&t->fs.fs, path, 1 << 30, &t->store, &err) != LEAT_OK)) {
         failed(t, "a log", &err);
         return false;

@@ -116,7 +116,7 @@ static bool open_store(struct store *s, struct failure *why)
 {
     struct leat_error err;
 
-    if (leat_job_log_open(&leat_fs_posix, s->dir, "conformance", 1, &s->log, &err) == LEAT_OK &&
+    if (leat_job_log_open(&leat_fs_posix, s->dir, "conformance", 1, 0, &s->log, &err) == LEAT_OK &&
         leat_state_log_file_open(&leat_fs_posix, s->dir, s->log, 1, &lines, &s->state, &err) ==
             LEAT_OK)
         return true;

@@ -331,7 +331,7 @@ static void begin(struct world *w)
                                .parts = w->parts,
                                .active = w->active};
     w->actions = (struct leat_actions){w->list, 0, LEAT_JOB_ACTIONS(PARTS, 1)};
-    while (leat_job_log_open(&w->fs.fs, w->dir, "sim", (uint32_t)(w->lives + 1), &w->log,
+    while (leat_job_log_open(&w->fs.fs, w->dir, "sim", (uint32_t)(w->lives + 1), 0, &w->log,
                              &w->err) != LEAT_OK) {
         sim_check(w, w->err.status != LEAT_E_CORRUPT, "the log can be read");
         if (!sim_heals(w) || w->err.status != LEAT_E_FULL) {

@@ -83,6 +83,28 @@ static void a_batch_that_did_not_count_comes_again_with_the_same_files(void)
     end(&p, "104000:b 106000:c");
 }
 
+/* Killed, or failed, before anything was committed. */
+static void files_of_a_first_batch_that_did_not_count_come_again(void)
+{
+    struct program p;
+
+    fresh();
+    file("old", 99000);
+    init(&p, 100000);
+    start(&p, checkpointed(&p));
+    file("a", 101000);
+    p.fails_at_ms = 102000;
+    run_to(&p, 102000);
+    CU_ASSERT_EQUAL(leat_stop(p.ctx, false, &err), LEAT_E_DATA);
+    leat_context_free(p.ctx);
+    CU_ASSERT_STRING_EQUAL(p.text, "102000:a");
+    file("b", 103000);
+    init(&p, 300000); /* long behind the minute */
+    start(&p, checkpointed(&p));
+    run_to(&p, 302000);
+    end(&p, "102000:a 104000:b");
+}
+
 static void what_was_too_old_at_the_first_start_stays_so_behind_a_restart(void)
 {
     struct program p;
@@ -150,6 +172,7 @@ static void other_sources_wait_for_the_first_batch_that_is_not_missed(void)
 
 LEAT_TESTS("file_stream_restart", T(batches_that_were_missed_have_the_files_of_their_times),
            T(a_batch_that_did_not_count_comes_again_with_the_same_files),
+           T(files_of_a_first_batch_that_did_not_count_come_again),
            T(what_was_too_old_at_the_first_start_stays_so_behind_a_restart),
            T(files_that_a_batch_had_no_room_for_are_read_behind_a_restart),
            T(other_sources_wait_for_the_first_batch_that_is_not_missed))

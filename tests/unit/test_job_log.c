@@ -24,7 +24,7 @@ static struct leat_job_log *open_log(const struct leat_fs *fs)
 {
     struct leat_job_log *log;
 
-    OK(leat_job_log_open(fs, dir, "clicks", 7, &log, &err));
+    OK(leat_job_log_open(fs, dir, "clicks", 7, 0, &log, &err));
     return log;
 }
 
@@ -140,7 +140,7 @@ static void damage_in_the_middle_is_refused_with_its_place(void)
     fseek(f, 400, SEEK_SET);
     fputc('!', f);
     fclose(f);
-    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err),
+    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, 0, &log, &err),
                     LEAT_E_CORRUPT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "is damaged at byte"));
 }
@@ -154,7 +154,7 @@ static void another_file_is_refused(void)
     fputs("something else altogether", f);
     fclose(f);
     struct leat_job_log *log;
-    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err),
+    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, 0, &log, &err),
                     LEAT_E_CORRUPT);
 }
 
@@ -267,10 +267,11 @@ static void a_log_keeps_its_epoch_and_is_of_one_job(void)
 
     fresh_dir();
     leat_job_log_close(open_log(&leat_fs_posix));
-    OK(leat_job_log_open(&leat_fs_posix, dir, "clicks", 8, &log, &err));
+    OK(leat_job_log_open(&leat_fs_posix, dir, "clicks", 8, 0, &log, &err));
     CU_ASSERT_EQUAL(leat_job_log_last(log)->epoch, 7);
     leat_job_log_close(log);
-    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "orders", 8, &log, &err), LEAT_E_CONFIG);
+    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "orders", 8, 0, &log, &err),
+                    LEAT_E_CONFIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "'clicks'"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "'orders'"));
 }
@@ -283,7 +284,8 @@ static void the_log_of_an_older_version_is_refused(void)
     leat_job_log_close(open_log(&leat_fs_posix));
     snprintf(path, sizeof path, "%s/job.log", dir);
     put_file("leatlog1", 8);
-    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err), LEAT_E_CONFIG);
+    CU_ASSERT_EQUAL(leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, 0, &log, &err),
+                    LEAT_E_CONFIG);
 }
 
 struct reading {
@@ -451,7 +453,8 @@ static void lack_of_memory_is_reported(void)
     LEAT_OOM_SWEEP {
         struct leat_job_log *log;
         fresh_dir();
-        enum leat_status status = leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, &log, &err);
+        enum leat_status status =
+            leat_job_log_open(&leat_fs_posix, dir, "clicks", 7, 0, &log, &err);
         if (status == LEAT_OK) {
             status = append(log, 1, "orders/0", 1);
             leat_job_log_close(log);

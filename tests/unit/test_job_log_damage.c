@@ -27,7 +27,7 @@ static void fresh_dir(void)
 
 static enum leat_status open_log(const struct leat_fs *fs, struct leat_job_log **log)
 {
-    return leat_job_log_open(fs, dir, "clicks", 7, log, &err);
+    return leat_job_log_open(fs, dir, "clicks", 7, 0, log, &err);
 }
 
 /* As long as `len` says, and a little more with every n. No byte of it is zero. */

@@ -38,7 +38,7 @@ static void fresh_dir(void)
 static enum leat_status open_job(const struct leat_fs *fs, struct job *job)
 {
     job->state = NULL;
-    if (leat_job_log_open(fs, dir, "clicks", 7, &job->log, &err) != LEAT_OK)
+    if (leat_job_log_open(fs, dir, "clicks", 7, 0, &job->log, &err) != LEAT_OK)
         return err.status;
     leat_job_log_set_segment_bytes(job->log, 2048);
     return leat_state_log_file_open(fs, dir, job->log, PARTITIONS, &lines, &job->state, &err);
