@@ -23,7 +23,7 @@ static void take_one(struct leat_job *job, struct leat_job_part *p, uint64_t n)
     job->pending_blocks--;
     job->pending_records -= b->records;
     job->pending_bytes -= b->bytes;
-    if (job->rate > 0)
+    if (job->rate > 0 && !leat_job_at_ticks(job, p))
         job->left -= b->records;
     p->cut = b->to;
     p->first = (p->first + 1) % LEAT_JOB_BLOCKS;
@@ -62,27 +62,24 @@ static bool within_limits(const struct leat_job *job, uint64_t records, uint64_t
     return (!job->max_records || records <= job->max_records) && bytes <= job->max_bytes;
 }
 
-/* What the rate leaves. A block that is more than all of an interval goes alone, when nothing is
- * owed. */
 static bool within_rate(const struct leat_job *job, uint64_t records)
 {
-    return job->rate <= 0 || (double)records <= job->left;
+    return job->rate <= 0 || !records || (double)records <= job->left;
 }
 
-static bool is_too_much(const struct leat_job *job, uint64_t records, uint64_t bytes,
-                        const struct leat_job_block *b)
+/* What the rate leaves. A block that is more than all of an interval goes as the only one that
+ * counts, when nothing is owed. */
+static bool is_too_fast(const struct leat_job *job, const struct leat_job_block *b, bool first)
 {
-    if (bytes && !within_limits(job, records + b->records, bytes + b->bytes))
-        return true;
-    if (within_rate(job, b->records))
-        return false;
-    return bytes || job->left <= 0 || b->records <= job->quota;
+    return !within_rate(job, b->records) && (!first || job->left <= 0 || b->records <= job->quota);
 }
 
-/* What was asked for at the tick is of its batch, whatever the limits say. */
+/* What was asked for at the tick is of its batch, whatever the limits say, and no rate counts it:
+ * the others have theirs beside it. */
 static void take_some(struct leat_job *job, uint64_t n, bool by_tick)
 {
     uint64_t records = 0, bytes = 0;
+    bool first = true;
 
     for (uint32_t i = 0; i < job->active_count && !by_tick; i++) {
         struct leat_job_part *p = &job->parts[job->active[i]];
@@ -94,8 +91,10 @@ static void take_some(struct leat_job *job, uint64_t n, bool by_tick)
     }
     for (struct leat_job_part *p; (p = earliest(job, by_tick));) {
         const struct leat_job_block *b = &p->blocks[p->first];
-        if (is_too_much(job, records, bytes, b))
+        if ((bytes && !within_limits(job, records + b->records, bytes + b->bytes)) ||
+            is_too_fast(job, b, first))
             return;
+        first = false;
         records += b->records;
         bytes += b->bytes;
         take_one(job, p, n);
@@ -131,7 +130,7 @@ bool leat_job_may_take(const struct leat_job *job)
     const struct leat_job_part *p =
         job->rate > 0 && job->pending_blocks ? earliest(job, false) : NULL;
 
-    return p ? !is_too_much(job, 0, 0, &p->blocks[p->first]) : job->pending_blocks > 0;
+    return p ? !is_too_fast(job, &p->blocks[p->first], true) : job->pending_blocks > 0;
 }
 
 bool leat_job_has_more(const struct leat_job *job)

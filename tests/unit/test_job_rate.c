@@ -36,7 +36,7 @@ static void answer(uint32_t part)
                             .from = parts[part].next,
                             .to = parts[part].next + n,
                             .empty = n == 0,
-                            .at_end = left[part] == 0,
+                            .at_end = left[part] == 0 || parts[part].single,
                             .records = (uint32_t)n,
                             .bytes = 10 * (uint64_t)n});
 }
@@ -77,13 +77,16 @@ static void step(struct leat_event ev, int64_t now_ms)
     }
 }
 
-static void begin(double rate, enum leat_job_mode mode, uint32_t records, const int64_t rows[PARTS])
+/* The first part is `single`: a queue. */
+static void begin_with(bool queue, double rate, enum leat_job_mode mode, uint32_t records,
+                       const int64_t rows[PARTS])
 {
     job = (struct leat_job){.every_ms = 1000,
                             .mode = mode,
                             .until_ms = LEAT_JOB_NEVER,
                             .max_bytes = 1 << 30,
                             .early = true,
+                            .on_empty = queue,
                             .rate = rate,
                             .parts = parts,
                             .active = active};
@@ -93,10 +96,15 @@ static void begin(double rate, enum leat_job_mode mode, uint32_t records, const 
     for (uint32_t i = 0; i < PARTS; i++) {
         left[i] = rows[i];
         taken[i] = stood[i] = 0;
-        parts[i] = (struct leat_job_part){.goal = -1};
+        parts[i] = (struct leat_job_part){.goal = -1, .single = queue && i == 0};
         step((struct leat_event){.kind = LEAT_EV_PART, .part = i}, 1);
     }
     step((struct leat_event){.kind = LEAT_EV_START}, 1);
+}
+
+static void begin(double rate, enum leat_job_mode mode, uint32_t records, const int64_t rows[PARTS])
+{
+    begin_with(false, rate, mode, records, rows);
 }
 
 static int64_t all_taken(void)
@@ -196,10 +204,42 @@ static void a_bounded_run_reads_everything_at_its_rate(void)
     CU_ASSERT_EQUAL(batches, 7);
 }
 
+static void a_bounded_run_does_not_wait_for_what_is_owed_when_nothing_is_left(void)
+{
+    static const int64_t rows[PARTS] = {1000, 0, 0};
+
+    begin(10, LEAT_JOB_CAUGHT_UP, 1000, rows);
+    interval(1);
+    CU_ASSERT(stopped);
+    CU_ASSERT_EQUAL(all_taken(), 1000);
+}
+
+static void what_a_queue_gives_is_taken_at_its_tick_and_leaves_the_rate_to_the_others(void)
+{
+    begin_with(true, 100, LEAT_JOB_INTERVAL, 25, much);
+    for (int64_t tick = 1; tick < 50; tick++) {
+        int64_t queued = taken[0];
+        CU_ASSERT_EQUAL(interval(tick), 125);
+        CU_ASSERT_EQUAL(taken[0] - queued, 25);
+    }
+}
+
+static void a_queue_that_gives_much_does_not_hold_up_a_large_block_of_another(void)
+{
+    begin_with(true, 100, LEAT_JOB_INTERVAL, 250, much);
+    for (int64_t tick = 1; tick < 100; tick++)
+        interval(tick);
+    CU_ASSERT_EQUAL(taken[0], 99 * 250);
+    CU_ASSERT(taken[1] + taken[2] > 9500 && taken[1] + taken[2] < 10500);
+}
+
 LEAT_TESTS("job_rate", T(an_interval_takes_what_the_rate_says_and_no_more),
            T(all_partitions_have_their_turn),
            T(a_block_that_is_more_than_an_interval_counts_for_several),
            T(less_than_a_record_an_interval_is_one_now_and_then),
            T(what_an_interval_did_not_take_is_not_made_up_for),
            T(a_new_rate_counts_from_the_next_tick_on),
-           T(a_bounded_run_reads_everything_at_its_rate))
+           T(a_bounded_run_reads_everything_at_its_rate),
+           T(a_bounded_run_does_not_wait_for_what_is_owed_when_nothing_is_left),
+           T(what_a_queue_gives_is_taken_at_its_tick_and_leaves_the_rate_to_the_others),
+           T(a_queue_that_gives_much_does_not_hold_up_a_large_block_of_another))
