@@ -23,19 +23,20 @@ struct peer {
 static void *receive(void *arg)
 {
     struct peer *p = arg;
-    struct leat_error err = {.status = LEAT_OK};
+    enum leat_status status = LEAT_OK;
+    struct leat_error err;
     FILE *in = fdopen(p->fd, "r");
     char *line = NULL;
     size_t room = 0;
     ssize_t len;
 
-    while (in && err.status == LEAT_OK && (len = getline(&line, &room, in)) > 0) {
+    while (in && status == LEAT_OK && (len = getline(&line, &room, in)) > 0) {
         struct leat_slice s = {line, (size_t)len - (line[len - 1] == '\n')};
         /* Waits when leat has no room: nothing is read from the peer then. */
-        (void)!leat_receiver_store(p->receiver, leat_string(s), NULL, &err);
+        status = leat_receiver_store(p->receiver, leat_string(s), NULL, &err);
     }
     free(line);
-    if (err.status != LEAT_OK && err.status != LEAT_E_ABORTED)
+    if (status != LEAT_OK && status != LEAT_E_ABORTED)
         leat_receiver_report_error(p->receiver, err.text);
     if (!leat_receiver_is_stopped(p->receiver))
         leat_receiver_restart(p->receiver, "the peer closed the connection", 200);

@@ -138,9 +138,7 @@ static bool outputs_are(json_t *c, const struct run *r, struct failure *why)
 static bool begin(struct run *r, int64_t batch_ms, int partitions, char dir[32],
                   struct failure *why)
 {
-    if (!make_dir(dir, why))
-        return false;
-    if (!run_init(r, batch_ms, 0, partitions, why))
+    if (!run_init(r, batch_ms, 0, partitions, why) || !make_dir(dir, why))
         return false;
     leat_checkpoint(r->ctx, dir);
     r->ctx->queues_last = true;

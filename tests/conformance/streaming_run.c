@@ -143,8 +143,10 @@ bool run_batches(struct run *r, size_t count, struct failure *why)
 
     if (count > BATCHES_MOST)
         return differs(why, "a case has no more than %d batches, not %zu", BATCHES_MOST, count);
-    if (leat_start(r->ctx, &r->ended) != LEAT_OK)
+    if (leat_start(r->ctx, &err) != LEAT_OK) {
+        r->ended = err;
         return true;
+    }
     wait_until_ready(r->ctx);
     for (size_t k = 1; k <= count && good && leat_get_state(r->ctx) == LEAT_ACTIVE; k++) {
         int64_t time_ms = r->begin_ms + (int64_t)k * r->batch_ms;

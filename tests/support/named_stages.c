@@ -114,8 +114,9 @@ int main(int argc, char **argv)
         return 1;
     }
     sigwait(&end, &got);
-    if (leat_stop(ctx, true, &err) != LEAT_OK)
+    bool failed = leat_stop(ctx, true, &err) != LEAT_OK;
+    if (failed)
         fprintf(stderr, "%s\n", err.text);
     leat_context_free(ctx);
-    return err.status != LEAT_OK;
+    return failed;
 }
