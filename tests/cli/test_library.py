@@ -161,7 +161,7 @@ def test_a_program_can_hold_the_library_in_itself():
     with folder() as d:
         program = example("queue_stream", static=True)
         needed = subprocess.run(["readelf", "-d", program], check=True, capture_output=True,
-                                text=True, timeout=30).stdout
+                                text=True, timeout=120).stdout
         assert "libleat" not in needed, needed
         check_queue_stream(program, d)
 

@@ -32,7 +32,7 @@ def package(*words):
     env = {**os.environ, "PKG_CONFIG_PATH": str(lib / "pkgconfig"),
            "PKG_CONFIG_SYSROOT_DIR": str(PLACE)}
     out = subprocess.run(["pkg-config", *words, "leat"], env=env, check=True, capture_output=True,
-                         text=True, timeout=30).stdout.split()
+                         text=True, timeout=120).stdout.split()
     # The system's own folders are not below the place where leat was installed.
     return [w for w in out if not (w.startswith(f"-L{PLACE}") and not os.path.isdir(w[2:]))]
 
