@@ -362,6 +362,7 @@ enum leat_status leat_job_capture(struct leat_job_thread *job, uint64_t n, struc
     const struct leat_batch *last = &slot->last->flow->info;
 
     job->step.full = false;
+    slot->sealed_ms = leat_clock_monotonic_ms(job->options.clock);
     slot->log.record = (struct leat_log_record){.job = leat_slice_str(job->name),
                                                 .epoch = job->env.epoch,
                                                 .slot = job->env.slot,

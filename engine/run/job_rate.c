@@ -80,7 +80,7 @@ static int64_t later(int64_t a, int64_t b)
 }
 
 /* A group is committed. Groups overlap: while one is committed the next runs, so what bounds their
- * rate is the longer of the two; and a group that has run waits for the commit before it. */
+ * rate is the longer of the two; and a group that is sealed waits for the commit before it. */
 void leat_job_rate_note(struct leat_job_thread *job, const struct leat_job_slot *slot)
 {
     int64_t ended_ms = leat_clock_monotonic_ms(job->options.clock), records = 0;
@@ -89,13 +89,13 @@ void leat_job_rate_note(struct leat_job_thread *job, const struct leat_job_slot 
 
     for (const struct leat_job_cut *c = slot->first; c; c = c->next)
         records += (int64_t)c->flow->counts.rows_in;
-    int64_t commits_ms = ended_ms - later(slot->ran_ms, job->finished_ms);
+    int64_t commits_ms = ended_ms - later(slot->sealed_ms, job->finished_ms);
     const struct leat_rate_batch batch = {.ended_ms = ended_ms,
                                           .records = records,
                                           .processing_ms = later(slot->runs_ms, commits_ms),
                                           .scheduling_ms =
                                               later(first->clock_ms - first->time_ms, 0) +
-                                              later(job->finished_ms - slot->ran_ms, 0)};
+                                              later(job->finished_ms - slot->sealed_ms, 0)};
     job->finished_ms = ended_ms;
     if (job->estimates && leat_rate_estimate(&job->estimator, &batch, &rate))
         set_rate(job, rate);

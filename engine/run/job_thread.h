@@ -143,6 +143,7 @@ struct leat_job_slot {
     struct leat_log_work log;
     uint32_t committing; /* sinks that have not answered */
     int64_t ran_ms;      /* monotonic: its last batch has run */
+    int64_t sealed_ms;   /* and no more is cut for it */
     int64_t runs_ms;     /* that its batches ran, together */
 };
 

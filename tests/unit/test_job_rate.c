@@ -1,6 +1,7 @@
-/* Tests engine/run/job_cut.c through job_step.c: batches where there is a rate. */
+/* Tests engine/run/job_cut.c through job_step.c: batches where there is a rate; and job_rate.c:
+ * what is learnt behind a group. */
 #include "leat_test.h"
-#include "run/job_step.h"
+#include "run/job_thread.h"
 
 #define PARTS 3
 
@@ -233,6 +234,48 @@ static void a_queue_that_gives_much_does_not_hold_up_a_large_block_of_another(vo
     CU_ASSERT(taken[1] + taken[2] > 9500 && taken[1] + taken[2] < 10500);
 }
 
+/* ---- behind a group */
+
+static int64_t group_ends_ms;
+
+static int64_t now_ms(const struct leat_clock *c)
+{
+    (void)c;
+    return group_ends_ms;
+}
+
+/* A group of `records` that ran for 100 ms, until `ran_ms`, and took 50 to commit. */
+static void group(struct leat_job_thread *t, int64_t ran_ms, int64_t sealed_ms, uint64_t records)
+{
+    struct leat_flow_batch flow = {.info = {.time_ms = ran_ms - 100, .clock_ms = ran_ms - 100},
+                                   .counts.rows_in = records};
+    struct leat_job_cut cut = {.flow = &flow};
+    const struct leat_job_slot slot = {
+        .first = &cut, .last = &cut, .ran_ms = ran_ms, .sealed_ms = sealed_ms, .runs_ms = 100};
+
+    group_ends_ms = sealed_ms + 50;
+    leat_job_rate_note(t, &slot);
+}
+
+static void a_group_that_is_held_open_for_its_commit_does_not_count_as_slow(void)
+{
+    static const struct leat_clock clock = {.now_ms = now_ms, .monotonic_ms = now_ms};
+    const struct leat_spec spec = {0};
+    const struct leat_plan plan = {.spec = &spec};
+    static struct leat_job_thread t;
+
+    t = (struct leat_job_thread){
+        .plan = &plan,
+        .options.clock = &clock,
+        .estimates = true,
+        .estimator = {.proportional = 1, .integral = 0.2, .min_rate = 10, .every_ms = 1000}};
+    group(&t, 1100, 2000, 100);
+    group(&t, 2100, 3000, 100);
+    CU_ASSERT_EQUAL(t.step.rate, 1000); /* a second, of 100 in 100 ms */
+    group(&t, 3100, 4000, 300);
+    CU_ASSERT_EQUAL(t.step.rate, 3000);
+}
+
 LEAT_TESTS("job_rate", T(an_interval_takes_what_the_rate_says_and_no_more),
            T(all_partitions_have_their_turn),
            T(a_block_that_is_more_than_an_interval_counts_for_several),
@@ -242,4 +285,5 @@ LEAT_TESTS("job_rate", T(an_interval_takes_what_the_rate_says_and_no_more),
            T(a_bounded_run_reads_everything_at_its_rate),
            T(a_bounded_run_does_not_wait_for_what_is_owed_when_nothing_is_left),
            T(what_a_queue_gives_is_taken_at_its_tick_and_leaves_the_rate_to_the_others),
-           T(a_queue_that_gives_much_does_not_hold_up_a_large_block_of_another))
+           T(a_queue_that_gives_much_does_not_hold_up_a_large_block_of_another),
+           T(a_group_that_is_held_open_for_its_commit_does_not_count_as_slow))
