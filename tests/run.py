@@ -58,6 +58,8 @@ def outcome(build, test, factor):
         code, out = done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as e:
         code, out = 124, (e.stdout or b"").decode(errors="replace") + "\ntimed out"
+    except OSError as e:
+        code, out = 127, f"{e}: build it first, with ninja -C {build}"
     found = LINE.findall(out)
     passed, failed, skipped = map(lambda n: int(n or 0), found[-1]) if found else (0, 0, 0)
     if not found:
@@ -172,4 +174,5 @@ def main(args):
     return finish(result)
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
