@@ -191,9 +191,10 @@ static enum leat_status records_whole(const void *self, const struct leat_contai
                                       int64_t *end, struct leat_error *err)
 {
     int64_t length = ((const struct raw *)self)->length, records = 0, step = 1;
+    const int64_t most = INT64_MAX / 4 / length; /* the steps together are below four of these */
     bool is = true;
 
-    for (; is && step < RAW_LENGTH_MAX * 8; step *= 2)
+    for (; is && step <= most; step *= 2)
         if (reaches(file, step * length, &is, err) != LEAT_OK)
             return err->status;
     for (; step; step /= 2) {

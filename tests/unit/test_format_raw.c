@@ -159,6 +159,33 @@ static void whole_records_of_a_file_are_found_without_its_size(void)
     instance_fini(&i);
 }
 
+/* Nothing but zeros; arg: how many. */
+static enum leat_status read_zeros(void *arg, int64_t at, char *into, size_t room, size_t *n,
+                                   struct leat_error *e)
+{
+    const int64_t *len = arg;
+    int64_t left = at < *len ? *len - at : 0;
+
+    (void)e;
+    *n = left < (int64_t)room ? (size_t)left : room;
+    memset(into, 0, *n);
+    return LEAT_OK;
+}
+
+static void whole_records_of_a_huge_file_are_found_too(void)
+{
+    struct instance i;
+
+    instance_init(&i, "raw", of_three);
+    for (int64_t len = 1000; len < INT64_MAX / 16; len *= 7) {
+        const struct leat_container_file f = {"a file", read_zeros, &len};
+        int64_t end = -1;
+        OK(i.module->format->container->whole(i.self, &f, &end, &err));
+        CU_ASSERT_EQUAL(end, len / 3 * 3);
+    }
+    instance_fini(&i);
+}
+
 static void only_records_of_the_length_can_be_written(void)
 {
     struct leat_arena arena = {0};
@@ -205,5 +232,6 @@ LEAT_TESTS("format_raw", LEAT_FORMAT_CONTRACT_TESTS, T(only_bytes_and_text_can_b
            T(a_rest_is_an_error_unless_more_may_come),
            T(what_is_not_in_the_file_is_lost_and_a_compressed_one_is_refused),
            T(whole_records_of_a_file_are_found_without_its_size),
+           T(whole_records_of_a_huge_file_are_found_too),
            T(only_records_of_the_length_can_be_written),
            T(files_of_records_without_memory_give_it_back))
