@@ -20,6 +20,9 @@ struct leat_diag {
     struct leat_slice hint; /* "did you mean 'amount'?"; shown behind the caret; may be empty */
     struct leat_slice path; /* path in the file; may be empty */
     struct leat_slice note; /* shown behind the path; may be empty */
+    /* Whose value is wrong, where the text does not name it since a line of the file shows it: for
+     * who shows no lines. May be empty. */
+    struct leat_slice option;
 };
 
 #define LEAT_DIAGS_MAX 100 /* further ones are only counted */

@@ -215,9 +215,9 @@ static enum leat_status first_diag(const struct leat_diags *diags, struct leat_e
         d = d->next;
     if (!d)
         return leat_fail(err, LEAT_E_CONFIG, "the graph is wrong");
-    return leat_fail(err, LEAT_E_CONFIG, "%.*s%s%.*s%s%.*s", LEAT_FMT(d->path),
-                     d->path.len ? ": " : "", LEAT_FMT(d->text), d->hint.len ? "; " : "",
-                     LEAT_FMT(d->hint));
+    return leat_fail(err, LEAT_E_CONFIG, "%.*s%s%.*s%s%.*s%s%.*s", LEAT_FMT(d->path),
+                     d->path.len ? ": " : "", LEAT_FMT(d->option), d->option.len ? ": " : "",
+                     LEAT_FMT(d->text), d->hint.len ? "; " : "", LEAT_FMT(d->hint));
 }
 
 static enum leat_status make_plan_with_modules(struct leat_context *ctx, struct leat_error *err)

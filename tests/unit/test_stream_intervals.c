@@ -81,6 +81,20 @@ static void windows_behind_windows_are_multiples_of_their_slide(void)
     leat_context_free(ctx);
 }
 
+static void a_window_without_a_length_is_refused_with_the_words_size_or_slide(void)
+{
+    struct leat_context *ctx = new_context();
+
+    leat_print(leat_window(leat_queue_stream(ctx, true), 0, 100), 10);
+    is_refused(ctx, "size: 0ms is below 1ms");
+    ctx = new_context();
+    leat_print(leat_window(leat_queue_stream(ctx, true), -20, 20), 10);
+    is_refused(ctx, "size: ");
+    ctx = new_context();
+    leat_print(leat_count_by_window(leat_queue_stream(ctx, true), 40, -20), 10);
+    is_refused(ctx, "slide: ");
+}
+
 static void a_window_slides_as_the_one_before_it_if_nobody_says_how(void)
 {
     struct leat_context *ctx = new_context();
@@ -193,6 +207,7 @@ static void no_length_is_too_long(void)
 LEAT_TESTS("stream_intervals", T(streams_that_come_at_different_times_do_not_go_together),
            T(windows_of_the_same_slide_go_together),
            T(windows_behind_windows_are_multiples_of_their_slide),
+           T(a_window_without_a_length_is_refused_with_the_words_size_or_slide),
            T(a_window_slides_as_the_one_before_it_if_nobody_says_how),
            T(an_interval_that_makes_no_sense_is_refused),
            T(states_are_written_as_often_as_the_shortest_interval_says),
