@@ -4,6 +4,9 @@
  * leat has a socket source; this one shows what a receiver of one's own has to do: begin a thread,
  * store what comes, ask to be started again when the peer goes, and end the thread when told to.
  */
+/* getaddrinfo(), fdopen(), getline(): without this plain C11 has none of them. */
+#define _POSIX_C_SOURCE 200809L
+
 #include "word_count.h"
 
 #include <errno.h>

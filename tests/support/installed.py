@@ -43,8 +43,8 @@ def built(source, static=False, name=None, without=()):
     if not program.exists():
         libs = package("--libs", "--static") if static else package("--libs")
         libs = ["-l:libleat.a" if static and w == "-lleat" else w for w in libs if w not in without]
-        done = subprocess.run(["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra",
-                               "-Werror", source, "-o", program, *package("--cflags"), *libs],
+        done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", source, "-o", program,
+                               *package("--cflags"), *libs],
                               capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
     return program

@@ -7,6 +7,8 @@
  * +files DIR, +count, +pairs and +text, +objects, +hadoop PREFIX are the builders of these names;
  * of an option `=VALUE` the name is empty. Exit code 1: what went wrong is on standard error.
  */
+#define _POSIX_C_SOURCE 200809L /* sigwait() */
+
 #include <leat_stream.h>
 
 #include <signal.h>
