@@ -303,6 +303,7 @@ static void begin(struct leat_lane *lane, struct leat_stage_task *t, struct node
     n->task.batch = t->batch;
     n->task.part = t->part;
     n->task.source = t->origin ? t->origin->name : (struct leat_slice){0};
+    n->task.encoded = t->origin && plan->sources[lane->stage->input].module->encoded;
     if (lane->box)
         address(lane, t, &n->letters);
     n->task.arena = t->arena;

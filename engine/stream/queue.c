@@ -324,6 +324,7 @@ static const struct leat_module module = {
     .name = "queue",
     .summary = "gives what a program pushes",
     .usual_format = "raw",
+    .encoded = true,
     .self_size = sizeof(struct queue_source),
     .opts = options,
     .check = queue_check,

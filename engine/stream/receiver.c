@@ -296,6 +296,7 @@ static const struct leat_module module = {
     .name = "receiver",
     .summary = "takes what a program receives",
     .usual_format = "raw",
+    .encoded = true,
     .self_size = sizeof(struct receiver_source),
     .opts = options,
     .check = receiver_check,

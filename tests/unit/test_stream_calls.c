@@ -148,12 +148,14 @@ static void a_key_or_a_value_that_fails_ends_the_batch_by_the_operators_name(voi
 
     PUSH(queue, 1);
     PUSH(queue, 1, 2);
-    ends_with(ctx, leat_map_to_pair(queue, fails, NULL), "1=1", "leat_map_to_pair: no key for 2");
+    ends_with(ctx, leat_map_to_pair(queue, fails, NULL), "1=1",
+              "leat_map_to_pair: no key for 2; the value is 2");
     ctx = new_context();
     queue = leat_queue_stream(ctx, true);
     PUSH(queue, 1);
     PUSH(queue, 3, 1);
-    ends_with(ctx, leat_map_to_pair(queue, fails, NULL), "1=1", "leat_map_to_pair: no value for 3");
+    ends_with(ctx, leat_map_to_pair(queue, fails, NULL), "1=1",
+              "leat_map_to_pair: no value for 3; the value is 3");
 }
 
 static void elements_without_a_pair_can_be_left_out(void)
