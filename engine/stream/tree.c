@@ -95,6 +95,8 @@ static struct leat_node *walk(struct leat_context *ctx, const char *where, struc
         if (below && below->kind != LEAT_NODE_MAP) { /* what is set last counts */
             below->kind = LEAT_NODE_MAP;
             below->text = (struct leat_slice){0};
+            below->first = NULL;
+            below->count = 0;
         }
         root = below;
     }
@@ -123,8 +125,8 @@ void stream_put_path(struct leat_context *ctx, const char *where, struct leat_no
 }
 
 /* What is given again is a list of all that was given. */
-static void put_option(struct leat_context *ctx, const char *where, struct leat_node *root,
-                       const struct leat_option *o)
+static void put_option(struct leat_context *ctx, const char *where, const char *what,
+                       struct leat_node *root, const struct leat_option *o)
 {
     struct leat_slice key;
     struct leat_node *map = walk(ctx, where, root, o->name, &key);
@@ -133,6 +135,12 @@ static void put_option(struct leat_context *ctx, const char *where, struct leat_
 
     if (!map || !made)
         return;
+    if (n && n->kind == LEAT_NODE_MAP) {
+        stream_mistake(ctx, where, LEAT_E_CONFIG,
+                       "%s: '%.80s' comes behind its own options; give it before them", what,
+                       o->name);
+        return;
+    }
     if (n && n->kind == LEAT_NODE_SCALAR) {
         struct leat_node *first = stream_text(ctx, where, n->text.ptr);
         n->kind = LEAT_NODE_LIST;
@@ -156,7 +164,7 @@ void stream_put_options(struct leat_context *ctx, const char *where, const char 
             stream_mistake(ctx, where, LEAT_E_MISUSE, "%s: an option without a name or a value",
                            what);
         else
-            put_option(ctx, where, is_of_part && is_of_part(o->name) ? part : given, o);
+            put_option(ctx, where, what, is_of_part && is_of_part(o->name) ? part : given, o);
     }
 }
 

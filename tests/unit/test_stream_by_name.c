@@ -62,6 +62,14 @@ static void an_option_that_is_given_again_is_a_list(void)
     COMES_OUT(ctx, leat_map(rows, fields, NULL), "1 1 1 1");
 }
 
+static void a_group_behind_values_of_the_same_name_takes_their_place(void)
+{
+    struct leat_context *ctx = new_context();
+    struct leat_stream *of = APPLY(ints(ctx), "map", {"n", "this"}, {"n", "this"}, {"n.one", "1"});
+
+    COMES_OUT(ctx, APPLY(of, "map", {"", "size(this) + size(this.n) + this.n.one"}), "3 3 3 3");
+}
+
 static void an_operator_without_an_argument_gets_none(void)
 {
     struct leat_context *ctx = new_context();
@@ -129,6 +137,10 @@ static void mistakes_are_told_at_the_line_of_the_program(void)
     is_refused(ctx, "unknown sink 'fils'");
 
     ctx = new_context();
+    leat_print(APPLY(ints(ctx), "map", {"n.one", "1"}, {"n", "this"}), 1);
+    is_refused(ctx, "leat_apply: 'n' comes behind its own options; give it before them");
+
+    ctx = new_context();
     WRITE_TO(ints(ctx), "files", {"path", "x/{file}.csv"}, {"pth", "x"});
     is_refused(ctx, "pth");
 }
@@ -192,9 +204,10 @@ static void building_and_running_without_memory_ends_clean(void)
 
 LEAT_TESTS("stream_by_name", T(an_operator_takes_an_expression_as_its_whole_argument),
            T(an_operator_takes_options_and_fields_by_their_paths),
-           T(an_option_that_is_given_again_is_a_list), T(an_operator_without_an_argument_gets_none),
-           T(what_comes_of_a_window_is_its_elements), T(a_sink_takes_options_and_a_format),
-           T(mistakes_are_told_at_the_line_of_the_program),
+           T(an_option_that_is_given_again_is_a_list),
+           T(a_group_behind_values_of_the_same_name_takes_their_place),
+           T(an_operator_without_an_argument_gets_none), T(what_comes_of_a_window_is_its_elements),
+           T(a_sink_takes_options_and_a_format), T(mistakes_are_told_at_the_line_of_the_program),
            T(nothing_where_something_is_due_is_a_mistake),
            T(what_the_library_makes_itself_cannot_be_made_by_its_name),
            T(building_and_running_without_memory_ends_clean))
