@@ -33,7 +33,8 @@ void stream_progress_heard(const struct leat_context *ctx,
             p->last[p->newest] = *completed;
             retained += retained < p->limit;
             if (completed->failure) {
-                snprintf(p->failure, sizeof p->failure, "%s", completed->failure);
+                if (!p->failure[0]) /* who asked for the batch before may read it just now */
+                    snprintf(p->failure, sizeof p->failure, "%s", completed->failure);
                 p->last[p->newest].failure = p->failure;
             }
         }
