@@ -47,7 +47,7 @@ LEAT_API struct leat_value leat_call_expand(struct leat_call *call, struct leat_
 
 /* Put v behind the others in a list, which begins as leat_list(), or is one that the function was
  * given: of that it becomes a copy. What goes wrong becomes the list, which is then returned as it
- * is. */
+ * is. A copy of the struct is the same list: put more into one of the two only. */
 LEAT_API void leat_list_add(struct leat_call *call, struct leat_value *list, struct leat_value v);
 /* The same for a field of a map, which begins as leat_map_new(), or was given; `name` is borrowed
  * as v is. No name may come twice. */
