@@ -160,7 +160,7 @@ class Leat:
     def out(self):
         return self.out_path.read_text(errors="replace")
 
-    def wait_log(self, words, seconds=20, times=1):
+    def wait_log(self, words, seconds=120, times=1):
         def there():
             ended = self.process.poll() is not None
             said = self.log.count(words) >= times
