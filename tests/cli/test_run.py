@@ -187,7 +187,7 @@ def test_a_second_copy_on_the_same_state_is_refused():
         job = start(d, STEADY)
         try:
             wait_for("the first file", lambda: written(d))
-            code, _, err = leat("run", "--until", "1_batches", "f.yaml", cwd=d, timeout=20)
+            code, _, err = leat("run", "--until", "1_batches", "f.yaml", cwd=d, timeout=120)
         finally:
             job.terminate()
             job.communicate(timeout=60)

@@ -190,7 +190,7 @@ sinks:
         out = pathlib.Path(d) / "out"
         wait_for("a committed batch", lambda: list(out.glob(".leat-roll-*")))
         shutil.rmtree(out, ignore_errors=True)
-        _, err = job.communicate(timeout=30)
+        _, err = job.communicate(timeout=120)
         # Just then the next file may have been begun; its directory is made again.
         told = "was removed while it was written" in err or "it works again" in err
         assert job.returncode == 0 and told, err

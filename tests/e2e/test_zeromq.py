@@ -173,8 +173,8 @@ def test_only_clients_whose_keys_are_named_may_send():
                 process.stdin.close()
             send("push", "connect", address, ["friend"], "curve", server[0], *client)
             wait_for("the friend", lambda: rows(dir))
-            other.wait(timeout=30)
-            plain.wait(timeout=30)
+            other.wait(timeout=120)
+            plain.wait(timeout=120)
             assert run.stop() == 0, run.log
             assert server[1] not in run.log
         assert [r["v"] for r in rows(dir)] == ["friend"]

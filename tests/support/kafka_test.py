@@ -172,10 +172,10 @@ class Leat:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, seconds=20):
+    def wait(self, seconds=120):
         return self.process.wait(seconds)
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         """SIGTERM, as docker does: the exit code."""
         self.signal(signal.SIGTERM)
         return self.wait(seconds)

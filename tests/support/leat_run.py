@@ -46,7 +46,7 @@ class Run:
 
     def stop(self):
         self.job.send_signal(signal.SIGTERM)
-        return self.job.wait(timeout=20)
+        return self.job.wait(timeout=120)
 
 
 @contextlib.contextmanager
