@@ -61,9 +61,11 @@ static __attribute__((noinline)) bool make_room(struct leat_call *call, struct l
 
     while (room <= n)
         room *= 2;
-    if (n && (to->flags & LEAT_GROWS) && leat_arena_grow(call->arena, items, n * size, room * size))
+    bool has_number = n <= UINT32_MAX / 2; /* for twice as many */
+    if (has_number && n && (to->flags & LEAT_GROWS) &&
+        leat_arena_grow(call->arena, items, n * size, room * size))
         return true;
-    items = n > UINT32_MAX / 2 ? NULL : leat_arena_array(call->arena, room, size);
+    items = has_number ? leat_arena_array(call->arena, room, size) : NULL;
     if (!items) {
         *to = leat_value_fail(LEAT_V_BUDGET, "the memory of this batch is used up");
         return false;
