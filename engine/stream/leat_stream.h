@@ -195,10 +195,11 @@ LEAT_API struct leat_stream *leat_queue_stream_at(struct leat_context *ctx, bool
     leat_queue_pair_stream_at(ctx, one_at_a_time, LEAT_HERE)
 LEAT_API struct leat_stream *leat_queue_pair_stream_at(struct leat_context *ctx, bool one_at_a_time,
                                                        const char *where);
-/* Copies of these, before or after leat_start(). None make an empty batch of it. LEAT_E_MISUSE: it
- * is no queue, or a queue of the other kind, or has stopped, or one of them is an error or has one
- * in it. LEAT_E_DATA: one has a string that is not UTF-8, or is nested more than 64 deep. In both
- * cases nothing was pushed. */
+/* Copies of these, before or after leat_start(), which are kept until their batch is committed,
+ * beside what `memory` limits. None make an empty batch of it. LEAT_E_MISUSE: it is no queue, or a
+ * queue of the other kind, or has stopped, or one of them is an error or has one in it.
+ * LEAT_E_DATA: one has a string that is not UTF-8, or is nested more than 64 deep. In both cases
+ * nothing was pushed. */
 LEAT_API LEAT_CHECKED enum leat_status leat_queue_push(struct leat_stream *queue,
                                                        const struct leat_value *values,
                                                        size_t count, struct leat_error *err);

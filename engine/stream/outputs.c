@@ -25,7 +25,7 @@ struct batch {
 };
 
 static const struct leat_opt options[] = {
-    LEAT_OPT(struct foreach, of, .help = "The function that is called."),
+    LEAT_OPT(struct foreach, of, .optional = true, .help = "The function that is called."),
     {0},
 };
 
@@ -145,7 +145,8 @@ static enum leat_status foreach_check(const void *self, struct leat_error *err)
 
     return s->of.node && s->of.node->handed
                ? LEAT_OK
-               : leat_fail(err, LEAT_E_CONFIG, "has no name: leat_foreach_rdd() makes it");
+               : leat_fail(err, LEAT_E_CONFIG,
+                           "cannot be asked for by its name; leat_foreach_rdd() makes it");
 }
 
 static const struct leat_module module = {

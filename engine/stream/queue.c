@@ -23,7 +23,7 @@ struct queue_source {
 };
 
 static const struct leat_opt options[] = {
-    LEAT_OPT(struct queue_source, of, .help = "What the program pushes into."),
+    LEAT_OPT(struct queue_source, of, .optional = true, .help = "What the program pushes into."),
     {0},
 };
 
@@ -316,7 +316,8 @@ static enum leat_status queue_check(const void *self, struct leat_error *err)
 
     return s->of.node && s->of.node->handed
                ? LEAT_OK
-               : leat_fail(err, LEAT_E_CONFIG, "has no name: leat_queue_stream() makes it");
+               : leat_fail(err, LEAT_E_CONFIG,
+                           "cannot be asked for by its name; leat_queue_stream() makes it");
 }
 
 static const struct leat_module module = {

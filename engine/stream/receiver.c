@@ -19,7 +19,8 @@ struct receiver_source {
 };
 
 static const struct leat_opt options[] = {
-    LEAT_OPT(struct receiver_source, of, .help = "What the program receives with."),
+    LEAT_OPT(struct receiver_source, of, .optional = true,
+             .help = "What the program receives with."),
     {0},
 };
 
@@ -288,7 +289,8 @@ static enum leat_status receiver_check(const void *self, struct leat_error *err)
 
     return s->of.node && s->of.node->handed
                ? LEAT_OK
-               : leat_fail(err, LEAT_E_CONFIG, "has no name: leat_receiver_stream() makes it");
+               : leat_fail(err, LEAT_E_CONFIG,
+                           "cannot be asked for by its name; leat_receiver_stream() makes it");
 }
 
 static const struct leat_module module = {

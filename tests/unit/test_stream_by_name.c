@@ -181,6 +181,14 @@ static void what_the_library_makes_itself_cannot_be_made_by_its_name(void)
     ctx = new_context();
     WRITE_TO(ints(ctx), "foreach_rdd", {"of", "x"});
     is_refused(ctx, "leat_foreach_rdd() makes it");
+
+    ctx = new_context();
+    leat_print(leat_source_stream(ctx, "queue", NULL, 0), 1);
+    is_refused(ctx, "queue: cannot be asked for by its name; leat_queue_stream() makes it");
+
+    ctx = new_context();
+    leat_write_to(ints(ctx), "foreach_rdd", NULL, 0);
+    is_refused(ctx, "foreach_rdd: cannot be asked for by its name; leat_foreach_rdd() makes it");
 }
 
 static void building_and_running_without_memory_ends_clean(void)
