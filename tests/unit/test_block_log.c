@@ -118,6 +118,27 @@ static void small_blocks_become_one_of_the_size_that_is_asked_for(void)
     leat_block_log_close(log);
 }
 
+static void no_more_rows_are_put_together_than_a_fetch_wants(void)
+{
+    fresh_dir();
+    struct leat_block_log *log = open_log(QUOTA);
+    struct leat_fetch fetch = {.max_bytes = 1 << 20, .max_rows = 5};
+    struct leat_block *b;
+    int64_t ends[] = {4, 8, 10, 18}, at = 0;
+
+    for (; at < 10; at += 2)
+        OK(append(log, 0, at, at + 2));
+    OK(append(log, 0, 10, 18)); /* it was written before so few were wanted */
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        OK(leat_block_log_read(log, &fetch, &budget, &b, &err));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+        CU_ASSERT_EQUAL(block_rows_check(b, fetch.from), ends[i]);
+        leat_block_unref(b);
+        fetch.from = ends[i];
+    }
+    leat_block_log_close(log);
+}
+
 static void partitions_share_the_files_and_are_read_by_themselves(void)
 {
     fresh_dir();
@@ -340,6 +361,7 @@ static void opening_and_reading_report_lack_of_memory(void)
 
 LEAT_TESTS("block_log", T(rows_are_read_as_they_came_and_again_after_a_restart),
            T(small_blocks_become_one_of_the_size_that_is_asked_for),
+           T(no_more_rows_are_put_together_than_a_fetch_wants),
            T(partitions_share_the_files_and_are_read_by_themselves),
            T(what_is_done_goes_and_numbers_go_on),
            T(a_full_quota_takes_nothing_until_something_is_done),
