@@ -295,6 +295,15 @@ static void address(struct leat_lane *lane, const struct leat_stage_task *t, str
             l->number, (size_t)snprintf(l->number, sizeof l->number, "%d", (int)p->number)};
 }
 
+/* A plan that is driven by hand has no modules. */
+static bool is_encoded(const struct leat_plan *plan, const struct leat_plan_stage *stage,
+                       const struct leat_stage_task *t)
+{
+    const struct leat_module *m = t->origin ? plan->sources[stage->input].module : NULL;
+
+    return m && m->encoded;
+}
+
 static void begin(struct leat_lane *lane, struct leat_stage_task *t, struct node *n)
 {
     const struct leat_plan *plan = lane->plan;
@@ -303,7 +312,7 @@ static void begin(struct leat_lane *lane, struct leat_stage_task *t, struct node
     n->task.batch = t->batch;
     n->task.part = t->part;
     n->task.source = t->origin ? t->origin->name : (struct leat_slice){0};
-    n->task.encoded = t->origin && plan->sources[lane->stage->input].module->encoded;
+    n->task.encoded = is_encoded(plan, lane->stage, t);
     if (lane->box)
         address(lane, t, &n->letters);
     n->task.arena = t->arena;
