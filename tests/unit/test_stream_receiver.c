@@ -435,6 +435,22 @@ static void a_start_that_cannot_help_ends_the_job_with_its_words(void)
     leat_context_free(ctx);
 }
 
+static struct leat_value not_the_first(struct leat_call *call, const struct leat_pair *in,
+                                       void *arg)
+{
+    (void)arg;
+    return in->value.as.i == 0 ? leat_call_fail(call, "not this one") : in->value;
+}
+
+static void an_element_that_fails_is_shown_as_it_was_stored(void)
+{
+    struct leat_context *ctx = new_context();
+    struct numbers n = {.threads_count = 1, .count = 1};
+
+    ends_with(ctx, leat_map(leat_receiver_stream(ctx, &functions, &n), not_the_first, NULL), "",
+              "leat_map: not this one; the value is 0");
+}
+
 /* ---- misuse */
 
 static void refused(const struct leat_receiver_functions *f, const char *why)
@@ -536,6 +552,7 @@ LEAT_TESTS("stream_receiver", T(what_one_thread_stores_comes_out_in_its_order),
            T(a_receiver_starts_again_with_what_it_had_and_its_end_is_not_the_contexts),
            T(a_start_that_fails_is_tried_again_where_that_may_help),
            T(a_start_that_cannot_help_ends_the_job_with_its_words),
+           T(an_element_that_fails_is_shown_as_it_was_stored),
            T(receivers_that_make_no_sense_are_refused),
            T(what_cannot_be_stored_leaves_nothing_behind),
            T(a_receiver_without_memory_ends_in_order))
