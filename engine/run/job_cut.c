@@ -41,17 +41,33 @@ static void take_all(struct leat_job *job, uint64_t n, bool by_tick)
     }
 }
 
-/* The part whose oldest block begins earliest; among equals that whose turn it is, so that none is
- * left out for ever where there is always more than a batch takes. */
-static struct leat_job_part *earliest(const struct leat_job *job, bool by_tick)
+static bool is_earlier(const struct leat_job_block *a, const struct leat_job_block *b)
 {
-    struct leat_job_part *best = NULL;
+    return a->time_min_ms != INT64_MIN && a->time_min_ms < b->time_min_ms;
+}
 
+static struct leat_job_part *whose_turn(const struct leat_job *job, bool by_tick)
+{
     for (uint32_t i = 0; i < job->active_count; i++) {
         uint32_t at = (uint32_t)(((uint64_t)job->turn + i) % job->active_count);
         struct leat_job_part *p = &job->parts[job->active[at]];
+        if (p->count && (p->by_tick || !by_tick))
+            return p;
+    }
+    return NULL;
+}
+
+/* The part whose turn it is, or the one whose oldest block is known to begin earlier: so none is
+ * left out for ever where there is always more than a batch takes, for want of times or for equal
+ * ones. */
+static struct leat_job_part *earliest(const struct leat_job *job, bool by_tick)
+{
+    struct leat_job_part *best = whose_turn(job, by_tick);
+
+    for (uint32_t i = 0; best && i < job->active_count; i++) {
+        struct leat_job_part *p = &job->parts[job->active[i]];
         if (p->count && (p->by_tick || !by_tick) &&
-            (!best || p->blocks[p->first].time_min_ms < best->blocks[best->first].time_min_ms))
+            is_earlier(&p->blocks[p->first], &best->blocks[best->first]))
             best = p;
     }
     return best;
@@ -94,11 +110,11 @@ static void take_some(struct leat_job *job, uint64_t n, bool by_tick)
         if ((bytes && !within_limits(job, records + b->records, bytes + b->bytes)) ||
             is_too_fast(job, b, first))
             return;
+        job->turn = whose_turn(job, by_tick)->active_at + 1;
         first = false;
         records += b->records;
         bytes += b->bytes;
         take_one(job, p, n);
-        job->turn = p->active_at + 1;
     }
 }
 

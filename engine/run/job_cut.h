@@ -12,8 +12,8 @@
 void leat_job_keep(struct leat_job *job, struct leat_job_part *p, const struct leat_event *ev);
 
 /* Choose what batch N takes: everything, or up to the limits with the least event time first, so
- * that no partition runs ahead of another; by_tick: of no other partitions. Sets `take` and moves
- * what was taken to held[n % 2]. */
+ * that no partition runs ahead of another, and those that tell no time in turn; by_tick: of no
+ * other partitions. Sets `take` and moves what was taken to held[n % 2]. */
 void leat_job_take(struct leat_job *job, uint64_t n, bool by_tick);
 
 /* Partitions that belong to ticks: is an answer awaited, or received what a batch has room for?

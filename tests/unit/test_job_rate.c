@@ -12,7 +12,8 @@ static uint32_t active[PARTS];
 static struct leat_action list[4 * PARTS + 16];
 static struct leat_actions out = {list, 0, 4 * PARTS + 16};
 static uint32_t block_records;
-static int64_t left[PARTS]; /* until the partition's end */
+static int64_t left[PARTS];          /* until the partition's end */
+static int64_t time_of_first[PARTS]; /* 0: no record has one; else each is 1 later than the last */
 static int64_t taken[PARTS], stood[PARTS];
 static unsigned batches;
 static bool stopped;
@@ -32,14 +33,16 @@ static void answer(uint32_t part)
     int64_t n = block_records < left[part] ? block_records : left[part];
 
     left[part] -= n;
-    add((struct leat_event){.kind = LEAT_EV_BLOCK,
-                            .part = part,
-                            .from = parts[part].next,
-                            .to = parts[part].next + n,
-                            .empty = n == 0,
-                            .at_end = left[part] == 0 || parts[part].single,
-                            .records = (uint32_t)n,
-                            .bytes = 10 * (uint64_t)n});
+    add((struct leat_event){
+        .kind = LEAT_EV_BLOCK,
+        .part = part,
+        .from = parts[part].next,
+        .to = parts[part].next + n,
+        .empty = n == 0,
+        .at_end = left[part] == 0 || parts[part].single,
+        .time_min_ms = time_of_first[part] ? time_of_first[part] + parts[part].next : INT64_MIN,
+        .records = (uint32_t)n,
+        .bytes = 10 * (uint64_t)n});
 }
 
 static void ran(uint64_t n)
@@ -97,6 +100,7 @@ static void begin_with(bool queue, double rate, enum leat_job_mode mode, uint32_
     for (uint32_t i = 0; i < PARTS; i++) {
         left[i] = rows[i];
         taken[i] = stood[i] = 0;
+        time_of_first[i] = 0;
         parts[i] = (struct leat_job_part){.goal = -1, .single = queue && i == 0};
         step((struct leat_event){.kind = LEAT_EV_PART, .part = i}, 1);
     }
@@ -145,6 +149,21 @@ static void all_partitions_have_their_turn(void)
         interval(tick);
     for (uint32_t i = 0; i < PARTS; i++)
         CU_ASSERT_EQUAL(taken[i], 1000);
+}
+
+static void the_oldest_go_first_and_what_has_no_time_has_its_turn_with_them(void)
+{
+    static const int64_t none[PARTS];
+
+    begin(100, LEAT_JOB_INTERVAL, 25, none);
+    time_of_first[1] = 1000;
+    time_of_first[2] = 1700;
+    for (uint32_t i = 0; i < PARTS; i++)
+        left[i] = 1000000;
+    for (int64_t tick = 1; tick <= 31; tick++)
+        interval(tick);
+    CU_ASSERT(taken[0] >= 950 && taken[0] <= 1050);
+    CU_ASSERT(taken[1] - taken[2] >= 650 && taken[1] - taken[2] <= 750);
 }
 
 static void a_block_that_is_more_than_an_interval_counts_for_several(void)
@@ -278,6 +297,7 @@ static void a_group_that_is_held_open_for_its_commit_does_not_count_as_slow(void
 
 LEAT_TESTS("job_rate", T(an_interval_takes_what_the_rate_says_and_no_more),
            T(all_partitions_have_their_turn),
+           T(the_oldest_go_first_and_what_has_no_time_has_its_turn_with_them),
            T(a_block_that_is_more_than_an_interval_counts_for_several),
            T(less_than_a_record_an_interval_is_one_now_and_then),
            T(what_an_interval_did_not_take_is_not_made_up_for),
