@@ -10,9 +10,10 @@ static const struct leat_opt batch_options[] = {
     SPEC_OPT(LEAT_OPT_DURATION, "every", batch.every, .def = "1s", .min = 1, .max = 86400000,
              .help = "How often what has come is cut into a batch."),
     SPEC_OPT(LEAT_OPT_INT, "max_records", batch.max_records, .def = "0", .max = INT64_MAX,
-             .help = "Records in one batch at most; 0: no limit."),
+             .help = "Records in one batch at most, but for one block that has more; 0: no limit."),
     SPEC_OPT(LEAT_OPT_SIZE, "max_bytes", batch.max_bytes, .def = "0B", .max = INT64_MAX,
-             .help = "Bytes in one batch at most; 0B: no limit but memory."),
+             .help = "Bytes in one batch at most, but for one block that has more; 0B: no limit but "
+                     "memory."),
     SPEC_OPT(LEAT_OPT_RATE, "max_rate", batch.max_rate, .def = "0/s",
              .help = "Records a second at most, of all sources together; 0/s: no limit."),
     SPEC_OPT(LEAT_OPT_CHOICE, "trigger", batch.trigger, .def = "interval", .choices = triggers,

@@ -49,8 +49,11 @@ static void *push_main(void *arg)
 /* The inbox, with a store or without. What is stored can be read while the sender is away. */
 static enum leat_status init_push(struct leat_job_source *s, struct leat_error *err)
 {
+    const uint64_t most = s->job->step.max_bytes;
+    size_t bytes = most < LEAT_JOB_INBOX_BYTES ? (size_t)most : LEAT_JOB_INBOX_BYTES;
+
     if (!s->has_inbox && leat_inbox_init(&s->inbox, s->push, s->push_self, &s->env, &s->job->in,
-                                         LEAT_JOB_BLOCKS, LEAT_JOB_INBOX_BYTES, err) != LEAT_OK)
+                                         LEAT_JOB_BLOCKS, bytes, err) != LEAT_OK)
         return err->status;
     s->has_inbox = true;
     s->inbox.source = (uint32_t)(s - s->job->sources);

@@ -187,6 +187,19 @@ static void no_batch_takes_more_than_the_rate_and_all_comes_out_in_order(void)
     end(&r);
 }
 
+static void no_batch_takes_more_bytes_than_it_is_told_to_of_what_was_received(void)
+{
+    struct run r;
+
+    begin(&r, 1000, 0);
+    leat_set(r.ctx, "batch.max_bytes", "480B");
+    go(&r);
+    until_batches(&r, 1, 1000);
+    CU_ASSERT(r.sink.most <= 480 / 24); /* the least that a record takes */
+    CU_ASSERT(r.sink.in_order);
+    end(&r);
+}
+
 static void a_rate_bounds_what_two_receivers_send_together(void)
 {
     struct numbers second = {.count = 500};
@@ -276,6 +289,7 @@ static void wrong_rates_are_refused_with_what_to_write_instead(void)
 }
 
 LEAT_TESTS("stream_rate", T(no_batch_takes_more_than_the_rate_and_all_comes_out_in_order),
+           T(no_batch_takes_more_bytes_than_it_is_told_to_of_what_was_received),
            T(a_rate_bounds_what_two_receivers_send_together),
            T(behind_a_slow_output_batches_become_as_large_as_it_can_work_off),
            T(what_is_learnt_stays_within_what_is_set), T(what_is_set_last_counts),
