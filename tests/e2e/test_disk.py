@@ -61,7 +61,7 @@ def test_files_of_a_batch_wait_for_room():
 
 
 def test_files_that_roll_wait_for_room():
-    fill_up("full.roll", "size: 64KiB", False)
+    fill_up("full.roll", "size: 64KiB, idle: 1s", False)  # the last one, too, is final
 
 
 def test_the_job_log_waits_for_room_too():
