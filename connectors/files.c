@@ -367,8 +367,8 @@ static enum leat_status read_container(struct files *f, struct file_reader *r,
 {
     const struct leat_container_file file = {r->path, read_bytes, r};
 
-    return f->env->container->fetch(r->container, &file, fetch->from, fetch->max_bytes, !f->follow,
-                                    block, err);
+    return f->env->container->fetch(r->container, &file, fetch->from, fetch->max_bytes,
+                                    fetch->max_rows, !f->follow, block, err);
 }
 
 static enum leat_status read_some(struct files *f, struct file_reader *r,

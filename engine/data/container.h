@@ -30,13 +30,14 @@ struct leat_container {
     void *(*open)(const void *self, const struct leat_env *env);
     void (*close)(void *reader); /* NULL is fine */
 
-    /* The records from number `from` on, about max_bytes of them, in a sealed block; at_end when
-     * there are no more now. What is damaged is a row that decode() makes an error of. `whole`:
-     * nobody writes the file any more, so what is cut off at its end is damaged as well; else it is
-     * waited for. LEAT_E_LOST: there are not so many records. Thread: job. */
+    /* The records from number `from` on, about max_bytes of them, in a sealed block, and no further
+     * frame behind max_rows (0: any number); at_end when there are no more now. What is damaged is
+     * a row that decode() makes an error of. `whole`: nobody writes the file any more, so what is
+     * cut off at its end is damaged as well; else it is waited for. LEAT_E_LOST: there are not so
+     * many records. Thread: job. */
     enum leat_status (*fetch)(void *reader, const struct leat_container_file *file, int64_t from,
-                              size_t max_bytes, bool whole, struct leat_block **block,
-                              struct leat_error *err);
+                              size_t max_bytes, uint32_t max_rows, bool whole,
+                              struct leat_block **block, struct leat_error *err);
 
     /* What a sink keeps to pack rows with, whatever files they go to. NULL: no memory. */
     void *(*packer)(const void *self);

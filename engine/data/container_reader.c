@@ -278,11 +278,11 @@ static enum leat_status go_to(struct leat_container_reader *r, int64_t from,
                            r->file.path, r->first, from);
 }
 
-/* Frames from this one on, until there are enough bytes. What does not fit into memory comes with
- * the next fetch, unless it is the first. */
+/* Frames from this one on, until there are enough bytes or rows. What does not fit into memory
+ * comes with the next fetch, unless it is the first. */
 static enum leat_status gather(struct leat_container_reader *r, struct leat_frame frame,
-                               int64_t from, size_t max_bytes, struct leat_block **b,
-                               struct leat_error *err)
+                               int64_t from, size_t max_bytes, uint32_t max_rows,
+                               struct leat_block **b, struct leat_error *err)
 {
     while (has_bytes(&frame)) {
         enum leat_status status = add_frame(r, b, from, &frame, err);
@@ -291,7 +291,7 @@ static enum leat_status gather(struct leat_container_reader *r, struct leat_fram
         if (status != LEAT_OK)
             return status;
         step_over(r, &frame);
-        if ((*b)->bytes.len >= max_bytes)
+        if ((*b)->bytes.len >= max_bytes || (max_rows && (*b)->rows_hint >= max_rows))
             return LEAT_OK;
         if (next_frame(r, r->at, &frame, err) != LEAT_OK)
             return err->status;
@@ -314,7 +314,7 @@ static enum leat_status fetch_broken(struct leat_container_reader *r, int64_t fr
 }
 
 static enum leat_status fill(struct leat_container_reader *r, int64_t from, size_t max_bytes,
-                             struct leat_block **b, struct leat_error *err)
+                             uint32_t max_rows, struct leat_block **b, struct leat_error *err)
 {
     struct leat_frame frame;
 
@@ -322,12 +322,13 @@ static enum leat_status fill(struct leat_container_reader *r, int64_t from, size
         return fetch_broken(r, from, b, err);
     if (go_to(r, from, &frame, err) != LEAT_OK)
         return err->status;
-    return gather(r, frame, from, max_bytes, b, err);
+    return gather(r, frame, from, max_bytes, max_rows, b, err);
 }
 
 enum leat_status leat_container_reader_fetch(void *reader, const struct leat_container_file *file,
-                                             int64_t from, size_t max_bytes, bool whole,
-                                             struct leat_block **block, struct leat_error *err)
+                                             int64_t from, size_t max_bytes, uint32_t max_rows,
+                                             bool whole, struct leat_block **block,
+                                             struct leat_error *err)
 {
     struct leat_container_reader *r = reader;
     struct leat_block *b = NULL;
@@ -342,7 +343,7 @@ enum leat_status leat_container_reader_fetch(void *reader, const struct leat_con
         return err->status;
     b->from = from;
     b->at_end = waits;
-    if (!waits && fill(r, from, max_bytes, &b, err) != LEAT_OK) {
+    if (!waits && fill(r, from, max_bytes, max_rows, &b, err) != LEAT_OK) {
         leat_block_unref(b);
         return err->status;
     }

@@ -95,11 +95,10 @@ LEAT_API void *leat_container_reader_open(const struct leat_container_kind *kind
                                           const struct leat_env *env,
                                           const struct leat_coding *coding);
 LEAT_API void leat_container_reader_close(void *reader);
-LEAT_API enum leat_status leat_container_reader_fetch(void *reader,
-                                                      const struct leat_container_file *file,
-                                                      int64_t from, size_t max_bytes, bool whole,
-                                                      struct leat_block **block,
-                                                      struct leat_error *err);
+LEAT_API enum leat_status
+leat_container_reader_fetch(void *reader, const struct leat_container_file *file, int64_t from,
+                            size_t max_bytes, uint32_t max_rows, bool whole,
+                            struct leat_block **block, struct leat_error *err);
 LEAT_API enum leat_status leat_container_reader_whole(const struct leat_container_kind *kind,
                                                       const void *self,
                                                       const struct leat_container_file *file,

@@ -144,7 +144,7 @@ static enum leat_status fill(const struct records_reader *r, const struct leat_c
 }
 
 static enum leat_status records_fetch(void *reader, const struct leat_container_file *file,
-                                      int64_t from, size_t max_bytes, bool whole,
+                                      int64_t from, size_t max_bytes, uint32_t max_rows, bool whole,
                                       struct leat_block **block, struct leat_error *err)
 {
     const struct records_reader *r = reader;
@@ -152,6 +152,7 @@ static enum leat_status records_fetch(void *reader, const struct leat_container_
            first = r->length < ROOM_FIRST ? ROOM_FIRST / r->length : 1;
     struct leat_block *b;
 
+    count = max_rows && max_rows < count ? max_rows : count;
     first = first < count ? first : count;
     if (check_file(r, file, from, err) != LEAT_OK ||
         leat_block_new(r->budget, &coding, LENGTH_BYTES + first * r->length, &b, err) != LEAT_OK)

@@ -60,7 +60,7 @@ static bool read_part(struct saved *s, char *path, json_t *rows, struct failure 
     struct leat_error err = {0};
 
     void *reader = c->open(s->self, &env);
-    bool good = reader && c->fetch(reader, &file, 0, SIZE_MAX, true, &b, &err) == LEAT_OK;
+    bool good = reader && c->fetch(reader, &file, 0, SIZE_MAX, 0, true, &b, &err) == LEAT_OK;
     while (good && b->coding->next(&at, b, &s->chunk, &err) == LEAT_OK && s->chunk.rows) {
         good = s->format->format->decode(s->self, &s->chunk, &err) == LEAT_OK;
         for (uint32_t i = 0; good && i < s->chunk.rows; i++)

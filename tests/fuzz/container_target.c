@@ -80,7 +80,7 @@ static bool see_file(struct world *w, int64_t from, size_t max_bytes, struct see
     for (int64_t at = from; ok && !at_end;) {
         struct leat_error err;
         struct leat_block *b = NULL;
-        ok = c->fetch(reader, &w->file, at, max_bytes, w->whole, &b, &err) == LEAT_OK;
+        ok = c->fetch(reader, &w->file, at, max_bytes, 0, w->whole, &b, &err) == LEAT_OK;
         if (!ok)
             break;
         assert(b->from == at && (b->at_end || b->to > at));

@@ -127,7 +127,8 @@ struct leat_block *cf_fetch(struct container_world *w, struct container_bytes *b
     const struct leat_container_file file = {"/in/some.avro", cf_read_bytes, b};
     struct leat_block *block = NULL;
 
-    if (w->container->fetch(w->reader, &file, from, max_bytes, whole, &block, e) != LEAT_OK)
+    if (w->container->fetch(w->reader, &file, from, max_bytes, w->max_rows, whole, &block, e) !=
+        LEAT_OK)
         return NULL;
     CU_ASSERT(block->from == from && block->to >= from);
     return block;

@@ -33,6 +33,7 @@ struct container_world {
     const struct leat_container *container;
     struct leat_chunk chunk;
     void *reader;
+    uint32_t max_rows; /* of a fetch; 0: any number */
 };
 
 /* ---- a file by hand */

@@ -48,6 +48,24 @@ static void any_position_can_be_read_again_in_any_order(void)
     free(b.ptr);
 }
 
+/* Blocks of the file have two rows, the last one has one. */
+static void a_fetch_of_few_rows_takes_no_further_block_than_it_needs(void)
+{
+    static const int64_t ends[] = {2, 2, 4, 4, 5};
+    struct container_bytes b = cf_write_file("deflate", CF_RECORD, cf_some, 2);
+    struct container_world w;
+
+    cf_init(&w, cf_as_written, LEAT_FORMAT_READS);
+    for (w.max_rows = 1; w.max_rows <= 5; w.max_rows++) {
+        struct leat_block *rows = cf_fetch(&w, &b, 0, CF_ALL, true, &err);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(rows);
+        CU_ASSERT_EQUAL(rows->to, ends[w.max_rows - 1]);
+        leat_block_unref(rows);
+    }
+    cf_fini(&w);
+    free(b.ptr);
+}
+
 static void a_file_is_read_as_the_schema_wants_it(void)
 {
     static const char *const settings[] = {
@@ -174,6 +192,8 @@ static void a_record_that_no_reader_would_take_is_not_written(void)
 
 LEAT_TESTS("avro_container", T(a_record_that_no_reader_would_take_is_not_written),
            T(what_is_written_is_read_whatever_the_codec), T(the_same_rows_give_the_same_file),
-           T(any_position_can_be_read_again_in_any_order), T(a_file_is_read_as_the_schema_wants_it),
+           T(any_position_can_be_read_again_in_any_order),
+           T(a_fetch_of_few_rows_takes_no_further_block_than_it_needs),
+           T(a_file_is_read_as_the_schema_wants_it),
            T(what_is_whole_of_a_file_that_was_being_written), T(packing_reports_lack_of_memory),
            T(options_that_do_not_fit_a_container_are_refused))

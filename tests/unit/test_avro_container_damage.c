@@ -308,7 +308,7 @@ static void reading_reports_lack_of_memory(void)
                 w.format->plan(w.i.self, &all, 1, &w.i.arena, &err) == LEAT_OK &&
                 (w.reader = w.container->open(w.i.self, &w.i.env)) != NULL) {
                 enum leat_status status =
-                    w.container->fetch(w.reader, &file, 0, CF_ALL, true, &block, &err);
+                    w.container->fetch(w.reader, &file, 0, CF_ALL, 0, true, &block, &err);
                 CU_ASSERT(status == LEAT_OK || (leat_oom_hit() && status == LEAT_E_NOMEM));
                 leat_block_unref(block);
             }

@@ -94,7 +94,7 @@ static const char *fetched(const char *file, int64_t from, size_t max_bytes, boo
     void *reader = c->open(i.self, &i.env);
     while (!at_end) {
         struct leat_block *b = NULL;
-        OK(c->fetch(reader, &f, from, max_bytes, whole, &b, &err));
+        OK(c->fetch(reader, &f, from, max_bytes, 0, whole, &b, &err));
         CU_ASSERT(b->from == from && (b->at_end || b->to > from));
         show(&i, b, text, sizeof text);
         at_end = b->at_end;
@@ -116,6 +116,23 @@ static void a_file_is_read_from_any_record_in_pieces_of_any_size(void)
     }
 }
 
+static void a_fetch_of_few_rows_gets_no_more(void)
+{
+    const struct leat_container_file f = {"a file", read_bytes, &(struct bytes){"abcdefghijk", 11}};
+    struct leat_block *b = NULL;
+    struct instance i;
+
+    instance_init(&i, "raw", of_three);
+    void *reader = i.module->format->container->open(i.self, &i.env);
+    for (int64_t n = 0; n < 2; n++) {
+        OK(i.module->format->container->fetch(reader, &f, 2 * n, 100, 2, true, &b, &err));
+        CU_ASSERT(b->to == 2 * n + 2 && b->rows_hint == 2);
+        leat_block_unref(b);
+    }
+    i.module->format->container->close(reader);
+    instance_fini(&i);
+}
+
 static void a_rest_is_an_error_unless_more_may_come(void)
 {
     CU_ASSERT_STRING_EQUAL(fetched("abcdefgh", 0, 100, true), "0=abc 1=def 2=gh!");
@@ -134,11 +151,11 @@ static void what_is_not_in_the_file_is_lost_and_a_compressed_one_is_refused(void
     instance_init(&i, "raw", of_three);
     const struct leat_container *c = i.module->format->container;
     void *reader = c->open(i.self, &i.env);
-    CU_ASSERT_EQUAL(c->fetch(reader, &f, 4, 100, true, &b, &err), LEAT_E_LOST);
-    CU_ASSERT_EQUAL(c->fetch(reader, &f, INT64_MAX, 100, true, &b, &err), LEAT_E_LOST);
-    CU_ASSERT_EQUAL(c->fetch(reader, &f, -1, 100, true, &b, &err), LEAT_E_LOST);
+    CU_ASSERT_EQUAL(c->fetch(reader, &f, 4, 100, 0, true, &b, &err), LEAT_E_LOST);
+    CU_ASSERT_EQUAL(c->fetch(reader, &f, INT64_MAX, 100, 0, true, &b, &err), LEAT_E_LOST);
+    CU_ASSERT_EQUAL(c->fetch(reader, &f, -1, 100, 0, true, &b, &err), LEAT_E_LOST);
     f.path = "records.gz";
-    CU_ASSERT_EQUAL(c->fetch(reader, &f, 0, 100, true, &b, &err), LEAT_E_CONFIG);
+    CU_ASSERT_EQUAL(c->fetch(reader, &f, 0, 100, 0, true, &b, &err), LEAT_E_CONFIG);
     CU_ASSERT_PTR_NULL(b);
     c->close(reader);
     instance_fini(&i);
@@ -215,7 +232,7 @@ static void files_of_records_without_memory_give_it_back(void)
         struct instance i;
         instance_init(&i, "raw", of_three);
         void *reader = i.module->format->container->open(i.self, &i.env);
-        if (reader && i.module->format->container->fetch(reader, &f, 0, sizeof much, true, &b,
+        if (reader && i.module->format->container->fetch(reader, &f, 0, sizeof much, 0, true, &b,
                                                          &err) == LEAT_OK) {
             CU_ASSERT_EQUAL(b->to, 100000);
             leat_block_unref(b);
@@ -229,7 +246,7 @@ static void files_of_records_without_memory_give_it_back(void)
 LEAT_FORMAT_CONTRACT(raw)
 LEAT_TESTS("format_raw", LEAT_FORMAT_CONTRACT_TESTS, T(only_bytes_and_text_can_be_written),
            T(a_file_is_read_from_any_record_in_pieces_of_any_size),
-           T(a_rest_is_an_error_unless_more_may_come),
+           T(a_fetch_of_few_rows_gets_no_more), T(a_rest_is_an_error_unless_more_may_come),
            T(what_is_not_in_the_file_is_lost_and_a_compressed_one_is_refused),
            T(whole_records_of_a_file_are_found_without_its_size),
            T(whole_records_of_a_huge_file_are_found_too),

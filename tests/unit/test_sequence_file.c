@@ -560,7 +560,7 @@ static void reading_reports_lack_of_memory(void)
             w.reader = w.container->open(w.i.self, &w.i.env);
             if (w.reader) {
                 enum leat_status status =
-                    w.container->fetch(w.reader, &file, 0, CF_ALL, true, &rows, &err);
+                    w.container->fetch(w.reader, &file, 0, CF_ALL, 0, true, &rows, &err);
                 CU_ASSERT(status == LEAT_OK || (leat_oom_hit() && status == LEAT_E_NOMEM));
                 CU_ASSERT((status == LEAT_OK) == (rows != NULL));
             }
