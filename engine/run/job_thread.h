@@ -425,6 +425,7 @@ void leat_job_prepare(struct leat_job_thread *job, uint64_t n, uint32_t sink);
 void leat_job_log_record(struct leat_job_thread *job, uint64_t n);
 void leat_job_finish(struct leat_job_thread *job, uint64_t n);
 void leat_job_committed(struct leat_job_thread *job, uint64_t n); /* one of its sinks */
+/* What a sink is opened with: all of *env but `over`, which the caller has set. */
 LEAT_CHECKED enum leat_status leat_job_sink_init(struct leat_job_thread *job, uint32_t number,
                                                  void **self, struct leat_env *env,
                                                  struct leat_error *err);
