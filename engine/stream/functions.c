@@ -186,11 +186,18 @@ struct leat_node *stream_function(struct leat_context *ctx, const char *where,
     return n;
 }
 
-struct leat_node *stream_unpack(struct leat_context *ctx, const char *where)
+void stream_unpack(struct leat_stream *s, struct leat_stream *in, bool pairs, const char *where)
 {
-    struct leat_node *n = stream_text(ctx, where, "leat_queue_stream");
+    struct leat_context *ctx = s->ctx;
+    struct leat_node *map = stream_map(ctx, where),
+                     *n = stream_text(ctx, where, "leat_queue_stream");
 
     if (n)
         n->handed = &unpacks;
-    return n;
+    stream_put(map, "map", n);
+    s->from[0] = in;
+    s->ops = stream_list(ctx, where);
+    stream_put(s->ops, NULL, map);
+    if (pairs)
+        stream_put(s->ops, NULL, stream_take_apart(ctx, where));
 }

@@ -27,10 +27,8 @@ static struct leat_stream *queue_stream(struct leat_context *ctx, bool pairs, bo
     pthread_mutex_lock(&ctx->lock);
     struct leat_stream *in = stream_add(ctx, where, what), *s = stream_add(ctx, where, what);
     struct stream_queue *q = stream_alloc(ctx, sizeof *q);
-    struct leat_node *module_node = stream_map(ctx, where), *of = stream_text(ctx, where, "queue"),
-                     *map = stream_map(ctx, where);
-    if (in != &ctx->broken && s != &ctx->broken && q && module_node && of && map &&
-        set_parts(ctx, q, 1)) {
+    struct leat_node *module_node = stream_map(ctx, where), *of = stream_text(ctx, where, "queue");
+    if (in != &ctx->broken && s != &ctx->broken && q && module_node && of && set_parts(ctx, q, 1)) {
         q->next = ctx->queues;
         q->ctx = ctx;
         q->pairs = pairs;
@@ -41,12 +39,7 @@ static struct leat_stream *queue_stream(struct leat_context *ctx, bool pairs, bo
         in->source = stream_map(ctx, where);
         stream_put(in->source, "queue", module_node);
         in->queue = s->queue = q;
-        s->from[0] = in;
-        s->ops = stream_list(ctx, where);
-        stream_put(map, "map", stream_unpack(ctx, where));
-        stream_put(s->ops, NULL, map);
-        if (pairs)
-            stream_put(s->ops, NULL, stream_take_apart(ctx, where));
+        stream_unpack(s, in, pairs, where);
     }
     pthread_mutex_unlock(&ctx->lock);
     return s;

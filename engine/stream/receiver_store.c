@@ -63,7 +63,7 @@ static struct leat_stream *receiver_stream(struct leat_context *ctx,
     struct leat_stream *in = stream_add(ctx, where, what), *s = stream_add(ctx, where, what);
     check(ctx, where, what, functions);
     struct leat_node *module_node = stream_map(ctx, where),
-                     *of = stream_text(ctx, where, "receiver"), *map = stream_map(ctx, where);
+                     *of = stream_text(ctx, where, "receiver");
     struct leat_receiver *r = make(ctx, where, functions, arg, pairs);
     if (r) {
         of->handed = r;
@@ -72,12 +72,7 @@ static struct leat_stream *receiver_stream(struct leat_context *ctx,
         stream_put(in->source, "receiver", module_node);
         stream_put(in->source, "store", stream_text(ctx, where, r->functions.store));
         in->receiver = s->receiver = r;
-        s->from[0] = in;
-        s->ops = stream_list(ctx, where);
-        stream_put(map, "map", stream_unpack(ctx, where));
-        stream_put(s->ops, NULL, map);
-        if (pairs)
-            stream_put(s->ops, NULL, stream_take_apart(ctx, where));
+        stream_unpack(s, in, pairs, where);
     }
     pthread_mutex_unlock(&ctx->lock);
     return s;

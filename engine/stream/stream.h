@@ -191,8 +191,8 @@ enum stream_form {
 struct leat_node *stream_function(struct leat_context *ctx, const char *where,
                                   enum stream_form form, void (*fn)(void), void *arg,
                                   const char *text);
-/* What a queue's rows are made into. */
-struct leat_node *stream_unpack(struct leat_context *ctx, const char *where);
+/* s, a new stream, is of the elements that a program packed into the rows of `in`. Lock: held. */
+void stream_unpack(struct leat_stream *s, struct leat_stream *in, bool pairs, const char *where);
 
 struct stream_user_function {
     struct leat_callable callable; /* first */

@@ -9,11 +9,6 @@
 struct leat_error err;
 char in[300], outside[300], state[300], more[300];
 
-static int64_t now(const struct leat_clock *c)
-{
-    return ((const struct hand_clock *)(const void *)c)->now_ms;
-}
-
 static enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
 {
     struct program *p = arg;
@@ -92,7 +87,8 @@ void init(struct program *p, int64_t clock_ms)
 {
     pthread_condattr_t attr;
 
-    *p = (struct program){.clock = {.clock = {.now_ms = now, .monotonic_ms = now}}};
+    *p = (struct program){
+        .clock = {.clock = {.now_ms = hand_clock_now, .monotonic_ms = hand_clock_now}}};
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_cond_init(&p->changed, &attr);

@@ -6,6 +6,7 @@
 #ifndef FILE_PROGRAM_H
 #define FILE_PROGRAM_H
 
+#include "hand_clock.h"
 #include "leat_test.h"
 #include "stream_ready.h"
 
@@ -15,11 +16,6 @@
 
 extern struct leat_error err;
 extern char in[300], outside[300], state[300], more[300]; /* made by fresh(); state is not there */
-
-struct hand_clock {
-    struct leat_clock clock; /* first */
-    _Atomic int64_t now_ms;
-};
 
 /* A program: what came out, "14000:a,b 16000:" without batches that were empty, and its clock. */
 struct program {

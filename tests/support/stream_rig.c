@@ -208,3 +208,38 @@ bool runs_with_all_memory(struct leat_context *ctx, enum leat_status pushed)
     CU_ASSERT(status == LEAT_OK || leat_oom_hit());
     return !leat_oom_hit();
 }
+
+/* ---- numbers that came out */
+
+void number_sum_init(struct number_sum *n)
+{
+    *n = (struct number_sum){.counts_on = true};
+    pthread_mutex_init(&n->lock, NULL);
+    pthread_cond_init(&n->changed, NULL);
+}
+
+enum leat_status add_numbers(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
+{
+    struct number_sum *n = arg;
+
+    (void)e;
+    pthread_mutex_lock(&n->lock);
+    for (size_t i = 0; i < rdd->count; i++) {
+        int64_t number = rdd->rows[i].value.as.i;
+        n->counts_on = n->counts_on && number == n->last + 1;
+        n->last = number;
+        n->sum += number;
+        n->count++;
+    }
+    pthread_cond_broadcast(&n->changed);
+    pthread_mutex_unlock(&n->lock);
+    return LEAT_OK;
+}
+
+void wait_for_sum(struct number_sum *n, int64_t least)
+{
+    pthread_mutex_lock(&n->lock);
+    while (n->sum < least)
+        pthread_cond_wait(&n->changed, &n->lock);
+    pthread_mutex_unlock(&n->lock);
+}

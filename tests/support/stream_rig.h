@@ -27,6 +27,18 @@ void seen_init(struct seen *s);
 leat_rdd_function see; /* arg: a struct seen */
 void wait_for_batches(struct seen *s, int count);
 
+/* Numbers that came out. */
+struct number_sum {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t sum, count, last;
+    bool counts_on; /* each is the one before it and 1 */
+};
+
+void number_sum_init(struct number_sum *n);
+leat_rdd_function add_numbers; /* arg: a struct number_sum */
+void wait_for_sum(struct number_sum *n, int64_t least);
+
 /* Functions of a program: the words of a line; pairs of a value and 1; and of ints. */
 leat_function split, twice, is_even;
 leat_pair_function with_one;

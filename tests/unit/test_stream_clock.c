@@ -1,22 +1,13 @@
 /*
  * Tests engine/stream by a clock that the test moves: when batches are, and who knows of it.
  */
+#include "hand_clock.h"
 #include "leat_test.h"
 #include "stream_ready.h"
 
 #include <pthread.h>
 
 static struct leat_error err;
-
-struct hand_clock {
-    struct leat_clock clock; /* first */
-    _Atomic int64_t now_ms;
-};
-
-static int64_t now(const struct leat_clock *c)
-{
-    return ((const struct hand_clock *)(const void *)c)->now_ms;
-}
 
 /* ---- what came out: batches by their time, "1000: a=1000 b=1000" */
 
@@ -49,7 +40,7 @@ static enum leat_status see(const struct leat_rdd *rdd, void *arg, struct leat_e
 static void run_with(struct leat_context *ctx, struct leat_stream *s, int count, struct seen *seen,
                      void (*before)(struct leat_stream *s, int out))
 {
-    struct hand_clock clock = {.clock = {.now_ms = now, .monotonic_ms = now}};
+    struct hand_clock clock = {.clock = {.now_ms = hand_clock_now, .monotonic_ms = hand_clock_now}};
 
     *seen = (struct seen){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     ctx->clock = &clock.clock;

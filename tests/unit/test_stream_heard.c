@@ -12,47 +12,6 @@
 
 static struct leat_error err;
 
-/* Numbers that came out. */
-struct numbers {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int64_t sum, count, last;
-    bool counts_on; /* each is the one before it and 1 */
-};
-
-static void numbers_init(struct numbers *n)
-{
-    *n = (struct numbers){.counts_on = true};
-    pthread_mutex_init(&n->lock, NULL);
-    pthread_cond_init(&n->changed, NULL);
-}
-
-static enum leat_status add_up(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
-{
-    struct numbers *n = arg;
-
-    (void)e;
-    pthread_mutex_lock(&n->lock);
-    for (size_t i = 0; i < rdd->count; i++) {
-        int64_t number = rdd->rows[i].value.as.i;
-        n->counts_on = n->counts_on && number == n->last + 1;
-        n->last = number;
-        n->sum += number;
-        n->count++;
-    }
-    pthread_cond_broadcast(&n->changed);
-    pthread_mutex_unlock(&n->lock);
-    return LEAT_OK;
-}
-
-static void wait_for_sum(struct numbers *n, int64_t least)
-{
-    pthread_mutex_lock(&n->lock);
-    while (n->sum < least)
-        pthread_cond_wait(&n->changed, &n->lock);
-    pthread_mutex_unlock(&n->lock);
-}
-
 /* ---- what is heard of it */
 
 struct heard {
@@ -119,11 +78,11 @@ static void the_start_the_error_and_the_end_of_a_receiver_are_heard_with_its_wor
     const struct leat_receiver_functions f = {.on_start = fail_and_stop, .on_stop = no_stop};
     struct leat_context *ctx = new_context();
     struct heard h = {.right = true};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
+    number_sum_init(&n);
     leat_add_listener(ctx, &of_receivers, &h);
-    leat_foreach_rdd(leat_named(leat_receiver_stream(ctx, &f, NULL), "numbers"), add_up, &n);
+    leat_foreach_rdd(leat_named(leat_receiver_stream(ctx, &f, NULL), "numbers"), add_numbers, &n);
     OK(leat_start(ctx, &err));
     while (atomic_load(&h.calls) < 3)
         sched_yield();
@@ -185,11 +144,11 @@ static void batches_of_one_element_each_are_heard_with_one_record_and_their_dela
     struct leat_context *ctx = leat_context_new("test", 100);
     struct leat_stream *queue = leat_queue_stream(ctx, true);
     struct heard h = {.right = true, .last_ms = -1};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
+    number_sum_init(&n);
     leat_add_listener(ctx, &of_batches, &h);
-    leat_foreach_rdd(queue, add_up, &n);
+    leat_foreach_rdd(queue, add_numbers, &n);
     for (int64_t i = 1; i <= 4; i++)
         PUSH(queue, i);
     OK(leat_start(ctx, &err));
@@ -217,12 +176,12 @@ static void nothing_is_heard_behind_the_stop(void)
     struct leat_stream *queue = leat_queue_stream(ctx, true);
     struct heard h = {.right = true};
     const struct leat_value one = leat_int(1);
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
+    number_sum_init(&n);
     leat_add_listener(ctx, &of_receivers, &h);
     leat_add_listener(ctx, &of_batches, &h);
-    leat_foreach_rdd(leat_union(leat_receiver_stream(ctx, &f, NULL), queue), add_up, &n);
+    leat_foreach_rdd(leat_union(leat_receiver_stream(ctx, &f, NULL), queue), add_numbers, &n);
     OK(leat_start(ctx, &err));
     wait_for_sum(&n, 1);
     OK(leat_stop(ctx, true, &err));
@@ -264,14 +223,14 @@ static void lines_of_a_socket_that_come_batch_by_batch_are_in_order_and_counted(
     struct leat_context *ctx = new_context();
     struct peer_server server;
     struct heard h = {.right = true, .last_ms = -1};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
+    number_sum_init(&n);
     atomic_store(&may_send, 0);
     peer_server_start(&server, send_lines);
     leat_add_listener(ctx, &of_batches, &h);
     leat_foreach_rdd(leat_map(leat_socket_text_stream(ctx, "127.0.0.1", server.port), to_int, NULL),
-                     add_up, &n);
+                     add_numbers, &n);
     OK(leat_start(ctx, &err));
     for (int i = 1; i <= 5; i++) {
         atomic_store(&may_send, i);

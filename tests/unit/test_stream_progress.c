@@ -2,22 +2,13 @@
  * Tests engine/stream/progress.c: what a program that asks is told of its batches. Also under
  * thread sanitizer.
  */
+#include "hand_clock.h"
 #include "stream_ready.h"
 #include "stream_rig.h"
 
 #include <stdatomic.h>
 
 static struct leat_error err;
-
-struct hand_clock {
-    struct leat_clock clock; /* first */
-    _Atomic int64_t now_ms;
-};
-
-static int64_t now(const struct leat_clock *c)
-{
-    return ((const struct hand_clock *)(const void *)c)->now_ms;
-}
 
 /* What a listener found when it asked, "s:1/0/0/0/0" for submitted: batches that wait, run, are
  * retained; records received, processed. */
@@ -59,7 +50,7 @@ static void a_listener_that_asks_finds_its_batch_counted(void)
 {
     const struct leat_listener l = {
         .batch_submitted = submitted, .batch_started = started, .batch_completed = completed};
-    struct hand_clock clock = {.clock = {.now_ms = now, .monotonic_ms = now}};
+    struct hand_clock clock = {.clock = {.now_ms = hand_clock_now, .monotonic_ms = hand_clock_now}};
     struct leat_context *ctx = leat_context_new("test", 3600000);
     struct leat_stream *one = leat_queue_stream(ctx, true), *two = leat_queue_stream(ctx, true);
     struct asked a = {.progress = leat_add_progress(ctx, 10)};

@@ -2,6 +2,7 @@
  * Tests rates of records through the C library, by a clock that the test moves: how much batches
  * take, what is learnt from how long they took, that nothing is lost, and wrong settings.
  */
+#include "hand_clock.h"
 #include "stream_rig.h"
 
 #include "stream.h"
@@ -12,16 +13,6 @@
 #include <sched.h>
 
 static struct leat_error err;
-
-struct hand_clock {
-    struct leat_clock clock; /* first */
-    _Atomic int64_t now_ms;
-};
-
-static int64_t now(const struct leat_clock *c)
-{
-    return ((const struct hand_clock *)(const void *)c)->now_ms;
-}
 
 /* ---- what an output gets: it needs so many ms of the clock for each */
 
@@ -104,13 +95,14 @@ struct run {
 
 static void init(struct run *r, int64_t count, int64_t record_ms)
 {
-    *r = (struct run){.ctx = leat_context_new("test", 1000),
-                      .clock = {.clock = {.now_ms = now, .monotonic_ms = now}},
-                      .numbers = {.count = count},
-                      .sink = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                               .changed = PTHREAD_COND_INITIALIZER,
-                               .record_ms = record_ms,
-                               .in_order = true}};
+    *r =
+        (struct run){.ctx = leat_context_new("test", 1000),
+                     .clock = {.clock = {.now_ms = hand_clock_now, .monotonic_ms = hand_clock_now}},
+                     .numbers = {.count = count},
+                     .sink = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                              .changed = PTHREAD_COND_INITIALIZER,
+                              .record_ms = record_ms,
+                              .in_order = true}};
     r->sink.clock = &r->clock;
     r->ctx->clock = &r->clock.clock;
 }

@@ -13,47 +13,6 @@
 
 static struct leat_error err;
 
-/* Numbers that came out. */
-struct numbers {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int64_t sum, count, last;
-    bool counts_on; /* each is the one before it and 1 */
-};
-
-static void numbers_init(struct numbers *n)
-{
-    *n = (struct numbers){.counts_on = true};
-    pthread_mutex_init(&n->lock, NULL);
-    pthread_cond_init(&n->changed, NULL);
-}
-
-static enum leat_status add_up(const struct leat_rdd *rdd, void *arg, struct leat_error *e)
-{
-    struct numbers *n = arg;
-
-    (void)e;
-    pthread_mutex_lock(&n->lock);
-    for (size_t i = 0; i < rdd->count; i++) {
-        int64_t number = rdd->rows[i].value.as.i;
-        n->counts_on = n->counts_on && number == n->last + 1;
-        n->last = number;
-        n->sum += number;
-        n->count++;
-    }
-    pthread_cond_broadcast(&n->changed);
-    pthread_mutex_unlock(&n->lock);
-    return LEAT_OK;
-}
-
-static void wait_for_sum(struct numbers *n, int64_t least)
-{
-    pthread_mutex_lock(&n->lock);
-    while (n->sum < least)
-        pthread_cond_wait(&n->changed, &n->lock);
-    pthread_mutex_unlock(&n->lock);
-}
-
 /* ---- threads of a program */
 
 struct crowd {
@@ -98,10 +57,10 @@ static void counts_of_what_ten_threads_store_through_one_receiver_add_up(void)
     const struct leat_receiver_functions f = {.on_start = begin_crowd, .on_stop = end_crowd};
     struct leat_context *ctx = new_context();
     struct crowd c = {.refused = 0};
-    struct numbers counts;
+    struct number_sum counts;
 
-    numbers_init(&counts);
-    leat_foreach_rdd(leat_count(leat_receiver_stream(ctx, &f, &c)), add_up, &counts);
+    number_sum_init(&counts);
+    leat_foreach_rdd(leat_count(leat_receiver_stream(ctx, &f, &c)), add_numbers, &counts);
     OK(leat_start(ctx, &err));
     wait_for_sum(&counts, (int64_t)THREADS * PER_THREAD);
     OK(leat_stop(ctx, true, &err));
@@ -149,10 +108,10 @@ static void a_graceful_stop_works_off_all_that_a_fast_receiver_stored_and_no_mor
     const struct leat_receiver_functions f = {.on_start = begin_counter, .on_stop = end_counter};
     struct leat_context *ctx = new_context();
     struct counter c = {.next = 0};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
-    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &c), add_up, &n);
+    number_sum_init(&n);
+    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &c), add_numbers, &n);
     OK(leat_start(ctx, &err));
     wait_for_sum(&n, 5000);
     OK(leat_stop(ctx, true, &err));
@@ -241,10 +200,10 @@ static void what_is_stored_is_numbered_comes_in_order_and_is_refused_behind_the_
         .on_start = store_thirty, .on_stop = end_thirty, .on_safe = is_safe};
     struct leat_context *ctx = new_context();
     struct life l = {.block = LEAT_E_BROKEN};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
-    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &l), add_up, &n);
+    number_sum_init(&n);
+    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &l), add_numbers, &n);
     OK(leat_start(ctx, &err));
     wait_for_sum(&n, 30 * 31 / 2);
     while (atomic_load(&l.safe) < 30)
@@ -295,10 +254,10 @@ static void a_graceful_stop_refuses_what_comes_and_returns_behind_what_was_store
                                               .on_stop = store_one_more};
     struct leat_context *ctx = leat_context_new("test", 1000);
     struct life l = {.block = LEAT_OK};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
-    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &l), add_up, &n);
+    number_sum_init(&n);
+    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &l), add_numbers, &n);
     OK(leat_start(ctx, &err));
     while (atomic_load(&l.stops) < 1)
         sched_yield();
@@ -340,10 +299,10 @@ static void a_restart_is_a_stop_a_pause_and_a_start(void)
     const struct leat_receiver_functions f = {.on_start = begin_again, .on_stop = end_again};
     struct leat_context *ctx = new_context();
     struct life l = {.block = LEAT_OK};
-    struct numbers n;
+    struct number_sum n;
 
-    numbers_init(&n);
-    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &l), add_up, &n);
+    number_sum_init(&n);
+    leat_foreach_rdd(leat_receiver_stream(ctx, &f, &l), add_numbers, &n);
     OK(leat_start(ctx, &err));
     wait_for_sum(&n, 1);
     OK(leat_stop(ctx, true, &err));
