@@ -4,8 +4,9 @@
  * conformance_streaming FILE.json [PARTITIONS]: {"cases": [{id, kind, pipeline, input, expected,
  * ...}]}. Each case runs with 1, 2 and 4 partitions, or with so many, and has to pass with all. The
  * kinds scenario, rule and generator are told in words: they are skipped with the tests that cover
- * them, and so is what leat has no counterpart of. Prints a line per failing case and per skipped
- * one, and "N passed, N failed, N skipped"; exits 1 when a case failed, 2 without cases.
+ * them, and so is what leat has no counterpart of. Prints a line per failing case and
+ * "N passed, N failed, N skipped", and on stderr a line per skipped one; exits 1 when a case
+ * failed, 2 without cases.
  */
 #include "streaming.h"
 
@@ -79,7 +80,7 @@ static bool skips(json_t *c, bool in_words)
     const char *id = text_at(c, "id"), *reason = has_no_counterpart(c);
 
     if (reason)
-        printf("%s: skipped: %s\n", id ? id : "?", reason);
+        fprintf(stderr, "skipped %s: %s\n", id ? id : "?", reason);
     else if (in_words)
         print_by_hand(id);
     return reason || in_words;

@@ -22,13 +22,14 @@ void print_by_hand(const char *id)
     const char *none = text_at(row, "none"), *but = text_at(row, "but");
     size_t i;
 
-    printf("%s: skipped: ", id ? id : "?");
+    fprintf(stderr, "skipped %s: ", id ? id : "?");
     if (none)
-        printf("%s", none);
+        fprintf(stderr, "%s", none);
     else if (!json_array_size(tests))
-        printf("it is told in words, and no test names it");
-    json_array_foreach(tests, i, test) printf("%s%s", i ? "; " : "see ", json_string_value(test));
+        fprintf(stderr, "it is told in words, and no test names it");
+    json_array_foreach(tests, i, test)
+        fprintf(stderr, "%s%s", i ? "; " : "see ", json_string_value(test));
     if (but)
-        printf(" (%s)", but);
-    printf("\n");
+        fprintf(stderr, " (%s)", but);
+    fprintf(stderr, "\n");
 }
