@@ -1,6 +1,7 @@
 /*
  * event_time.c - inputs whose elements have times of their own, and joins of what is near in time.
  */
+#include "receiver.h"
 #include "stream.h"
 
 #include <inttypes.h>
@@ -15,10 +16,12 @@ struct leat_stream *leat_event_time_at(struct leat_stream *s, leat_function *fn,
     if (!stream_begin(s, where, what))
         return s;
     struct leat_context *ctx = s->ctx;
-    struct leat_stream *in = s->queue && s->from[0] ? s->from[0] : s;
-    enum stream_form form = !s->queue         ? STREAM_TIME
-                            : s->queue->pairs ? STREAM_PACKED_PAIR_TIME
-                                              : STREAM_PACKED_TIME;
+    const bool packed = s->queue || s->receiver;
+    const bool pairs = s->queue ? s->queue->pairs : s->receiver && s->receiver->pairs;
+    struct leat_stream *in = packed && s->from[0] ? s->from[0] : s;
+    enum stream_form form = !packed ? STREAM_TIME
+                            : pairs ? STREAM_PACKED_PAIR_TIME
+                                    : STREAM_PACKED_TIME;
     if (!in->source)
         stream_mistake(ctx, where, LEAT_E_MISUSE,
                        "%s: this stream is no input; say it of the one "

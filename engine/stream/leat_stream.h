@@ -238,11 +238,11 @@ LEAT_API struct leat_stream *leat_source_stream_at(struct leat_context *ctx, con
                                                    const struct leat_option *options, size_t count,
                                                    const char *where);
 
-/* Elements of this input, of any of the functions above, happened when `fn` says: it gives an int,
- * milliseconds since 1970. From here on windows and joins go by these times (docs/windows.md). An
- * element may come lateness_ms behind the greatest time so far; a partition that has been read to
- * its end and stays silent for idle_ms holds nobody back, 0: it always does. To be said before
- * leat_start(), once. Gives the same stream. */
+/* Elements of this input, of any of the functions above or a receiver's, happened when `fn` says:
+ * it gives an int, milliseconds since 1970. From here on windows and joins go by these times
+ * (docs/windows.md). An element may come lateness_ms behind the greatest time so far; a partition
+ * that has been read to its end and stays silent for idle_ms holds nobody back, 0: it always does.
+ * To be said before leat_start(), once. Gives the same stream. */
 #define leat_event_time(input, fn, arg, lateness_ms, idle_ms)                                      \
     leat_event_time_at(input, fn, arg, lateness_ms, idle_ms, LEAT_HERE)
 LEAT_API struct leat_stream *leat_event_time_at(struct leat_stream *input, leat_function *fn,

@@ -312,8 +312,62 @@ static void a_restart_is_a_stop_a_pause_and_a_start(void)
     leat_context_free(ctx);
 }
 
+/* ---- times of what is stored */
+
+static struct leat_value tenth_of_a_second(struct leat_call *call, const struct leat_pair *in,
+                                           void *arg)
+{
+    (void)call, (void)arg;
+    return leat_int(100 * (in->key.tag == LEAT_INT ? in->key.as.i : in->value.as.i));
+}
+
+static void *store_pairs(void *arg)
+{
+    struct counter *c = arg;
+    struct leat_error e;
+
+    for (c->next = 0; c->next < 1000; c->next++)
+        if (leat_receiver_store_pair(c->receiver,
+                                     (struct leat_pair){leat_int(c->next), leat_int(-1)}, NULL,
+                                     &e) != LEAT_OK)
+            break;
+    return NULL;
+}
+
+static enum leat_status begin_pairs(struct leat_receiver *r, void *arg, struct leat_error *e)
+{
+    struct counter *c = arg;
+
+    c->receiver = r;
+    if (pthread_create(&c->thread, NULL, store_pairs, c) != 0)
+        return leat_fail(e, LEAT_E_DATA, "the test has no threads");
+    return LEAT_OK;
+}
+
+static void what_is_stored_may_have_times_of_its_own(void)
+{
+    for (int pairs = 0; pairs < 2; pairs++) {
+        const struct leat_receiver_functions f = {.on_start = pairs ? begin_pairs : begin_counter,
+                                                  .on_stop = end_counter};
+        struct leat_context *ctx = new_context();
+        struct counter c = {.next = 0};
+        struct number_sum windows;
+        struct leat_stream *s =
+            pairs ? leat_receiver_pair_stream(ctx, &f, &c) : leat_receiver_stream(ctx, &f, &c);
+
+        number_sum_init(&windows);
+        s = leat_event_time(s, tenth_of_a_second, NULL, 0, 0);
+        leat_foreach_rdd(leat_count_by_window(s, 1000, 1000), add_numbers, &windows);
+        OK(leat_start(ctx, &err));
+        wait_for_sum(&windows, 989);
+        OK(leat_stop(ctx, false, &err));
+        CU_ASSERT(windows.last == 10 && windows.count * 10 - windows.sum == !pairs);
+        leat_context_free(ctx);
+    }
+}
+
 LEAT_TESTS("stream_received", T(counts_of_what_ten_threads_store_through_one_receiver_add_up),
            T(a_graceful_stop_works_off_all_that_a_fast_receiver_stored_and_no_more),
            T(what_is_stored_is_numbered_comes_in_order_and_is_refused_behind_the_end),
            T(a_graceful_stop_refuses_what_comes_and_returns_behind_what_was_stored),
-           T(a_restart_is_a_stop_a_pause_and_a_start))
+           T(a_restart_is_a_stop_a_pause_and_a_start), T(what_is_stored_may_have_times_of_its_own))
