@@ -42,27 +42,21 @@ uint32_t leat_job_fetch_rows(const struct leat_job_thread *job)
     return rows < 1 ? 1 : (uint32_t)rows;
 }
 
-static void aim(struct leat_job_thread *job)
-{
-    for (uint32_t i = 0; job->sources && i < job->plan->sources_count; i++)
-        leat_inbox_aim(&job->sources[i].inbox, leat_job_fetch_rows(job));
-}
-
 static void set_rate(struct leat_job_thread *job, double estimate)
 {
     job->step.rate = leat_rate_limit(estimate, job->plan->spec->batch.max_rate.per_second);
     double shown = ceil(job->step.rate);
     leat_metric_set(&job->metrics, LEAT_JOB_METRIC_rate_limit,
                     shown < (double)INT64_MAX ? (int64_t)shown : INT64_MAX);
-    aim(job);
+    for (uint32_t i = 0; job->sources && i < job->plan->sources_count; i++)
+        leat_inbox_aim(&job->sources[i].inbox, leat_job_fetch_rows(job));
 }
 
-/* A run of one batch has no rate: it takes what there is, up to its limits. */
+/* Before the sources. A run of one batch has no rate: it takes what there is, up to its limits. */
 void leat_job_rate_init(struct leat_job_thread *job)
 {
     const struct leat_spec_backpressure *b = &job->plan->spec->batch.backpressure;
 
-    aim(job);
     if (job->step.mode == LEAT_JOB_ONCE)
         return;
     job->estimates = b->used;

@@ -45,8 +45,15 @@ static void failed(struct leat_job_thread *job, const struct leat_action *a)
 {
     struct leat_error why;
 
-    leat_fail(&why, a->status, "batch %" PRIu64 " could not be finished in time; it comes again",
-              a->batch);
+    if (a->status == LEAT_E_UNREACHABLE) /* a stop has waited for it */
+        leat_fail(&why, a->status,
+                  "batch %" PRIu64 " could not be finished in time; it comes again", a->batch);
+    else
+        leat_fail(&why, a->status,
+                  "batch %" PRIu64
+                  " cannot be finished: what the broker says was committed fits neither it nor the "
+                  "batch before it. Does another job use its transactional id?",
+                  a->batch);
     leat_job_fail(job, &why);
 }
 
